@@ -1,0 +1,234 @@
+package telemetry
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+)
+
+// Append copies the rows of src for which keep is true (nil: all) to the end of
+// the batch under construction and stamps them with seq. Resources and scopes
+// that are there already are shared. src is not changed and not kept.
+func (b *Builder) Append(src *Batch, seq int64, keep []bool) {
+	resources := b.mergeRows(&b.Resources, &src.Resources, b.resourceOf)
+	scopes := b.mergeRows(&b.Scopes, &src.Scopes, b.scopeOf)
+	s := &src.Spans
+	base := uint32(b.Batch.Spans.N)
+	var rowOf []uint32 // new row of each row of src, or noRow; nil when base+row
+	if keep != nil {
+		rowOf = make([]uint32, s.N)
+		next := base
+		for i := range rowOf {
+			rowOf[i] = noRow
+			if keep[i] {
+				rowOf[i] = next
+				next++
+			}
+		}
+	}
+	names := newCodeMap(s.Names.Len())
+	for i := range s.N {
+		if keep != nil && !keep[i] {
+			continue
+		}
+		d := &b.Batch.Spans
+		d.TraceID = append(d.TraceID, s.TraceID[i])
+		d.SpanID = append(d.SpanID, s.SpanID[i])
+		d.Parent = append(d.Parent, s.Parent[i])
+		d.Start = append(d.Start, s.Start[i])
+		d.Duration = append(d.Duration, s.Duration[i])
+		d.Kind = append(d.Kind, s.Kind[i])
+		d.Status = append(d.Status, s.Status[i])
+		d.Flags = append(d.Flags, s.Flags[i])
+		d.Marks = append(d.Marks, s.Marks[i])
+		d.Resource = append(d.Resource, resources[s.Resource[i]])
+		d.Scope = append(d.Scope, scopes[s.Scope[i]])
+		d.Seq = append(d.Seq, seq)
+		d.Name = append(d.Name, names.code(s.Name[i], &s.Names, &d.Names, &b.names))
+		d.N++
+	}
+	b.Spans.appendCols(&s.Table, base, rowOf)
+	b.appendEvents(&src.Events, base, rowOf)
+	b.appendLinks(&src.Links, base, rowOf)
+}
+
+const noRow = ^uint32(0)
+
+func newRow(row, base uint32, rowOf []uint32) uint32 {
+	if rowOf == nil {
+		return base + row
+	}
+	return rowOf[row]
+}
+
+func (b *Builder) appendEvents(e *Events, base uint32, rowOf []uint32) {
+	d := &b.Batch.Events
+	first := uint32(d.N)
+	var kept []uint32
+	if rowOf != nil {
+		kept = make([]uint32, e.N)
+	}
+	names := newCodeMap(e.Names.Len())
+	for i := range e.N {
+		row := newRow(e.Span[i], base, rowOf)
+		if rowOf != nil {
+			kept[i] = noRow
+			if row == noRow {
+				continue
+			}
+			kept[i] = uint32(d.N)
+		}
+		d.Span = append(d.Span, row)
+		d.Time = append(d.Time, e.Time[i])
+		d.Name = append(d.Name, names.code(e.Name[i], &e.Names, &d.Names, &b.eventNames))
+		d.N++
+	}
+	b.Events.appendCols(&e.Table, first, kept)
+}
+
+func (b *Builder) appendLinks(l *Links, base uint32, rowOf []uint32) {
+	d := &b.Batch.Links
+	first := uint32(d.N)
+	var kept []uint32
+	if rowOf != nil {
+		kept = make([]uint32, l.N)
+	}
+	for i := range l.N {
+		row := newRow(l.Span[i], base, rowOf)
+		if rowOf != nil {
+			kept[i] = noRow
+			if row == noRow {
+				continue
+			}
+			kept[i] = uint32(d.N)
+		}
+		b.AddLink(row, l.TraceID[i], l.SpanID[i], l.Flags[i])
+	}
+	b.Links.appendCols(&l.Table, first, kept)
+}
+
+// appendCols copies every sparse column of src; the new row is base+row, or
+// rowOf[row] where rowOf is given.
+func (t *TableBuilder) appendCols(src *Table, base uint32, rowOf []uint32) {
+	for _, c := range src.Cols {
+		var to *ColumnBuilder
+		var codes codeMap
+		for i, row := range c.Rows {
+			row = newRow(row, base, rowOf)
+			if row == noRow {
+				continue
+			}
+			if to == nil {
+				to = t.Col(c.Scope, []byte(c.Key), c.Type)
+				codes = newCodeMap(c.Dict.Len())
+			}
+			if c.Type.IsText() {
+				to.addCode(row, codes.code(c.Codes[i], &c.Dict, &to.C.Dict, &to.text))
+			} else {
+				to.AddNum(row, c.Nums[i])
+			}
+		}
+	}
+}
+
+// codeMap remembers the new code of each old one, so that a text is hashed once
+// per dictionary and not once per row.
+type codeMap []uint32
+
+func newCodeMap(n int) codeMap { return make(codeMap, n) }
+
+func (m codeMap) code(old uint32, from, to *Dict, t *textBuilder) uint32 {
+	if c := m[old]; c != 0 {
+		return c - 1
+	}
+	c := t.code(to, from.At(old))
+	m[old] = c + 1
+	return c
+}
+
+// mergeRows gives the row in t of each row of src, by content.
+func (b *Builder) mergeRows(t *TableBuilder, src *Table, seen map[string]uint32) []uint32 {
+	rows := make([]uint32, src.N)
+	index := IndexRows(src)
+	for r := range rows {
+		b.keyBuf = AppendRowKey(b.keyBuf[:0], src, index.Row(r))
+		to, ok := seen[string(b.keyBuf)]
+		if !ok {
+			to = t.AddRow()
+			seen[string(b.keyBuf)] = to
+			for _, cell := range index.Row(r) {
+				c := src.Cols[cell.Col]
+				dst := t.Col(c.Scope, []byte(c.Key), c.Type)
+				if c.Type.IsText() {
+					dst.AddText(to, c.Dict.At(c.Codes[cell.Pos]))
+				} else {
+					dst.AddNum(to, c.Nums[cell.Pos])
+				}
+			}
+		}
+		rows[r] = to
+	}
+	return rows
+}
+
+// Cell is one value of a row: entry Pos of column Col of the table.
+type Cell struct{ Col, Pos uint32 }
+
+// RowIndex lists the sparse values of each row of a table.
+type RowIndex struct {
+	cells []Cell
+	start []uint32 // N+1 entries
+}
+
+// Row gives the cells of a row in order of scope, key and type; it aliases the index.
+func (x *RowIndex) Row(r int) []Cell { return x.cells[x.start[r]:x.start[r+1]] }
+
+// IndexRows transposes the sparse columns of t in one pass over all values. The
+// cells of a row are in order of scope, key and type, whatever the order of the columns.
+func IndexRows(t *Table) *RowIndex {
+	x := &RowIndex{start: make([]uint32, t.N+1)}
+	order := make([]int, len(t.Cols))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		a, b := t.Cols[i], t.Cols[j]
+		return cmp.Or(cmp.Compare(a.Scope, b.Scope), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Type, b.Type))
+	})
+	for _, c := range t.Cols {
+		for _, r := range c.Rows {
+			x.start[r+1]++
+		}
+	}
+	for r := range t.N {
+		x.start[r+1] += x.start[r]
+	}
+	x.cells = make([]Cell, x.start[t.N])
+	next := append([]uint32(nil), x.start[:t.N]...)
+	for _, ci := range order {
+		for pos, r := range t.Cols[ci].Rows {
+			x.cells[next[r]] = Cell{uint32(ci), uint32(pos)}
+			next[r]++
+		}
+	}
+	return x
+}
+
+// AppendRowKey appends a text that is equal for two rows exactly when they hold
+// the same values, given that the cells come from a RowIndex.
+func AppendRowKey(dst []byte, t *Table, cells []Cell) []byte {
+	for _, cell := range cells {
+		c := t.Cols[cell.Col]
+		dst = append(dst, byte(c.Scope), byte(c.Type))
+		dst = binary.AppendUvarint(dst, uint64(len(c.Key)))
+		dst = append(dst, c.Key...)
+		if c.Type.IsText() {
+			v := c.Dict.At(c.Codes[cell.Pos])
+			dst = binary.AppendUvarint(dst, uint64(len(v)))
+			dst = append(dst, v...)
+		} else {
+			dst = binary.LittleEndian.AppendUint64(dst, c.Nums[cell.Pos])
+		}
+	}
+	return dst
+}
