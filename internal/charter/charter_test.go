@@ -1,0 +1,224 @@
+package charter_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/clew-dev/clew/internal/charter"
+)
+
+var update = flag.Bool("update", false, "write the expected files anew")
+
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", path, diff)
+	}
+}
+
+func TestGoodFiles(t *testing.T) {
+	files, _ := filepath.Glob("testdata/*.good.yaml")
+	if len(files) == 0 {
+		t.Fatal("no corpus")
+	}
+	for _, f := range files {
+		t.Run(filepath.Base(f), func(t *testing.T) {
+			c, err := charter.Load(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, strings.TrimSuffix(f, ".yaml")+".txt", c.Effective())
+			again, err := charter.Parse("effective", []byte(c.Effective()))
+			if err != nil {
+				t.Fatalf("the effective charter does not check: %v", err)
+			}
+			if diff := cmp.Diff(c.Effective(), again.Effective()); diff != "" {
+				t.Errorf("effective text is not stable:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestBadFiles(t *testing.T) {
+	files, _ := filepath.Glob("testdata/*.bad.yaml")
+	if len(files) == 0 {
+		t.Fatal("no corpus")
+	}
+	for _, f := range files {
+		t.Run(filepath.Base(f), func(t *testing.T) {
+			text, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := charter.Parse("charter.yaml", text)
+			if err == nil || c != nil {
+				t.Fatalf("accepted: %v", c)
+			}
+			golden(t, strings.TrimSuffix(f, ".yaml")+".txt", err.Error()+"\n")
+		})
+	}
+}
+
+func TestDefaultIsTheEmptyCharter(t *testing.T) {
+	c, err := charter.Parse("charter.yaml", []byte("charter: 1\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(charter.Default().Effective(), c.Effective()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRetentionOf(t *testing.T) {
+	c, err := charter.Load("testdata/full.good.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]charter.TenantRetention{}
+	for _, tenant := range []string{"team-a", "team_b", "other"} {
+		got[tenant] = c.RetentionOf(tenant)
+	}
+	want := map[string]charter.TenantRetention{
+		"team-a": {Age: 24 * time.Hour, Disk: 5 << 30},
+		"team_b": {Age: 72 * time.Hour, Disk: 1 << 30},
+		"other":  {Age: 72 * time.Hour},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSizeLimitBothSides(t *testing.T) {
+	fill := func(n int) []byte {
+		s := "charter: 1\n# "
+		return []byte(s + strings.Repeat("x", n-len(s)))
+	}
+	if err := charter.Validate("c", fill(charter.MaxBytes)); err != nil {
+		t.Errorf("at the limit: %v", err)
+	}
+	if err := charter.Validate("c", fill(charter.MaxBytes+1)); err == nil || !strings.Contains(err.Error(), "1048577 bytes") {
+		t.Errorf("over the limit: %v", err)
+	}
+}
+
+func TestManyErrorsAreBounded(t *testing.T) {
+	text := "charter: 1\n" + strings.Repeat("x: 1\n", 5000)
+	err := charter.Validate("c", []byte(text))
+	var errs charter.Errors
+	if !errors.As(err, &errs) || len(errs) != 101 || !strings.Contains(errs[100].Message, "4900 more errors") {
+		t.Fatalf("got %d errors", len(errs))
+	}
+}
+
+// write replaces the file and gives it a time of its own, since two writes may
+// fall into one tick of the file system's clock.
+func write(t *testing.T, path, text string, n int) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Unix(1_700_000_000+int64(n), 0)
+	if err := os.Chtimes(path, at, at); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWatcherSwapsOrKeeps(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "charter.yaml")
+	write(t, path, "charter: 1\norganisation: one\n", 0)
+	w, err := charter.Watch(path, charter.WatchOptions{Every: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := make(chan *charter.Charter, 10)
+	w.OnChange(func(c *charter.Charter) { changed <- c })
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	hup := make(chan os.Signal, 1)
+	go func() { w.Run(ctx, hup); close(done) }()
+	defer func() { stop(); <-done }()
+
+	write(t, path, "charter: 1\norganisation: two\n", 1)
+	if c := <-changed; c.Organisation() != "two" || w.Current() != c {
+		t.Errorf("got %q", c.Organisation())
+	}
+
+	write(t, path, "charter: 1\norganisatoin: three\n", 2)
+	if err := w.Reload(); err == nil || !strings.Contains(err.Error(), "did you mean organisation?") {
+		t.Errorf("a bad file gave %v", err)
+	}
+	if w.Current().Organisation() != "two" {
+		t.Error("a bad file changed the charter")
+	}
+	if w.LastError() == nil {
+		t.Error("the reason was not kept")
+	}
+
+	write(t, path, "charter: 1\norganisation: four\n", 3)
+	hup <- os.Interrupt
+	if c := <-changed; c.Organisation() != "four" {
+		t.Errorf("got %q", c.Organisation())
+	}
+	if err := w.LastError(); err != nil {
+		t.Errorf("the reason stayed: %v", err)
+	}
+}
+
+func TestWatchRefusesABadFirstFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "charter.yaml")
+	if _, err := charter.Watch(path, charter.WatchOptions{}); err == nil {
+		t.Error("a missing file was accepted")
+	}
+	write(t, path, "charter: 9\n", 0)
+	if _, err := charter.Watch(path, charter.WatchOptions{}); err == nil || !strings.HasPrefix(err.Error(), "charter.yaml:1:10: charter:") {
+		t.Errorf("got %v", err)
+	}
+	w, err := charter.Watch("", charter.WatchOptions{})
+	if err != nil || w.Current().Organisation() != "default" || w.Reload() != nil {
+		t.Errorf("without a file: %v", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	files, _ := filepath.Glob("testdata/*.yaml")
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Add([]byte("a: &a [*a]\n"))
+	f.Add([]byte("charter: 1\ntenants: {? {a: b} : c}\n"))
+	f.Add([]byte("\xff\xfe"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := charter.Parse("c.yaml", text)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "c.yaml:") {
+				t.Errorf("error without its place: %v", err)
+			}
+			return
+		}
+		again, err := charter.Parse("c.yaml", []byte(c.Effective()))
+		if err != nil || again.Effective() != c.Effective() {
+			t.Errorf("effective charter: %v\n%s", err, c.Effective())
+		}
+	})
+}
