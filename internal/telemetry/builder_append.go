@@ -10,6 +10,15 @@ import (
 // the batch under construction and stamps them with seq. Resources and scopes
 // that are there already are shared. src is not changed and not kept.
 func (b *Builder) Append(src *Batch, seq int64, keep []bool) {
+	first := b.Batch.Spans.N
+	b.AppendRows(src, keep)
+	for i := first; i < b.Batch.Spans.N; i++ {
+		b.Batch.Spans.Seq[i] = seq
+	}
+}
+
+// AppendRows is Append with each row's own seq kept.
+func (b *Builder) AppendRows(src *Batch, keep []bool) {
 	resources := b.mergeRows(&b.Resources, &src.Resources, b.resourceOf)
 	scopes := b.mergeRows(&b.Scopes, &src.Scopes, b.scopeOf)
 	s := &src.Spans
@@ -43,7 +52,7 @@ func (b *Builder) Append(src *Batch, seq int64, keep []bool) {
 		d.Marks = append(d.Marks, s.Marks[i])
 		d.Resource = append(d.Resource, resources[s.Resource[i]])
 		d.Scope = append(d.Scope, scopes[s.Scope[i]])
-		d.Seq = append(d.Seq, seq)
+		d.Seq = append(d.Seq, s.Seq[i])
 		d.Name = append(d.Name, names.code(s.Name[i], &s.Names, &d.Names, &b.names))
 		d.N++
 	}
@@ -156,15 +165,7 @@ func (b *Builder) mergeRows(t *TableBuilder, src *Table, seen map[string]uint32)
 		if !ok {
 			to = t.AddRow()
 			seen[string(b.keyBuf)] = to
-			for _, cell := range index.Row(r) {
-				c := src.Cols[cell.Col]
-				dst := t.Col(c.Scope, []byte(c.Key), c.Type)
-				if c.Type.IsText() {
-					dst.AddText(to, c.Dict.At(c.Codes[cell.Pos]))
-				} else {
-					dst.AddNum(to, c.Nums[cell.Pos])
-				}
-			}
+			t.addCells(src, index.Row(r), to)
 		}
 		rows[r] = to
 	}
