@@ -1,0 +1,329 @@
+package testkit
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/clew-dev/clew/internal/wal"
+)
+
+// FS is a file system in memory: see the package comment for what it models. Its
+// methods MAY be called concurrently. Paths are absolute and cleaned; "/" exists.
+type FS struct {
+	mu       sync.Mutex
+	now      map[string]*node // what processes see, by path
+	disk     map[string]*node // the names that survive a crash
+	pending  []entryChange    // not yet durable, in order
+	capacity int64            // of all content; 0 is no limit
+	used     int64
+	faults   []*Fault
+	counts   map[Op]int // calls so far
+	total    int        // calls so far, of every operation
+	powerOff int        // calls allowed before the power goes; 0 is no limit
+}
+
+var _ wal.FS = (*FS)(nil)
+
+// node is a file or folder. Files have three contents: what processes read, what
+// was read at the last Sync, and what is on the disk.
+type node struct {
+	dir     bool
+	mode    os.FileMode
+	content []byte
+	base    []byte // content at the last Sync, where writes start from
+	disk    []byte
+	writes  []write // since the last Sync
+}
+
+// write is a change of a file's content since the last Sync.
+type write struct {
+	off      int64
+	data     []byte
+	truncate bool // to size off
+}
+
+// entryChange is a change of one or two names of one folder.
+type entryChange struct {
+	set    map[string]*node // path to node; nil removes
+	folder []string         // whose SyncDir makes it durable: any of them
+}
+
+// NewFS gives an empty file system.
+func NewFS() *FS {
+	root := &node{dir: true, mode: os.ModeDir | 0o755}
+	return &FS{
+		now:    map[string]*node{"/": root},
+		disk:   map[string]*node{"/": root},
+		counts: map[Op]int{},
+	}
+}
+
+// SetCapacity bounds the bytes of all contents together. A write beyond it is
+// done as far as there is space and ends with ENOSPC. Zero is no bound.
+func (f *FS) SetCapacity(bytes int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.capacity = bytes
+}
+
+// Used tells the bytes of all contents.
+func (f *FS) Used() int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.used
+}
+
+// OpenFile opens or creates a file: see os.OpenFile.
+func (f *FS) OpenFile(name string, flag int, perm os.FileMode) (wal.File, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name = filepath.Clean(name)
+	if _, err := f.check(OpOpen, name); err != nil {
+		return nil, pathError("open", name, err)
+	}
+	n := f.now[name]
+	switch {
+	case n == nil && flag&os.O_CREATE == 0:
+		return nil, pathError("open", name, fs.ErrNotExist)
+	case n != nil && flag&(os.O_CREATE|os.O_EXCL) == os.O_CREATE|os.O_EXCL:
+		return nil, pathError("open", name, fs.ErrExist)
+	case n != nil && n.dir:
+		return nil, pathError("open", name, syscall.EISDIR)
+	case n == nil:
+		if err := f.parent(name); err != nil {
+			return nil, pathError("open", name, err)
+		}
+		n = &node{mode: perm}
+		f.now[name] = n
+		f.pending = append(f.pending, entryChange{set: map[string]*node{name: n}, folder: []string{filepath.Dir(name)}})
+	}
+	if flag&os.O_TRUNC != 0 && len(n.content) > 0 {
+		f.resize(n, 0)
+	}
+	return &file{fs: f, node: n, name: name, flag: flag}, nil
+}
+
+// Rename moves a file over whatever has the new name: see os.Rename.
+func (f *FS) Rename(from, to string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	from, to = filepath.Clean(from), filepath.Clean(to)
+	if _, err := f.check(OpRename, from); err != nil {
+		return pathError("rename", from, err)
+	}
+	n := f.now[from]
+	if n == nil {
+		return pathError("rename", from, fs.ErrNotExist)
+	}
+	if n.dir {
+		return pathError("rename", from, syscall.EISDIR)
+	}
+	if err := f.parent(to); err != nil {
+		return pathError("rename", to, err)
+	}
+	if old := f.now[to]; old != nil {
+		if old == n {
+			return nil
+		}
+		f.used -= int64(len(old.content))
+	}
+	delete(f.now, from)
+	f.now[to] = n
+	f.pending = append(f.pending, entryChange{
+		set:    map[string]*node{from: nil, to: n},
+		folder: []string{filepath.Dir(from), filepath.Dir(to)},
+	})
+	return nil
+}
+
+// Remove removes a file or an empty folder; open files keep their content.
+func (f *FS) Remove(name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name = filepath.Clean(name)
+	if _, err := f.check(OpRemove, name); err != nil {
+		return pathError("remove", name, err)
+	}
+	n := f.now[name]
+	if n == nil {
+		return pathError("remove", name, fs.ErrNotExist)
+	}
+	if n.dir && len(f.children(name)) > 0 {
+		return pathError("remove", name, syscall.ENOTEMPTY)
+	}
+	f.used -= int64(len(n.content))
+	delete(f.now, name)
+	f.pending = append(f.pending, entryChange{set: map[string]*node{name: nil}, folder: []string{filepath.Dir(name)}})
+	return nil
+}
+
+// ReadDir lists a folder by name.
+func (f *FS) ReadDir(name string) ([]os.DirEntry, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name = filepath.Clean(name)
+	if _, err := f.check(OpReadDir, name); err != nil {
+		return nil, pathError("readdir", name, err)
+	}
+	if n := f.now[name]; n == nil || !n.dir {
+		return nil, pathError("readdir", name, fs.ErrNotExist)
+	}
+	var entries []os.DirEntry
+	for _, path := range f.children(name) {
+		entries = append(entries, fs.FileInfoToDirEntry(f.info(path, f.now[path])))
+	}
+	return entries, nil
+}
+
+// MkdirAll creates a folder and its parents.
+func (f *FS) MkdirAll(name string, perm os.FileMode) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name = filepath.Clean(name)
+	if _, err := f.check(OpMkdir, name); err != nil {
+		return pathError("mkdir", name, err)
+	}
+	path := ""
+	for _, part := range strings.Split(strings.Trim(name, "/"), "/") {
+		parent := path
+		path += "/" + part
+		n := f.now[path]
+		if n == nil {
+			n = &node{dir: true, mode: os.ModeDir | perm}
+			f.now[path] = n
+			f.pending = append(f.pending, entryChange{set: map[string]*node{path: n}, folder: []string{filepath.Clean("/" + parent)}})
+		}
+		if !n.dir {
+			return pathError("mkdir", path, syscall.ENOTDIR)
+		}
+	}
+	return nil
+}
+
+// Stat describes a file or folder.
+func (f *FS) Stat(name string) (os.FileInfo, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name = filepath.Clean(name)
+	if _, err := f.check(OpStat, name); err != nil {
+		return nil, pathError("stat", name, err)
+	}
+	n := f.now[name]
+	if n == nil {
+		return nil, pathError("stat", name, fs.ErrNotExist)
+	}
+	return f.info(name, n), nil
+}
+
+// SyncDir makes the changes of names in the folder durable.
+func (f *FS) SyncDir(name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name = filepath.Clean(name)
+	if _, err := f.check(OpSyncDir, name); err != nil {
+		return pathError("fsync", name, err)
+	}
+	if n := f.now[name]; n == nil || !n.dir {
+		return pathError("fsync", name, fs.ErrNotExist)
+	}
+	var rest []entryChange
+	for _, c := range f.pending {
+		if !slices.Contains(c.folder, name) {
+			rest = append(rest, c)
+			continue
+		}
+		c.apply(f.disk)
+	}
+	f.pending = rest
+	return nil
+}
+
+func (c entryChange) apply(names map[string]*node) {
+	for path, n := range c.set {
+		if n == nil {
+			delete(names, path)
+		} else {
+			names[path] = n
+		}
+	}
+}
+
+// parent checks that the folder of name is there. The caller holds mu.
+func (f *FS) parent(name string) error {
+	if n := f.now[filepath.Dir(name)]; n == nil {
+		return fs.ErrNotExist
+	} else if !n.dir {
+		return syscall.ENOTDIR
+	}
+	return nil
+}
+
+// children gives the sorted paths in a folder. The caller holds mu.
+func (f *FS) children(name string) []string {
+	var paths []string
+	for path := range f.now {
+		if path != "/" && filepath.Dir(path) == name {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+func (f *FS) info(path string, n *node) os.FileInfo {
+	return fileInfo{name: filepath.Base(path), size: int64(len(n.content)), mode: n.mode}
+}
+
+// resize changes the size of a file, with zeros when it grows. The caller holds mu.
+func (f *FS) resize(n *node, size int64) {
+	n.writes = append(n.writes, write{off: size, truncate: true})
+	f.used += size - int64(len(n.content))
+	n.content = resized(n.content, size)
+}
+
+// resized gives b with the size. What a copy of b shows does not change.
+func resized(b []byte, size int64) []byte {
+	if size <= int64(len(b)) {
+		return b[:size:size]
+	}
+	return append(b, make([]byte, size-int64(len(b)))...)
+}
+
+func pathError(op, path string, err error) error {
+	return &fs.PathError{Op: op, Path: path, Err: err}
+}
+
+// fileInfo describes a file; the model keeps no times.
+type fileInfo struct {
+	name string
+	size int64
+	mode os.FileMode
+}
+
+func (i fileInfo) Name() string       { return i.name }
+func (i fileInfo) Size() int64        { return i.size }
+func (i fileInfo) Mode() os.FileMode  { return i.mode }
+func (i fileInfo) ModTime() time.Time { return time.Time{} }
+func (i fileInfo) IsDir() bool        { return i.mode.IsDir() }
+func (i fileInfo) Sys() any           { return nil }
+
+// Dump lists every file with its size, for messages of failing tests.
+func (f *FS) Dump() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var lines []string
+	for path, n := range f.now {
+		if !n.dir {
+			lines = append(lines, fmt.Sprintf("%8d %s", len(n.content), path))
+		}
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
