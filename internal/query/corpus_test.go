@@ -1,0 +1,121 @@
+package query_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/clew-dev/clew/internal/query"
+)
+
+var update = flag.Bool("update", false, "write what the package answers into testdata")
+
+// corpusCase is a query, a line ----, and what becomes of it. Cases are separated by
+// blank lines; lines that begin with # above a query say why it is there.
+type corpusCase struct{ comment, query, want string }
+
+func readCorpus(t testing.TB, path string) []corpusCase {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []corpusCase
+	for _, block := range strings.Split(strings.TrimSpace(string(data)), "\n\n") {
+		var c corpusCase
+		head, want, ok := strings.Cut(block+"\n", "----\n")
+		if !ok {
+			t.Fatalf("%s: no ---- in %q", path, block)
+		}
+		for _, line := range strings.SplitAfter(head, "\n") {
+			if strings.HasPrefix(line, "#") {
+				c.comment += line
+			} else {
+				c.query += line
+			}
+		}
+		c.query, c.want = strings.TrimSuffix(c.query, "\n"), want
+		cases = append(cases, c)
+	}
+	return cases
+}
+
+// TestCorpus compiles every query of testdata and compares the plan or the error.
+func TestCorpus(t *testing.T) {
+	paths, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no corpus: %v", err)
+	}
+	for _, path := range paths {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			cases := readCorpus(t, path)
+			var out strings.Builder
+			for i, c := range cases {
+				got := answer(c.query)
+				if i > 0 {
+					out.WriteString("\n")
+				}
+				out.WriteString(c.comment + c.query + "\n----\n" + got)
+				if *update {
+					continue
+				}
+				if diff := cmp.Diff(c.want, got); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", c.query, diff)
+				}
+			}
+			if *update {
+				if err := os.WriteFile(path, []byte(out.String()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func answer(text string) string {
+	plan, err := query.Compile(text)
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	return plan.String()
+}
+
+func FuzzParse(f *testing.F) {
+	paths, _ := filepath.Glob("testdata/*.txt")
+	for _, path := range paths {
+		for _, c := range readCorpus(f, path) {
+			f.Add(c.query)
+		}
+	}
+	f.Add("{ span.\"a\\\"b\".c = `x` && -.y ^ -2 ^ 3 >= 1h2m3s } // end")
+	f.Add("((((((({ !(!(!.a)) })))))))")
+	f.Fuzz(func(t *testing.T, text string) {
+		q, err := query.Parse(text)
+		if err != nil {
+			return
+		}
+		canonical := q.String()
+		again, err := query.Parse(canonical)
+		if err != nil {
+			if len(canonical) > query.MaxBytes {
+				return // quotes and brackets may make a text at the limit longer
+			}
+			t.Fatalf("%q was read and written as %q, which is not read: %v", text, canonical, err)
+		}
+		if got := again.String(); got != canonical {
+			t.Fatalf("%q is written as %q, then as %q", text, canonical, got)
+		}
+		p1, err1 := q.Plan()
+		p2, err2 := again.Plan()
+		if (err1 == nil) != (err2 == nil) {
+			t.Fatalf("%q plans with %v, %q with %v", text, err1, canonical, err2)
+		}
+		if err1 == nil && p1.String() != p2.String() {
+			t.Fatalf("%q and %q have different plans", text, canonical)
+		}
+	})
+}
