@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/clew-dev/clew/examples/shop/internal/drive"
+	"github.com/clew-dev/clew/examples/shop/internal/fleet"
+	"github.com/clew-dev/clew/examples/shop/internal/launch"
+)
+
+func flags(name string) *flag.FlagSet {
+	return flag.NewFlagSet("shop "+name, flag.ContinueOnError)
+}
+
+func basePortFlag(set *flag.FlagSet) *int {
+	return set.Int("base-port", defaultBasePort, "control `port` of the launcher; the members' ports follow it")
+}
+
+func parse(set *flag.FlagSet, arguments []string) error {
+	if err := set.Parse(arguments); err != nil {
+		return err
+	}
+	if set.NArg() > 0 {
+		return fmt.Errorf("%w: %s does not know %q", errUsage, set.Name(), set.Arg(0))
+	}
+	return nil
+}
+
+func up(ctx context.Context, arguments []string, out io.Writer) error {
+	set := flags("up")
+	basePort := basePortFlag(set)
+	data := set.String("data", "shop-data", "`folder` of the fleet's state and logs")
+	database := set.String("database", "", "`postgres://…` address; empty means one SQLite file per service")
+	binaries := set.String("binaries", "", "`folder` with shop and the Rust services (default: where shop is)")
+	rate := set.Float64("rate", 0, "also drive this many `journeys` a second")
+	seed := set.Uint64("seed", 1, "seed of the driven journeys")
+	if err := parse(set, arguments); err != nil {
+		return err
+	}
+	if *binaries == "" {
+		self, err := os.Executable()
+		if err != nil {
+			return fmt.Errorf("find the folder of shop: %w; name it with --binaries", err)
+		}
+		*binaries = filepath.Dir(self)
+	}
+	return launch.Up(ctx, launch.Options{
+		BasePort: *basePort, Data: *data, Database: *database, Binaries: *binaries,
+		Rate: *rate, Seed: *seed, Out: out,
+	})
+}
+
+func runDriver(ctx context.Context, arguments []string, _ io.Writer) error {
+	set := flags("drive")
+	gateway := set.String("gateway", fmt.Sprintf("http://127.0.0.1:%d", defaultBasePort+1), "`address` of the gateway")
+	rate := set.Float64("rate", 5, "`journeys` a second")
+	seed := set.Uint64("seed", 1, "seed of the shoppers' choices")
+	count := set.Int("count", 0, "stop after this many `journeys`; 0 means at ^C")
+	journey := set.String("journey", "", "only this `journey`: browse, search, product, cart, checkout or account")
+	if err := parse(set, arguments); err != nil {
+		return err
+	}
+	plan, err := drive.NewPlan(*seed, *journey)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	return fleet.Run(ctx, "shopper", func(ctx context.Context) error {
+		fleet.Ready()
+		tally, err := drive.Run(ctx, plan, drive.Options{Gateway: *gateway, Rate: *rate, Count: *count})
+		if err != nil {
+			return err
+		}
+		slog.Info("traffic stops", "done", tally.Done, "declined", tally.Declined,
+			"failed", tally.Failed, "turned_away", tally.TurnedAway)
+		return nil
+	})
+}
+
+func fault(ctx context.Context, arguments []string, out io.Writer) error {
+	set := flags("fault")
+	set.Usage = func() {
+		fmt.Fprintln(set.Output(), "Usage: shop fault [--base-port N] list | NAME on | NAME off")
+		set.PrintDefaults()
+	}
+	basePort := basePortFlag(set)
+	if err := set.Parse(arguments); err != nil {
+		return err
+	}
+	control := launch.Control{BasePort: *basePort}
+	words := set.Args()
+	switch {
+	case len(words) == 1 && words[0] == "list":
+		states, err := control.Faults(ctx)
+		if err != nil {
+			return err
+		}
+		for _, state := range states {
+			fmt.Fprintf(out, "%-18s %-3s  %s\n", state.Name, onOff(state.On), state.Effect)
+		}
+		return nil
+	case len(words) == 2 && (words[1] == "on" || words[1] == "off"):
+		return control.Switch(ctx, words[0], words[1] == "on")
+	default:
+		return fmt.Errorf("%w: shop fault list | NAME on | NAME off", errUsage)
+	}
+}
+
+func onOff(on bool) string {
+	if on {
+		return "on"
+	}
+	return "off"
+}
+
+func status(ctx context.Context, arguments []string, out io.Writer) error {
+	set := flags("status")
+	basePort := basePortFlag(set)
+	if err := parse(set, arguments); err != nil {
+		return err
+	}
+	members, err := launch.Control{BasePort: *basePort}.Members(ctx)
+	if err != nil {
+		return err
+	}
+	for _, member := range members {
+		fmt.Fprintf(out, "%-13s %-5s %-16s %-9s pid %-7d %d restarts\n",
+			member.Name, member.Language, member.Address, member.State, member.PID, member.Restarts)
+	}
+	return nil
+}

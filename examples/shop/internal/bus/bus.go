@@ -1,0 +1,269 @@
+// Package bus is the message wire of the Go services: NATS with JetStream,
+// which has no OpenTelemetry instrumentation of its own. rust/fleet's module
+// bus is its twin.
+//
+// A message's trace context and baggage travel in its headers. Sending is a
+// producer span inside the trace of its cause. Processing is a consumer span
+// that starts a NEW trace and links to the producer: work that nobody waits for
+// must not stretch the request's trace.
+//
+//	trace 1   … ── POST /checkout ── send orders.placed
+//	                                      ▲ link
+//	trace 2               process orders.placed ── shop.v1.Inventory/Ship …
+//
+// A message that fails is tried again, at most maxDeliveries times, then given
+// up with an error in the log.
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/clew-dev/clew/examples/shop/internal/fleet"
+)
+
+// The subjects of the shop.
+const (
+	OrderPlaced      = "orders.placed"
+	ShipmentCreated  = "shipments.created"
+	NotificationSent = "notifications.sent"
+)
+
+const (
+	streamName    = "SHOP"
+	maxDeliveries = 5
+	retryAfter    = 500 * time.Millisecond
+	gatherWithin  = time.Second
+)
+
+// Order is what the messages are about.
+type Order struct {
+	ID       string `json:"id"`
+	Customer string `json:"customer"`
+	Session  string `json:"session"`
+	// Cents is the order's total.
+	Cents int64 `json:"cents"`
+}
+
+// Bus is a connection to the fleet's stream. It reconnects by itself.
+type Bus struct {
+	connection *nats.Conn
+	stream     jetstream.JetStream
+	tracer     trace.Tracer
+}
+
+// Open connects to the bus.
+func Open(service string) (*Bus, error) {
+	address, err := fleet.Address("bus")
+	if err != nil {
+		return nil, err
+	}
+	connection, err := nats.Connect("nats://"+address,
+		nats.Name(service), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
+		nats.ReconnectWait(200*time.Millisecond))
+	if err != nil {
+		return nil, fmt.Errorf("connect to the bus at %s: %w", address, err)
+	}
+	stream, err := jetstream.New(connection)
+	if err != nil {
+		connection.Close()
+		return nil, fmt.Errorf("open the bus: %w", err)
+	}
+	return &Bus{connection: connection, stream: stream, tracer: otel.Tracer("shop/bus")}, nil
+}
+
+// Close ends the connection.
+func (b *Bus) Close() { b.connection.Close() }
+
+// Send publishes an order and waits until the stream has stored it.
+func (b *Bus) Send(ctx context.Context, subject string, order Order) error {
+	body, err := json.Marshal(order)
+	if err != nil {
+		return fmt.Errorf("send %s: %w", subject, err)
+	}
+	id := order.ID + "/" + subject
+	ctx, span := b.tracer.Start(ctx, "send "+subject, trace.WithSpanKind(trace.SpanKindProducer),
+		trace.WithAttributes(describe(subject, "send")...),
+		trace.WithAttributes(semconv.MessagingMessageID(id), semconv.MessagingMessageBodySize(len(body))))
+	defer span.End()
+	message := nats.NewMsg(subject)
+	message.Data = body
+	otel.GetTextMapPropagator().Inject(ctx, carrier(message.Header))
+	if _, err := b.stream.PublishMsg(ctx, message, jetstream.WithMsgID(id)); err != nil {
+		err = fmt.Errorf("send %s: %w", subject, err)
+		fleet.Fail(ctx, err)
+		return err
+	}
+	return nil
+}
+
+// Consume hands each message of a subject to handle until ctx ends, one at a
+// time. group names the durable consumer: what arrives while the service is
+// down waits for it.
+func (b *Bus) Consume(ctx context.Context, group, subject string, handle func(context.Context, Order) error) error {
+	return b.consume(ctx, group, subject, 1, func(messages []jetstream.Msg) {
+		b.process(ctx, group, subject, messages, func(ctx context.Context, orders []Order) error {
+			return handle(ctx, orders[0])
+		})
+	})
+}
+
+// ConsumeBatch hands the messages of a second, up to size, at once to handle
+// until ctx ends. The span of a batch links to every producer.
+func (b *Bus) ConsumeBatch(ctx context.Context, group, subject string, size int, handle func(context.Context, []Order) error) error {
+	return b.consume(ctx, group, subject, size, func(messages []jetstream.Msg) {
+		b.process(ctx, group, subject, messages, handle)
+	})
+}
+
+func (b *Bus) consume(ctx context.Context, group, subject string, size int, work func([]jetstream.Msg)) error {
+	consumer, err := b.stream.CreateOrUpdateConsumer(ctx, streamName, jetstream.ConsumerConfig{
+		Durable:       group,
+		FilterSubject: subject,
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       10 * time.Second,
+		MaxDeliver:    maxDeliveries,
+	})
+	if err != nil {
+		return fmt.Errorf("make the consumer %s of %s: %w", group, subject, err)
+	}
+	for ctx.Err() == nil {
+		messages, err := fetch(ctx, consumer, size)
+		if err != nil {
+			slog.Warn("bus is away", "subject", subject, "error", err)
+			pause(ctx, retryAfter)
+			continue
+		}
+		if len(messages) > 0 {
+			work(messages)
+		}
+	}
+	return nil
+}
+
+// fetch waits for size messages, but at most gatherWithin, and returns what has
+// come by then.
+func fetch(ctx context.Context, consumer jetstream.Consumer, size int) ([]jetstream.Msg, error) {
+	gather, cancel := context.WithTimeout(ctx, gatherWithin)
+	defer cancel()
+	batch, err := consumer.Fetch(size, jetstream.FetchContext(gather))
+	if err != nil {
+		return nil, err
+	}
+	var messages []jetstream.Msg
+	for message := range batch.Messages() {
+		messages = append(messages, message)
+	}
+	return messages, nil
+}
+
+// process runs handle for messages in one span and one new trace.
+func (b *Bus) process(ctx context.Context, group, subject string, messages []jetstream.Msg, handle func(context.Context, []Order) error) {
+	links := make([]trace.Link, 0, len(messages))
+	orders := make([]Order, 0, len(messages))
+	good := messages[:0]
+	for _, message := range messages {
+		var order Order
+		if err := json.Unmarshal(message.Data(), &order); err != nil {
+			slog.Error("message is not an order and is given up", "subject", subject, "error", err)
+			_ = message.Term()
+			continue
+		}
+		good, orders = append(good, message), append(orders, order)
+		cause := otel.GetTextMapPropagator().Extract(ctx, carrier(message.Headers()))
+		links = append(links, trace.LinkFromContext(cause))
+		if len(messages) == 1 {
+			// A batch has many sessions, so only a single message's baggage
+			// goes on.
+			ctx = cause
+		}
+	}
+	if len(good) == 0 {
+		return
+	}
+	ctx, span := b.tracer.Start(ctx, "process "+subject, trace.WithNewRoot(),
+		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(links...),
+		trace.WithAttributes(describe(subject, "process")...),
+		trace.WithAttributes(semconv.MessagingConsumerGroupName(group)))
+	defer span.End()
+	if len(good) > 1 {
+		span.SetAttributes(semconv.MessagingBatchMessageCount(len(good)))
+	} else {
+		span.SetAttributes(semconv.MessagingMessageID(orders[0].ID + "/" + subject))
+	}
+	fleet.NoteSession(ctx)
+	err := handle(ctx, orders)
+	if err != nil {
+		fleet.Fail(ctx, err)
+	}
+	for _, message := range good {
+		settle(message, subject, err)
+	}
+}
+
+// settle answers the stream: done, later, or never.
+func settle(message jetstream.Msg, subject string, failure error) {
+	if failure == nil {
+		if err := message.Ack(); err != nil {
+			slog.Warn("message may come again", "subject", subject, "error", err)
+		}
+		return
+	}
+	about, err := message.Metadata()
+	if err == nil && about.NumDelivered >= maxDeliveries {
+		slog.Error("message is given up", "subject", subject, "deliveries", about.NumDelivered, "error", failure)
+		_ = message.Term()
+		return
+	}
+	slog.Warn("message will be tried again", "subject", subject, "error", failure)
+	_ = message.NakWithDelay(retryAfter)
+}
+
+func describe(subject, operation string) []attribute.KeyValue {
+	return []attribute.KeyValue{
+		semconv.MessagingSystemKey.String("nats"),
+		semconv.MessagingDestinationName(subject),
+		semconv.MessagingOperationName(operation),
+		semconv.MessagingOperationTypeKey.String(operation),
+	}
+}
+
+func pause(ctx context.Context, wait time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(wait):
+	}
+}
+
+// carrier is a message's headers for a propagator. NATS keeps the case of
+// names, and clients differ in what they write.
+type carrier nats.Header
+
+// Get implements propagation.TextMapCarrier.
+func (c carrier) Get(key string) string {
+	for name, values := range c {
+		if strings.EqualFold(name, key) && len(values) > 0 {
+			return values[0]
+		}
+	}
+	return ""
+}
+
+// Set implements propagation.TextMapCarrier.
+func (c carrier) Set(key, value string) { nats.Header(c).Set(key, value) }
+
+// Keys implements propagation.TextMapCarrier.
+func (c carrier) Keys() []string { return slices.Collect(maps.Keys(c)) }

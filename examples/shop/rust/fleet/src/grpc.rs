@@ -1,0 +1,168 @@
+//! gRPC: tonic calls as server and client spans, by a tower service around each
+//! end. Both ends speak the same HTTP types, so one wrapper serves both.
+//!
+//! The status of a call is read from the answer's headers, where an error stands
+//! when there is no message, as in every unary call of the shop; without it the
+//! call has succeeded.
+
+use std::task::{self, Poll};
+
+use http::{Request, Response};
+use opentelemetry::global;
+use opentelemetry::trace::Status;
+use tonic::Code;
+use tonic::body::Body;
+use tonic::transport::{Channel, Endpoint};
+use tower::{Layer, Service};
+use tracing::{Instrument, Span, info_span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use crate::http::{HeaderReader, HeaderWriter};
+use crate::{Failure, process, telemetry};
+
+/// Makes a server span for each call.
+#[derive(Clone, Copy)]
+pub struct ServerSpans;
+
+impl<S> Layer<S> for ServerSpans {
+    type Service = Spans<S>;
+
+    fn layer(&self, inner: S) -> Spans<S> {
+        Spans { inner, end: End::Server, peer: None }
+    }
+}
+
+/// A channel whose calls are client spans.
+pub type TracedChannel = Spans<Channel>;
+
+/// Returns a channel to a member. It connects at the first call, and again after
+/// the member was restarted.
+pub fn channel(member: &str) -> Result<TracedChannel, Failure> {
+    let address = process::address(member)?;
+    let peer = address
+        .rsplit_once(':')
+        .and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
+    let inner = Endpoint::from_shared(format!("http://{address}"))?.connect_lazy();
+    Ok(Spans { inner, end: End::Client, peer })
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    Server,
+    Client,
+}
+
+/// One end of a call, wrapped in a span.
+#[derive(Clone)]
+pub struct Spans<S> {
+    inner: S,
+    end: End,
+    peer: Option<(String, i64)>,
+}
+
+impl<S> Spans<S> {
+    fn span(&self, path: &str) -> Span {
+        let method = path.trim_start_matches('/');
+        let kind = if self.end == End::Server { "server" } else { "client" };
+        let span = info_span!("rpc", otel.name = method, otel.kind = kind);
+        span.set_attribute("rpc.system.name", "grpc");
+        span.set_attribute("rpc.method", method.to_owned());
+        if let Some((host, port)) = &self.peer {
+            span.set_attribute("server.address", host.clone());
+            span.set_attribute("server.port", *port);
+        }
+        span
+    }
+}
+
+impl<S, B> Service<Request<Body>> for Spans<S>
+where
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: std::fmt::Display,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = std::pin::Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let span = self.span(request.uri().path());
+        let end = self.end;
+        if end == End::Server {
+            let parent =
+                global::get_text_map_propagator(|p| p.extract(&HeaderReader(request.headers())));
+            telemetry::adopt(&span, parent);
+            telemetry::note_session(&span);
+        } else {
+            let context = span.context();
+            let mut headers = HeaderWriter(request.headers_mut());
+            global::get_text_map_propagator(|p| p.inject_context(&context, &mut headers));
+        }
+        let answer = span.in_scope(|| self.inner.call(request));
+        let inside = span.clone();
+        Box::pin(
+            async move {
+                let answer = answer.await;
+                match &answer {
+                    Ok(response) => note_status(&span, end, status_of(response)),
+                    Err(error) => telemetry::fail(&span, "transport", error),
+                }
+                answer
+            }
+            .instrument(inside),
+        )
+    }
+}
+
+fn status_of<B>(response: &Response<B>) -> Code {
+    response
+        .headers()
+        .get("grpc-status")
+        .map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
+}
+
+/// A server is at fault for some errors only; a caller sees every one as such.
+fn note_status(span: &Span, end: End, code: Code) {
+    let name = conventional(code);
+    span.set_attribute("rpc.response.status_code", name);
+    let servers_fault = matches!(
+        code,
+        Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
+    );
+    if code != Code::Ok && (end == End::Client || servers_fault) {
+        span.set_attribute("error.type", name);
+        span.set_status(Status::error(code.description()));
+    }
+}
+
+/// The name of a status as the conventions write it.
+fn conventional(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

@@ -1,0 +1,23 @@
+//! What every Rust service of the shop shares. `internal/fleet` and
+//! `internal/bus` are its twins in Go; the package comment of the former says
+//! what a process is told by its environment and how it speaks to the launcher.
+//!
+//! OpenTelemetry has no Rust instrumentation of tonic, reqwest, sqlx and
+//! async-nats that follows its own releases, so the middleware is written out
+//! here, a module for each wire: [`http`], [`grpc`], [`db`] and [`bus`].
+
+pub mod bus;
+pub mod db;
+pub mod fault;
+pub mod grpc;
+pub mod http;
+pub mod process;
+pub mod telemetry;
+
+/// The gRPC words of the shop, made from `proto/shop.proto`.
+pub mod words {
+    tonic::include_proto!("shop.v1");
+}
+
+/// An error that ends a service; its text is for people.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;

@@ -1,0 +1,28 @@
+//! Notification tells customers where their order is. It only speaks messages:
+//! a shipment created becomes a message to the customer, played by a line in the
+//! log, and a notification sent.
+
+use std::process::ExitCode;
+
+use fleet::bus::{Bus, NOTIFICATION_SENT, Order, SHIPMENT_CREATED};
+use fleet::{Failure, process};
+use tracing::{Instrument, info, info_span};
+
+async fn notify(bus: &Bus, order: Order) -> Result<(), Failure> {
+    let span = info_span!("write to customer", shop.order.id = order.id);
+    async { info!(customer = order.customer, "your order is on its way") }.instrument(span).await;
+    bus.send(NOTIFICATION_SENT, &order).await
+}
+
+fn main() -> ExitCode {
+    process::run("notification", serve())
+}
+
+async fn serve() -> Result<(), Failure> {
+    let bus = Bus::open("notification").await?;
+    process::ready();
+    tokio::select! {
+        ended = bus.consume("notification", SHIPMENT_CREATED, async |order| notify(&bus, order).await) => ended,
+        () = process::stopped() => Ok(()),
+    }
+}
