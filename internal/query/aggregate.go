@@ -75,29 +75,26 @@ func (t *Tally) total() float64 {
 	return ints + SumFloats(t.floats)
 }
 
-// SumFloats adds floats that are in ascending order, with Neumaier's correction,
-// so that the same numbers give the same sum in every store.
+// SumFloats adds floats that are in ascending order with Kahan's correction,
+// step by step as a store can too, so that the same numbers give the same sum
+// everywhere.
 func SumFloats(sorted []float64) float64 {
 	var sum, lost float64
 	for _, x := range sorted {
-		t := sum + x
-		if math.Abs(sum) >= math.Abs(x) {
-			lost += (sum - t) + x
-		} else {
-			lost += (x - t) + sum
-		}
-		sum = t
+		diff := x - lost
+		next := sum + diff
+		lost = (next - sum) - diff
+		sum = next
 	}
-	if math.IsInf(sum, 0) || math.IsNaN(sum) {
-		return sum
-	}
-	return sum + lost
+	return sum
 }
 
 // QuantileIndex is where the quantile q of n sorted numbers stands: the smallest
-// number that is not under a share q of all.
+// number that is not under a share q of all. It counts from above, because there
+// rounding makes 0.07 of 100 the seventh number and not the eighth.
 func QuantileIndex(q float64, n int) int {
-	return min(max(int(math.Ceil(q*float64(n)))-1, 0), n-1)
+	above := int(math.Floor(float64(n) - q*float64(n)))
+	return max(n-above, 1) - 1
 }
 
 // BucketExponent gives the histogram bucket of a number: the smallest e with v ≤

@@ -171,6 +171,9 @@ func evalAll(t *testing.T, traces []*telemetry.Batch, text string) string {
 	if p.Metrics != nil {
 		return evalMetrics(t, p, traces, within)
 	}
+	for _, b := range traces {
+		checkMatch(t, p, b)
+	}
 	var out strings.Builder
 	for _, b := range traces {
 		sets := query.EvalTrace(p, query.NewReader(b), within)
@@ -224,4 +227,16 @@ func evalMetrics(t *testing.T, p *query.Plan, traces []*telemetry.Batch, within 
 		fmt.Fprintln(&out, s.Values)
 	}
 	return out.String()
+}
+
+// checkMatch compares the answer by columns with the answer by rows.
+func checkMatch(t *testing.T, p *query.Plan, b *telemetry.Batch) {
+	t.Helper()
+	for _, leaf := range p.Leaves {
+		for row, got := range query.Match(leaf, query.NewReader(b)) {
+			if want := query.Eval(leaf, b, row); got != want {
+				t.Errorf("%s at row %d: by columns %v, by row %v", query.ExprString(leaf), row, got, want)
+			}
+		}
+	}
 }

@@ -198,7 +198,7 @@ func TestBucketsAndQuantiles(t *testing.T) {
 		q    float64
 		n    int
 		want int
-	}{{0, 5, 0}, {0.5, 5, 2}, {0.5, 4, 1}, {0.99, 100, 98}, {1, 5, 4}, {0.2, 5, 0}, {0.21, 5, 1}} {
+	}{{0, 5, 0}, {0.5, 5, 2}, {0.5, 4, 1}, {0.99, 100, 98}, {1, 5, 4}, {0.2, 5, 0}, {0.21, 5, 1}, {0.07, 100, 6}} {
 		if got := query.QuantileIndex(c.q, c.n); got != c.want {
 			t.Errorf("quantile %v of %d: got %d, want %d", c.q, c.n, got, c.want)
 		}
