@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/clew-dev/clew/internal/telemetry"
@@ -16,8 +15,9 @@ import (
 type Consumer interface {
 	Append(b *telemetry.Batch, seq int64, start, end wal.Position) error
 	// Admit returns an error, exhausted with a delay, when the consumer must not
-	// be given more. It is asked before anything is written.
-	Admit() error
+	// be given more of the tenant. It is asked before anything is written: what is
+	// logged MUST be appendable, also when it is replayed after a crash.
+	Admit(tenant string) error
 }
 
 // Appender is the part of wal.Log that the end of the chain needs.
@@ -38,8 +38,11 @@ type LogOptions struct {
 type Log struct {
 	wal  Appender
 	o    LogOptions
-	seq  atomic.Int64
 	bufs sync.Pool // of *[]byte
+
+	mu       sync.Mutex
+	seq      int64              // the largest given out
+	inflight map[int64]struct{} // given out and not yet with every consumer
 }
 
 // keepBytes bounds the buffers that are used again: one huge request must not
@@ -51,8 +54,7 @@ func NewLog(w Appender, o LogOptions) *Log {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	l := &Log{wal: w, o: o}
-	l.seq.Store(o.LastSeq)
+	l := &Log{wal: w, o: o, seq: o.LastSeq, inflight: map[int64]struct{}{}}
 	l.bufs.New = func() any { return new([]byte) }
 	return l
 }
@@ -65,11 +67,12 @@ func (l *Log) Write(b *telemetry.Batch) error {
 		return nil
 	}
 	for _, c := range l.o.Consumers {
-		if err := c.Admit(); err != nil {
+		if err := c.Admit(b.Tenant); err != nil {
 			return err
 		}
 	}
-	seq := l.nextSeq()
+	seq := l.begin()
+	defer l.end(seq)
 	buf := l.bufs.Get().(*[]byte)
 	*buf = telemetry.AppendRecord((*buf)[:0], b, seq)
 	// The sender may go away, but a record is never given up half-way: it would
@@ -89,14 +92,31 @@ func (l *Log) Write(b *telemetry.Batch) error {
 	return nil
 }
 
-// nextSeq gives the instant of receipt in Unix nanoseconds, made strictly
+// begin gives the instant of receipt in Unix nanoseconds, made strictly
 // increasing: it orders batches also when the clock is set back.
-func (l *Log) nextSeq() int64 {
-	for {
-		last := l.seq.Load()
-		seq := max(last+1, l.o.Now().UnixNano())
-		if l.seq.CompareAndSwap(last, seq) {
-			return seq
-		}
+func (l *Log) begin() int64 {
+	now := l.o.Now().UnixNano()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seq = max(l.seq+1, now)
+	l.inflight[l.seq] = struct{}{}
+	return l.seq
+}
+
+func (l *Log) end(seq int64) {
+	l.mu.Lock()
+	delete(l.inflight, seq)
+	l.mu.Unlock()
+}
+
+// Watermark is the largest seq such that no batch at or below it is still on its
+// way to a consumer: an answer that is fixed there cannot gain a row later.
+func (l *Log) Watermark() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	mark := l.seq
+	for seq := range l.inflight {
+		mark = min(mark, seq-1)
 	}
+	return mark
 }

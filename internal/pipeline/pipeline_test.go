@@ -142,7 +142,7 @@ type consumer struct {
 	start []wal.Position
 }
 
-func (c *consumer) Admit() error {
+func (c *consumer) Admit(string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.calls != nil {
