@@ -27,13 +27,14 @@ const (
 // ErrPowerOff is what every call gets after the power went.
 var ErrPowerOff = errors.New("power is off")
 
-// Fault makes calls of an operation fail.
+// Fault makes calls of an operation fail, wait, or both.
 type Fault struct {
 	Op    Op
 	Path  string // a filepath.Match pattern for the base name; "" is every name
 	Nth   int    // the first matching call that fails, from 1; 0 is 1
 	Times int    // how many fail from there on; 0 is 1, -1 is all
-	Err   error  // what they return
+	Err   error  // what they return; nil lets them pass
+	Wait  func() // runs first, while other calls go on; nil does not wait
 	Short int    // a write that fails still writes so many bytes first
 
 	seen int
@@ -75,7 +76,8 @@ func (f *FS) Calls(op Op) int {
 	return f.counts[op]
 }
 
-// check counts a call and gives the fault that hits it. The caller holds mu.
+// check counts a call and gives the fault that hits it. The caller holds mu,
+// which is let go while a fault waits: callers look at the file after it.
 func (f *FS) check(op Op, path string) (*Fault, error) {
 	f.total++
 	f.counts[op]++
@@ -91,6 +93,11 @@ func (f *FS) check(op Op, path string) (*Fault, error) {
 		}
 		fault.seen++
 		if fault.seen >= fault.Nth && (fault.Times < 0 || fault.seen < fault.Nth+fault.Times) {
+			if fault.Wait != nil {
+				f.mu.Unlock()
+				fault.Wait()
+				f.mu.Lock()
+			}
 			return fault, fault.Err
 		}
 	}

@@ -55,7 +55,7 @@
 // The log does not lock its folder, does not know who reads it and keeps no
 // cursors: its owner does.
 //
-// Append, Truncate, Reader, Wait and the getters may run concurrently. Each
+// The methods of a [Log] may run concurrently. Each
 // [Reader] belongs to one goroutine. [Journal] is one file with the same frames
 // for small state that is read whole at the start, such as a manifest.
 package wal

@@ -261,9 +261,8 @@ func (l *Log) Stats() Stats {
 // Recovery tells what Open found.
 func (l *Log) Recovery() Recovery { return l.recovered }
 
-// Wait returns nil as soon as a position after p is durable, the context's error
-// when that ends first, and the log's own when nothing will come any more.
-func (l *Log) Wait(ctx context.Context, p Position) error {
+// wait returns nil as soon as a position after p is durable: see Reader.Wait.
+func (l *Log) wait(ctx context.Context, p Position) error {
 	for {
 		l.mu.Lock()
 		end, changed, err, closed := l.end, l.changed, l.err, l.closed
@@ -284,7 +283,7 @@ func (l *Log) Wait(ctx context.Context, p Position) error {
 	}
 }
 
-// broadcast wakes all who Wait. The caller holds mu.
+// broadcast wakes all who wait. The caller holds mu.
 func (l *Log) broadcast() {
 	close(l.changed)
 	l.changed = make(chan struct{})

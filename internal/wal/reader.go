@@ -2,6 +2,7 @@ package wal
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -37,7 +38,7 @@ func (l *Log) Reader(from Position) (*Reader, error) {
 // Next gives the next record and its place [pos, end); end is what a consumer
 // stores as its cursor. The record is valid until the next call. At the durable
 // end Next returns io.EOF, and records again when more has become durable: see
-// Log.Wait. Damage is stepped over and counted: see Damage. Any other error is
+// Wait. Damage is stepped over and counted: see Damage. Any other error is
 // of the disk, and the same call may pass later.
 func (r *Reader) Next() (pos, end Position, record []byte, err error) {
 	for {
@@ -46,7 +47,7 @@ func (r *Reader) Next() (pos, end Position, record []byte, err error) {
 				return 0, 0, nil, err
 			}
 		}
-		last := r.refresh()
+		end, last := r.refresh()
 		h, payload, err := r.scan.next()
 		r.count()
 		switch {
@@ -60,11 +61,17 @@ func (r *Reader) Next() (pos, end Position, record []byte, err error) {
 		}
 		r.pos = max(r.pos, r.cur.end)
 		if last {
+			r.pos = max(r.pos, end) // behind the last file when NotBefore jumped
 			return 0, 0, nil, io.EOF
 		}
 		r.closeFile()
 	}
 }
+
+// Wait returns nil when more is durable than the last io.EOF of Next knew of, the
+// context's error when that ends first, and the log's own when nothing will come
+// any more. A new file is more as well, so that Next may give io.EOF again.
+func (r *Reader) Wait(ctx context.Context) error { return r.l.wait(ctx, r.pos) }
 
 // Damage counts what this reader had to step over so far.
 func (r *Reader) Damage() Damage { return r.damage }
@@ -89,17 +96,19 @@ func (r *Reader) closeFile() {
 
 // open opens the first file that ends after r.pos; io.EOF when there is none.
 func (r *Reader) open() error {
-	f, ok := r.l.fileAfter(r.pos)
+	f, end, ok := r.l.fileAfter(r.pos)
 	if !ok {
+		r.pos = max(r.pos, end)
 		return io.EOF
 	}
 	file, err := r.l.fs.OpenFile(f.path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		// A Truncate may have removed it and be about to take it off the list.
 		r.l.truncating.Lock()
-		f, ok = r.l.fileAfter(r.pos)
+		f, end, ok = r.l.fileAfter(r.pos)
 		r.l.truncating.Unlock()
 		if !ok {
+			r.pos = max(r.pos, end)
 			return io.EOF
 		}
 		file, err = r.l.fs.OpenFile(f.path, os.O_RDONLY, 0)
@@ -128,9 +137,10 @@ func (r *Reader) open() error {
 	return nil
 }
 
-// refresh learns how far the open file has grown, and whether it is the last. A
+// refresh learns how far the open file and the log have grown, and whether it is
+// the last. A
 // file that was truncated away meanwhile keeps the end that was known.
-func (r *Reader) refresh() (last bool) {
+func (r *Reader) refresh() (end Position, last bool) {
 	r.l.mu.Lock()
 	defer r.l.mu.Unlock()
 	files := r.l.files
@@ -142,7 +152,7 @@ func (r *Reader) refresh() (last bool) {
 		last = i == len(files)-1
 	}
 	r.scan.limit = int64(r.cur.end - r.cur.start)
-	return last
+	return r.l.end, last
 }
 
 // count adds what the scan stepped over. All of it was durable once. Bytes in
@@ -155,13 +165,13 @@ func (r *Reader) count() {
 	r.scan.holes, r.scan.tail = r.scan.holes[:0], span{}
 }
 
-// fileAfter gives the first file that ends after p.
-func (l *Log) fileAfter(p Position) (logFile, bool) {
+// fileAfter gives the first file that ends after p, and the end of the log.
+func (l *Log) fileAfter(p Position) (f logFile, end Position, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := sort.Search(len(l.files), func(i int) bool { return l.files[i].end > p })
 	if i == len(l.files) {
-		return logFile{}, false
+		return logFile{}, l.end, false
 	}
-	return l.files[i], true
+	return l.files[i], l.end, true
 }
