@@ -3,18 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
-	"flag"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/clew-dev/clew/internal/testkit"
 )
-
-var update = flag.Bool("update", false, "write the golden files and docs/cli.md anew")
 
 // result is what a command left behind.
 type result struct {
@@ -33,22 +29,10 @@ func runClew(t *testing.T, env map[string]string, args ...string) result {
 	return result{out.String(), errOut.String(), exitCode(err)}
 }
 
-// golden compares got with the file, or writes it with -update.
+// golden compares got with the file; go test -update writes it anew.
 func golden(t *testing.T, path, got string) {
 	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s differs (-want +got); go test -update writes it anew:\n%s", path, diff)
-	}
+	testkit.Golden(t, path, []byte(got))
 }
 
 // traceServer answers as the API does, from testdata/trace/NAME.json.
