@@ -327,7 +327,7 @@ func crash(t *testing.T, s *shop, crashed map[string]bool) {
 	if result.Failed == 0 {
 		t.Errorf("%+v; want a failure among three charges", result)
 	}
-	s.line(t, from, `^payment +ended: signal: aborted`)
+	s.line(t, from, `^payment +ended: exit status 70`)
 	s.line(t, from, `^payment +rust +grpc .* pid`)
 	s.await(t, func(spans []span) error {
 		for _, id := range traces {

@@ -47,6 +47,7 @@ const (
 	maxDeliveries = 5
 	retryAfter    = 500 * time.Millisecond
 	gatherWithin  = time.Second
+	finishWithin  = 5 * time.Second
 )
 
 // Order is what the messages are about.
@@ -170,8 +171,11 @@ func fetch(ctx context.Context, consumer jetstream.Consumer, size int) ([]jetstr
 	return messages, nil
 }
 
-// process runs handle for messages in one span and one new trace.
+// process runs handle for messages in one span and one new trace. What has begun
+// is finished although the service is told to stop.
 func (b *Bus) process(ctx context.Context, group, subject string, messages []jetstream.Msg, handle func(context.Context, []Order) error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishWithin)
+	defer cancel()
 	links := make([]trace.Link, 0, len(messages))
 	orders := make([]Order, 0, len(messages))
 	good := messages[:0]

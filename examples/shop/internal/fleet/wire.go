@@ -48,11 +48,12 @@ func noteFailure(ctx context.Context, request any, _ *grpc.UnaryServerInfo, hand
 	if err == nil {
 		return answer, nil
 	}
+	cause := err
 	if _, known := status.FromError(err); !known {
 		err = status.Error(codes.Internal, err.Error())
 	}
 	if status.Code(err) == codes.Internal || status.Code(err) == codes.Unavailable {
-		Fail(ctx, err)
+		Fail(ctx, cause)
 	}
 	return nil, err
 }

@@ -127,7 +127,7 @@ func (s *service) find(w http.ResponseWriter, r *http.Request) error {
 		client = s.forgetfulSearch
 	}
 	path := "/search?q=" + url.QueryEscape(r.URL.Query().Get("q"))
-	return s.pass(w, func(answer *json.RawMessage) error {
+	return pass(w, http.StatusOK, func(answer *json.RawMessage) error {
 		return client.Call(r.Context(), http.MethodGet, path, nil, 0, answer)
 	})
 }
@@ -186,14 +186,14 @@ func (s *service) order(w http.ResponseWriter, r *http.Request) error {
 	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBodyBytes)); err != nil {
 		return &fleet.Problem{Status: http.StatusBadRequest, Text: "the body cannot be read: " + err.Error()}
 	}
-	return s.pass(w, func(answer *json.RawMessage) error {
+	return pass(w, http.StatusCreated, func(answer *json.RawMessage) error {
 		return s.checkout.Call(r.Context(), http.MethodPost, "/orders", &body, 0, answer)
 	})
 }
 
 func (s *service) customer(w http.ResponseWriter, r *http.Request) error {
 	path := "/customers/" + url.PathEscape(r.PathValue("id"))
-	return s.pass(w, func(answer *json.RawMessage) error {
+	return pass(w, http.StatusOK, func(answer *json.RawMessage) error {
 		return retry(r.Context(), func(attempt int) error {
 			return s.account.Call(r.Context(), http.MethodGet, path, nil, attempt, answer)
 		})
@@ -201,12 +201,12 @@ func (s *service) customer(w http.ResponseWriter, r *http.Request) error {
 }
 
 // pass answers with what another member answered.
-func (s *service) pass(w http.ResponseWriter, call func(*json.RawMessage) error) error {
+func pass(w http.ResponseWriter, success int, call func(*json.RawMessage) error) error {
 	var answer json.RawMessage
 	if err := call(&answer); err != nil {
 		return err
 	}
-	fleet.Answer(w, http.StatusOK, answer)
+	fleet.Answer(w, success, answer)
 	return nil
 }
 

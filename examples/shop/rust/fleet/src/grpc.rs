@@ -7,7 +7,7 @@
 
 use std::task::{self, Poll};
 
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use opentelemetry::global;
 use opentelemetry::trace::Status;
 use tonic::Code;
@@ -28,7 +28,7 @@ impl<S> Layer<S> for ServerSpans {
     type Service = Spans<S>;
 
     fn layer(&self, inner: S) -> Spans<S> {
-        Spans { inner, end: End::Server, peer: None }
+        Spans { inner, end: End::Server }
     }
 }
 
@@ -39,11 +39,8 @@ pub type TracedChannel = Spans<Channel>;
 /// the member was restarted.
 pub fn channel(member: &str) -> Result<TracedChannel, Failure> {
     let address = process::address(member)?;
-    let peer = address
-        .rsplit_once(':')
-        .and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
     let inner = Endpoint::from_shared(format!("http://{address}"))?.connect_lazy();
-    Ok(Spans { inner, end: End::Client, peer })
+    Ok(Spans { inner, end: End::Client })
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -57,19 +54,19 @@ enum End {
 pub struct Spans<S> {
     inner: S,
     end: End,
-    peer: Option<(String, i64)>,
 }
 
 impl<S> Spans<S> {
-    fn span(&self, path: &str) -> Span {
-        let method = path.trim_start_matches('/');
+    fn span(&self, uri: &Uri) -> Span {
+        let method = uri.path().trim_start_matches('/');
         let kind = if self.end == End::Server { "server" } else { "client" };
         let span = info_span!("rpc", otel.name = method, otel.kind = kind);
         span.set_attribute("rpc.system.name", "grpc");
         span.set_attribute("rpc.method", method.to_owned());
-        if let Some((host, port)) = &self.peer {
-            span.set_attribute("server.address", host.clone());
-            span.set_attribute("server.port", *port);
+        // A server sees the address that its caller used, as HTTP/2 gives it.
+        if let (Some(host), Some(port)) = (uri.host(), uri.port_u16()) {
+            span.set_attribute("server.address", host.to_owned());
+            span.set_attribute("server.port", i64::from(port));
         }
         span
     }
@@ -90,7 +87,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let span = self.span(request.uri().path());
+        let span = self.span(request.uri());
         let end = self.end;
         if end == End::Server {
             let parent =

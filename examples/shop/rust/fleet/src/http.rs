@@ -14,8 +14,24 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use crate::{Failure, process, telemetry};
 
 /// Axum middleware: a server span for each request, named after its route.
-pub async fn server_span(request: Request, next: Next) -> Response {
-    let parent = global::get_text_map_propagator(|p| p.extract(&HeaderReader(request.headers())));
+async fn inner_span(request: Request, next: Next) -> Response {
+    let parent = extract(&request);
+    in_span(parent, request, next).await
+}
+
+/// The same at the edge of the fleet, where a request's baggage begins: what
+/// comes from outside is replaced by the shopper's session.
+async fn edge_span(request: Request, next: Next) -> Response {
+    let session = header(&request, "x-session-id").unwrap_or("anonymous").to_owned();
+    let parent = telemetry::with_session(&extract(&request), session);
+    in_span(parent, request, next).await
+}
+
+fn extract(request: &Request) -> Context {
+    global::get_text_map_propagator(|p| p.extract(&HeaderReader(request.headers())))
+}
+
+async fn in_span(parent: Context, request: Request, next: Next) -> Response {
     let span = span_of(&request);
     telemetry::adopt(&span, parent);
     telemetry::note_session(&span);
@@ -60,11 +76,18 @@ fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
 
 /// Serves a router until the process is told to stop.
 pub async fn serve(member: &str, router: axum::Router) -> Result<(), Failure> {
+    serve_traced(member, router.layer(axum::middleware::from_fn(inner_span))).await
+}
+
+/// Serves the router of the fleet's edge: sessions begin here.
+pub async fn serve_edge(member: &str, router: axum::Router) -> Result<(), Failure> {
+    serve_traced(member, router.layer(axum::middleware::from_fn(edge_span))).await
+}
+
+async fn serve_traced(member: &str, router: axum::Router) -> Result<(), Failure> {
     let listener = process::listen(member).await?;
     process::ready();
-    axum::serve(listener, router.layer(axum::middleware::from_fn(server_span)))
-        .with_graceful_shutdown(process::stopped())
-        .await?;
+    axum::serve(listener, router).with_graceful_shutdown(process::stopped()).await?;
     Ok(())
 }
 

@@ -17,7 +17,7 @@ use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SdkTracerProvider};
 use tracing::{Level, Metadata, Span, Subscriber};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{dynamic_filter_fn, filter_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
@@ -137,7 +137,8 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     static LAST_COMPLAINT: AtomicU64 = AtomicU64::new(0);
-    let filter = filter_fn(|about| {
+    // Not filter_fn, whose answer is kept for ever.
+    let filter = dynamic_filter_fn(|about, _| {
         if about.is_span() {
             return false;
         }

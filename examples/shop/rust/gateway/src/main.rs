@@ -1,5 +1,6 @@
 //! The gateway is the shop's front door: it speaks HTTP to shoppers, starts the
-//! baggage of a request with the shopper's session, and forwards to storefront.
+//! baggage of a request with the shopper's session (fleet's edge middleware does
+//! it, from the header X-Session-Id), and forwards to storefront.
 //! A GET that fails on the other side is tried again.
 
 use std::process::ExitCode;
@@ -10,12 +11,10 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
-use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use fleet::http::{Answer, refusal};
-use fleet::{Failure, fault, http, process, telemetry};
-use tracing::{Instrument, Span, info_span};
+use fleet::{Failure, fault, http, process};
 
 /// A shopper's body at most, in bytes.
 const MAX_BODY: usize = 1 << 16;
@@ -65,21 +64,6 @@ impl Door {
     }
 }
 
-/// Puts the shopper's session into the baggage of all that follows. It runs
-/// inside the server span, whose context it extends by a span of its own.
-async fn start_session(request: Request, next: Next) -> Response {
-    let session = request
-        .headers()
-        .get("x-session-id")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("anonymous")
-        .to_owned();
-    telemetry::note(&Span::current(), telemetry::SESSION_KEY, session.clone());
-    let span = info_span!(parent: None, "open session");
-    telemetry::adopt(&span, telemetry::with_session(&telemetry::current(), session));
-    next.run(request).instrument(span).await
-}
-
 fn main() -> ExitCode {
     process::run("gateway", serve())
 }
@@ -96,7 +80,6 @@ async fn serve() -> Result<(), Failure> {
         .route("/cart", get(forward).post(forward))
         .route("/orders", axum::routing::post(forward))
         .route("/customers/{id}", get(forward))
-        .layer(from_fn(start_session))
         .with_state(Arc::new(door));
-    http::serve("gateway", router).await
+    http::serve_edge("gateway", router).await
 }
