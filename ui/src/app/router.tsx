@@ -1,0 +1,83 @@
+/** The routes. Every page's state is in its search parameters; pages load on demand and when the pointer nears a link. */
+import { QueryClient } from "@tanstack/react-query";
+import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, redirect, retainSearchParams } from "@tanstack/react-router";
+import { validateSearch } from "../features/search/params.ts";
+import { validateServices } from "../features/services/params.ts";
+import { validateTrace } from "../features/trace/params.ts";
+import { ApiError } from "../api/client.ts";
+import { traceQuery } from "../api/queries.ts";
+import { parseSearch, stringifySearch } from "../model/params.ts";
+import { NotFound } from "./NotFound.tsx";
+import { Shell } from "./Shell.tsx";
+
+/** Asking again mends a lost connection, never a wrong question. */
+const FINAL = new Set(["invalid", "not_found", "forbidden", "unauthenticated", "exhausted", "internal"]);
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      refetchOnWindowFocus: false,
+      retry: (count, error) => count < 2 && error instanceof ApiError && !FINAL.has(error.kind),
+    },
+  },
+});
+
+interface RootParams {
+  tz?: string | undefined;
+}
+
+const root = createRootRouteWithContext<{ client: QueryClient }>()({
+  component: Shell,
+  notFoundComponent: NotFound,
+  validateSearch: (search: Record<string, unknown>): RootParams => (search["tz"] === undefined ? {} : { tz: String(search["tz"]) }),
+  search: { middlewares: [retainSearchParams(["tz"])] },
+});
+const home = createRoute({
+  getParentRoute: () => root,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/traces", replace: true });
+  },
+});
+const traces = createRoute({
+  getParentRoute: () => root,
+  path: "/traces",
+  validateSearch,
+  component: lazyRouteComponent(() => import("../features/search/SearchPage.tsx"), "SearchPage"),
+});
+const trace = createRoute({
+  getParentRoute: () => root,
+  path: "/trace/$traceId",
+  validateSearch: validateTrace,
+  // The view shows the error; a loader that throws would replace the page.
+  loader: ({ context, params }) => void context.client.prefetchQuery(traceQuery(params.traceId)),
+  component: lazyRouteComponent(() => import("../features/trace/TracePage.tsx"), "TracePage"),
+});
+const services = createRoute({
+  getParentRoute: () => root,
+  path: "/services",
+  validateSearch: validateServices,
+  component: lazyRouteComponent(() => import("../features/services/ServicesPage.tsx"), "ServicesPage"),
+});
+const service = createRoute({
+  getParentRoute: () => root,
+  path: "/services/$name",
+  validateSearch: validateServices,
+  component: lazyRouteComponent(() => import("../features/services/ServicePage.tsx"), "ServicePage"),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([home, traces, trace, services, service]),
+  context: { client: queryClient },
+  defaultPreload: "intent",
+  defaultPreloadStaleTime: 0,
+  parseSearch,
+  stringifySearch,
+  scrollRestoration: false,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
