@@ -15,11 +15,6 @@ const (
 	// maxGroup bounds what one fsync covers, so that the first of a burst does
 	// not wait for the last.
 	maxGroup = 8 << 20
-	// gatherBytes is the buffer that small pieces share a write(2) in.
-	gatherBytes = 64 << 10
-	// directBytes is from when a piece is written from its owner's memory:
-	// copying it would cost more than the second system call.
-	directBytes = 16 << 10
 )
 
 // request is one caller of Append.
@@ -60,7 +55,7 @@ func (l *Log) run() {
 // at most Delay. Senders answer an acknowledgement with their next request, so
 // the group before is the best guess of who is about to come.
 func (l *Log) awaitCompany() {
-	if l.o.Delay == 0 {
+	if l.o.Delay < 0 {
 		return
 	}
 	var timeout <-chan time.Time
@@ -329,56 +324,4 @@ func (l *Log) reportFailure() {
 	if l.o.OnFailure != nil {
 		l.o.OnFailure(err)
 	}
-}
-
-// groupWriter writes frames at consecutive offsets with few system calls.
-type groupWriter struct {
-	f   File
-	off int64 // of buf[0]
-	buf []byte
-}
-
-func (w *groupWriter) begin(f File, off int64) {
-	w.f, w.off, w.buf = f, off, w.buf[:0]
-	if w.buf == nil {
-		w.buf = make([]byte, 0, gatherBytes)
-	}
-}
-
-// frame adds one frame; small pieces are copied, large ones written at once.
-func (w *groupWriter) frame(h frameHeader, parts [][]byte) error {
-	if len(w.buf)+FrameBytes > cap(w.buf) {
-		if err := w.flush(); err != nil {
-			return err
-		}
-	}
-	w.buf = h.appendTo(w.buf)
-	for _, p := range parts {
-		if len(p) >= directBytes || len(w.buf)+len(p) > cap(w.buf) {
-			if err := w.flush(); err != nil {
-				return err
-			}
-		}
-		if len(p) < directBytes {
-			w.buf = append(w.buf, p...)
-			continue
-		}
-		if _, err := w.f.WriteAt(p, w.off); err != nil {
-			return err
-		}
-		w.off += int64(len(p))
-	}
-	return nil
-}
-
-func (w *groupWriter) flush() error {
-	if len(w.buf) == 0 {
-		return nil
-	}
-	if _, err := w.f.WriteAt(w.buf, w.off); err != nil {
-		return err
-	}
-	w.off += int64(len(w.buf))
-	w.buf = w.buf[:0]
-	return nil
 }

@@ -19,9 +19,9 @@ type entry struct {
 	Data     string
 }
 
-// small makes files of a few records.
+// small makes files of a few records and does not wait for company.
 func small(fs wal.FS) wal.Options {
-	return wal.Options{FS: fs, SegmentBytes: 4096, MaxBytes: 1 << 20, MaxRecordBytes: 3000, MaxPendingBytes: 1 << 20}
+	return wal.Options{FS: fs, SegmentBytes: 4096, MaxBytes: 1 << 20, MaxRecordBytes: 3000, MaxPendingBytes: 1 << 20, Delay: -1}
 }
 
 func open(t testing.TB, o wal.Options) *wal.Log {

@@ -67,7 +67,6 @@ func TestOptionsThatAreRefused(t *testing.T) {
 		"SegmentBytes is 50":        func(o *wal.Options) { o.SegmentBytes = 50 },
 		"MaxBytes is 1000":          func(o *wal.Options) { o.MaxBytes = 1000 },
 		"MaxPendingBytes is 1000":   func(o *wal.Options) { o.MaxPendingBytes = 1000 },
-		"Delay is -1ns: use 0":      func(o *wal.Options) { o.Delay = -1 },
 		"SegmentBytes is 214748364": func(o *wal.Options) { o.SegmentBytes = 2147483648 },
 	} {
 		o := small(emptyDir(t))
@@ -117,6 +116,36 @@ func TestFullLog(t *testing.T) {
 		onDisk += int64(len(fileBytes(t, fs, dir+"/"+name)))
 	}
 	testkit.Diff(t, "Bytes", l.Bytes(), onDisk)
+}
+
+// Records that wait for their fsync count: the bound is never found to be passed
+// when they are written.
+func TestFullLogCountsWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := emptyDir(t)
+		o := small(fs)
+		o.MaxBytes = 4000
+		l := open(t, o)
+		release := make(chan struct{})
+		fs.Inject(testkit.Fault{Op: testkit.OpSync, Wait: func() { <-release }})
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				if err := tryAppend(l, strings.Repeat("x", 1000)); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		if err := tryAppend(l, strings.Repeat("x", 1000)); !errors.Is(err, wal.ErrFull) {
+			t.Errorf("a fourth: %v", err)
+		}
+		close(release)
+		wg.Wait()
+		if l.Bytes() > o.MaxBytes {
+			t.Errorf("%d bytes of %d", l.Bytes(), o.MaxBytes)
+		}
+	})
 }
 
 func TestPendingBytesAreBounded(t *testing.T) {

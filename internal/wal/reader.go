@@ -129,8 +129,8 @@ func (r *Reader) open() error {
 			s.off = at
 		}
 	}
-	if r.opened && f.hasHeader && f.header.prevEnd > r.pos {
-		r.damage.MissingBytes += int64(f.header.prevEnd - r.pos)
+	if r.opened && f.hasHeader {
+		r.damage.MissingBytes += distance(r.pos, f.header.prevEnd)
 	}
 	r.opened = true
 	r.file, r.cur, r.scan = file, f, s

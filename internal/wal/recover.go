@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -77,8 +76,7 @@ func (l *Log) recover() error {
 	if floor, err = l.dropUnreadable(floor); err != nil {
 		return err
 	}
-	l.bound()
-	if n := len(l.files); n > 0 {
+	if len(l.files) > 0 {
 		if floor, err = l.recoverLast(floor); err != nil {
 			return err
 		}
@@ -139,7 +137,10 @@ func (l *Log) list() (Position, error) {
 		}
 		floor = max(floor, start)
 		if aside {
-			floor = max(floor, start+Position(info.Size()))
+			// The next file names its end as the end before it: that there is a
+			// gap stays known.
+			end := start + Position(info.Size())
+			floor, l.tailEnd = max(floor, end), max(l.tailEnd, end)
 			continue
 		}
 		f := logFile{path: filepath.Join(l.dir, e.Name()), start: start, bytes: info.Size(), end: start + Position(info.Size())}
@@ -213,6 +214,7 @@ func newSalt() (uint32, error) {
 // is set aside for a person to look at. The rest is read as far as it goes.
 func (l *Log) dropUnreadable(floor Position) (Position, error) {
 	kept := l.files[:0]
+	var aside []logFile
 	for i, f := range l.files {
 		last := i == len(l.files)-1
 		readable := f.hasHeader
@@ -229,7 +231,8 @@ func (l *Log) dropUnreadable(floor Position) (Position, error) {
 			if err := l.quarantine(f); err != nil {
 				return 0, err
 			}
-			floor = max(floor, f.end)
+			aside = append(aside, f)
+			floor, l.tailEnd = max(floor, f.end), max(l.tailEnd, f.end)
 		case !last:
 			if err := removeFile(l.fs, f.path); err != nil {
 				return 0, err
@@ -237,6 +240,7 @@ func (l *Log) dropUnreadable(floor Position) (Position, error) {
 		}
 	}
 	l.files = kept
+	l.bound(aside)
 	return floor, nil
 }
 
@@ -287,8 +291,8 @@ func freeName(fsys FS, name string) (string, error) {
 }
 
 // bound sets the readable end of every file but the last, and counts what is
-// missing in between.
-func (l *Log) bound() {
+// missing in between, other than the files that were just set aside.
+func (l *Log) bound(aside []logFile) {
 	for i := 1; i < len(l.files); i++ {
 		f, next := &l.files[i-1], l.files[i]
 		f.end = min(f.end, next.start)
@@ -298,8 +302,20 @@ func (l *Log) bound() {
 		if next.header.prevEnd < f.end {
 			f.end = max(f.start, next.header.prevEnd)
 		}
-		l.recovered.Damage.MissingBytes += int64(max(next.header.prevEnd, f.end) - f.end)
+		missing := distance(f.end, next.header.prevEnd)
+		for _, a := range aside {
+			missing -= distance(max(a.start, f.end), min(a.end, next.header.prevEnd))
+		}
+		l.recovered.Damage.MissingBytes += missing
 	}
+}
+
+// distance is how many bytes lie in [from, to), zero when to is before from.
+func distance(from, to Position) int64 {
+	if to <= from {
+		return 0
+	}
+	return int64(to - from)
 }
 
 // recoverLast finds the end of the last file and mends it.
@@ -324,75 +340,6 @@ func (l *Log) recoverLast(floor Position) (Position, error) {
 	return max(floor, f.end), nil
 }
 
-// drain scans to the limit.
-func (s *scanner) drain() error {
-	for {
-		if _, _, err := s.next(); err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
-		}
-	}
-}
-
-// mend makes what a drained scanner found good the durable content of its file:
-// it cuts the tail, covers torn holes with void frames so that nobody takes them
-// for damage later, and writes the last group again. The last group is all that
-// may be in memory only: a log stops at its first failed fsync.
-func mend(f File, s *scanner) (Damage, error) {
-	d := Damage{CorruptBytes: s.corrupt, TornBytes: s.tail.to - s.tail.from}
-	for _, hole := range s.holes {
-		d.TornBytes += hole.to - hole.from
-		if n := hole.to - hole.from; n < FrameBytes || n > math.MaxUint32 {
-			continue // not of our making; readers step over it
-		}
-		h := frameHeader{
-			kind:   frameVoid,
-			length: uint32(hole.to - hole.from - FrameBytes),
-			pos:    s.base + Position(hole.from),
-			group:  s.base + Position(hole.from),
-			salt:   s.salt,
-		}
-		if _, err := f.WriteAt(h.appendTo(nil), hole.from); err != nil {
-			return d, err
-		}
-	}
-	if s.limit > s.end {
-		if err := f.Truncate(s.end); err != nil {
-			return d, err
-		}
-	}
-	from := int64(FileHeaderBytes)
-	if s.group > s.base {
-		from = max(from, int64(s.group-s.base))
-	}
-	if err := rewrite(f, from, s.end); err != nil {
-		return d, err
-	}
-	if err := f.Sync(); err != nil {
-		return d, fmt.Errorf("fsync: %w", err)
-	}
-	return d, nil
-}
-
-// rewrite writes the bytes [from, to) over themselves, so that the next fsync
-// carries them to the disk whatever the kernel believes about them.
-func rewrite(f File, from, to int64) error {
-	b := make([]byte, max(0, min(to-from, readAhead)))
-	for from < to {
-		b = b[:min(to-from, int64(len(b)))]
-		if n, err := f.ReadAt(b, from); n < len(b) {
-			return err
-		}
-		if _, err := f.WriteAt(b, from); err != nil {
-			return err
-		}
-		from += int64(len(b))
-	}
-	return nil
-}
-
 // resume sets the end of the log to at least floor. A last file that holds no
 // record yet, because the log was truncated whole, is appended to.
 func (l *Log) resume(floor Position) error {
@@ -400,12 +347,13 @@ func (l *Log) resume(floor Position) error {
 	for _, f := range l.files {
 		l.bytes += f.bytes
 	}
-	l.end, l.tailEnd = floor, floor
+	l.end = floor
 	if len(l.files) == 0 {
+		l.tailEnd = floor
 		return nil
 	}
 	last := l.files[len(l.files)-1]
-	l.tailEnd = last.end
+	l.tailEnd = max(l.tailEnd, last.end)
 	if last.end == l.end && last.bytes == FileHeaderBytes && last.hasHeader {
 		f, err := l.fs.OpenFile(last.path, os.O_RDWR, 0)
 		if err != nil {
