@@ -1,0 +1,130 @@
+# Clew. The two that matter: `make up` starts everything, `make test` passes everything.
+# Nothing here uses more than JOBS processors, and nothing is done twice: stamps are in .make.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules -j1
+
+JOBS ?= 2
+# duckdb_arrow lets fresh rows be read by DuckDB; invariants makes broken promises of our own panic in tests.
+TAGS := duckdb_arrow
+TEST_TAGS := $(TAGS) invariants
+GO_TEST := go test -p $(JOBS) $(GO_TEST_FLAGS)
+FUZZ_TIME ?= 20s
+
+UI_SOURCES := $(shell find ui -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path 'ui/e2e/*' -not -name '*.go')
+
+# The parts of `make test`, in order of how soon they find a mistake. CI runs the same list.
+TEST_PARTS := test-go test-ui test-bench test-shop-go test-shop-rust test-e2e
+
+.PHONY: help setup build ui shop up test $(TEST_PARTS) print-test-parts check check-go check-ui check-shop generate bench fuzz race nightly clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
+
+setup: .make/system .make/npm .make/cargo .make/go ## fetch what is needed: packages of the system, Go, npm, cargo
+
+.make/system: scripts/setup
+	@mkdir -p .make
+	scripts/setup
+	@touch $@
+
+.make/npm: ui/package-lock.json ui/package.json | .make/system
+	cd ui && npm ci --no-audit --no-fund
+	@touch $@
+
+.make/cargo: examples/shop/Cargo.lock | .make/system
+	cd examples/shop && cargo fetch --locked --quiet
+	@touch $@
+
+# Listing the packages of everything that is built or tested fetches their modules
+# and no others: the libraries for other platforms are large.
+.make/go: go.sum examples/shop/go.sum bench/go.sum | .make/system
+	go list -deps -test -tags "$(TEST_TAGS)" ./... >/dev/null
+	cd examples/shop && go list -deps -test ./... >/dev/null
+	cd bench && go list -deps -test ./... >/dev/null
+	@touch $@
+
+build: bin/clew shop bin/bench ## build bin/clew with its page, the example fleet, the bench
+
+ui: .make/ui
+.make/ui: $(UI_SOURCES) .make/npm
+	cd ui && npm run --silent build
+	@touch $@
+
+# Go itself knows what is to do: it takes a second when nothing has changed.
+.PHONY: bin/clew bin/bench
+bin/clew: .make/ui .make/go
+	go build -p $(JOBS) -tags "$(TAGS)" -o $@ ./cmd/clew
+
+bin/bench: .make/go
+	cd bench && go build -p $(JOBS) -o ../bin/bench .
+
+shop: .make/cargo .make/go
+	$(MAKE) --no-print-directory -C examples/shop build CARGO_JOBS=$(JOBS)
+
+up: build ## start Clew and the example fleet, print the page's address; Ctrl-C stops all
+	scripts/up
+
+test: build $(TEST_PARTS) ## everything that must pass
+	@echo "make test: all of $(TEST_PARTS) passed"
+
+print-test-parts:
+	@echo $(TEST_PARTS)
+
+test-go: .make/ui .make/go
+	$(GO_TEST) -tags "$(TEST_TAGS)" ./...
+
+test-bench: bin/clew
+	cd bench && $(GO_TEST) ./...
+
+test-shop-go: shop
+	cd examples/shop && $(GO_TEST) -timeout 15m ./...
+
+test-shop-rust: .make/cargo
+	cd examples/shop && cargo test --locked --quiet -j $(JOBS)
+
+test-ui: .make/npm
+	cd ui && npm run --silent test
+
+test-e2e: bin/clew shop .make/npm
+	scripts/e2e
+
+check: check-go check-ui check-shop ## format, vet, lint rules, linters, generated files
+
+check-go: .make/ui .make/go
+	@unformatted="$$(git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -l)"; \
+	  if [ -n "$$unformatted" ]; then echo "not formatted; run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
+	go vet -tags "$(TEST_TAGS)" ./...
+	cd bench && go vet ./...
+	$(GO_TEST) ./internal/lint
+	$(GO_TEST) -tags "$(TEST_TAGS)" -run 'Current|Complete' ./cmd/clew ./internal/api
+
+check-ui: .make/npm
+	cd ui && npm run --silent check
+
+check-shop: .make/cargo .make/go
+	$(MAKE) --no-print-directory -C examples/shop check CARGO_JOBS=$(JOBS)
+
+generate: .make/go ## write the generated files anew: docs/cli.md, cmd/clew/deps.txt
+	go test ./cmd/clew -run 'Reference' -update
+	go test ./internal/lint -run 'Dependencies' -update
+
+bench: bin/clew bin/bench ## print the table of figures; BENCH_SPANS=5000000 for the record
+	bin/bench run --clew bin/clew --spans $(or $(BENCH_SPANS),1000000)
+
+fuzz: .make/go ## every fuzz target for FUZZ_TIME (20s)
+	scripts/fuzz $(FUZZ_TIME)
+
+race: .make/ui .make/go ## the Go tests once more, watched for races
+	go test -p 1 -race -tags "$(TEST_TAGS)" ./...
+
+nightly: race bin/bench bin/clew ## what takes too long for every change
+	$(MAKE) --no-print-directory fuzz FUZZ_TIME=5m
+	bin/bench ledger --clew bin/clew --cycles 20
+	$(MAKE) --no-print-directory bench BENCH_SPANS=5000000
+
+clean: ## remove what was built; data folders stay
+	rm -rf bin .make ui/node_modules
+	$(MAKE) --no-print-directory -C examples/shop clean

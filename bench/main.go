@@ -1,0 +1,72 @@
+// Command bench measures a clew binary and prints the table of figures that the
+// project is held to.
+//
+//	bench run     make a load, start clew in a temporary folder, send, ask, print the table
+//	bench ledger  kill clew with -9 under load again and again and look for every acknowledged span
+//
+// Figures hold on another machine as well, because work is stated as a share of a
+// yardstick taken in the same run: decoding the same requests into the OpenTelemetry
+// Collector's objects. CPU and memory of the server come from /proc, bytes from the
+// files themselves, and answers are compared with what the load is known to hold,
+// so that a wrong answer is an error and not a fast one. The load is made from a
+// seed and is the same in every run but for its start time.
+//
+// It has a go.mod of its own: the server does not depend on what it is measured with.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintf(os.Stderr, "bench: %s\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out, progress io.Writer) error {
+	if len(args) == 0 {
+		return fmt.Errorf("say what to do: bench run or bench ledger (each has -h)")
+	}
+	set := flag.NewFlagSet("bench "+args[0], flag.ContinueOnError)
+	set.SetOutput(progress)
+	clew := set.String("clew", "bin/clew", "the binary to measure")
+	seed := set.Uint64("seed", 1, "seed of the load")
+	switch args[0] {
+	case "run":
+		o := runOptions{}
+		set.IntVar(&o.spans, "spans", 1_000_000, "spans of the main load; the other shapes get a tenth each")
+		set.IntVar(&o.cycles, "cycles", 3, "cycles of the kill -9 ledger")
+		set.IntVar(&o.conns, "conns", 4, "connections that send at once")
+		set.BoolVar(&o.strict, "strict", false, "fail when a figure misses what must hold")
+		set.BoolVar(&o.shapes, "shapes", true, "measure the other shapes of load too")
+		if err := set.Parse(args[1:]); err != nil {
+			return err
+		}
+		o.clew, o.seed = *clew, *seed
+		return runBench(ctx, o, out, progress)
+	case "ledger":
+		o := ledgerOptions{}
+		set.IntVar(&o.cycles, "cycles", 20, "how often to kill")
+		if err := set.Parse(args[1:]); err != nil {
+			return err
+		}
+		o.clew, o.seed = *clew, *seed
+		r, err := runLedger(ctx, o, progress)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(out, r)
+		return r.err()
+	}
+	return fmt.Errorf("unknown verb %q; write run or ledger", args[0])
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// ticks a second of /proc/PID/stat: USER_HZ, which is 100 wherever Linux runs.
+const ticks = 100
+
+// cpuOf gives the seconds of CPU, user and system, that a process has used.
+func cpuOf(pid int) (float64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, fmt.Errorf("read the CPU time: %w", err)
+	}
+	// The name of the program stands in brackets and may hold blanks.
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("read the CPU time: /proc/%d/stat has %d fields", pid, len(fields))
+	}
+	user, err := strconv.ParseFloat(fields[11], 64)
+	if err != nil {
+		return 0, fmt.Errorf("read the CPU time: %w", err)
+	}
+	system, err := strconv.ParseFloat(fields[12], 64)
+	if err != nil {
+		return 0, fmt.Errorf("read the CPU time: %w", err)
+	}
+	return (user + system) / ticks, nil
+}
+
+// memoryOf gives the resident set of a process in MiB: now, and its peak.
+func memoryOf(pid int) (now, peak float64, err error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, 0, fmt.Errorf("read the memory: %w", err)
+	}
+	for line := range strings.Lines(string(b)) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		kib, _ := strconv.ParseFloat(fields[1], 64)
+		switch fields[0] {
+		case "VmRSS:":
+			now = kib / 1024
+		case "VmHWM:":
+			peak = kib / 1024
+		}
+	}
+	if now == 0 || peak == 0 {
+		return 0, 0, fmt.Errorf("read the memory: /proc/%d/status lacks VmRSS or VmHWM", pid)
+	}
+	return now, peak, nil
+}
+
+// bytesBelow adds up the sizes of all files in a folder.
+func bytesBelow(folder string) (int64, error) {
+	var total int64
+	err := filepath.WalkDir(folder, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		total += info.Size()
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("add up %s: %w", folder, err)
+	}
+	return total, nil
+}
