@@ -1,0 +1,177 @@
+package api
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"sync"
+	"time"
+
+	"github.com/clew-dev/clew/internal/auth"
+	"github.com/clew-dev/clew/internal/charter"
+	"github.com/clew-dev/clew/internal/store"
+)
+
+// Authenticator says who is asking; auth.State is one.
+type Authenticator interface {
+	Authenticate(token, orgID string, remote net.Addr) (auth.Principal, error)
+}
+
+// Build says what program answers.
+type Build struct{ Version, Revision, Go string }
+
+// Observation is what is known of a request when it is answered.
+type Observation struct {
+	Route  string // a pattern of this package, or "other": a closed list
+	Status int    // 499 when the client went away
+	Took   time.Duration
+	Bytes  int64 // of the body, as sent
+}
+
+// Options configure a Server. Store, Auth and Limits are needed.
+type Options struct {
+	Store        store.Store
+	Auth         Authenticator
+	Limits       func() charter.Limits
+	Page         fs.FS                   // the web page; nil: none
+	Mount        map[string]http.Handler // dialects by prefix, such as "/tempo/"; the handler sees the whole path
+	AllowedHosts []string                // names by which browsers may ask without a token, beside those of loopback
+	Ready        func() string           // empty, or why the server is not ready
+	WriteMetrics func(io.Writer) error   // in the text format of Prometheus; nil: no /metrics
+	Observe      func(Observation)
+	// Trace begins the span of a request; the function that it returns ends it.
+	Trace       func(ctx context.Context, method, route, traceparent string) (context.Context, func(status int, err error))
+	Build       Build
+	Started     time.Time
+	Logger      *slog.Logger
+	Now         func() time.Time
+	MaxRequests int // requests that are served at once; default 256
+	MaxTails    int // of them, tails; default 32
+}
+
+// Server is the handler of all paths on the page's port.
+type Server struct {
+	o        Options
+	mux      *http.ServeMux
+	requests chan struct{}
+	tails    chan struct{}
+	stopping chan struct{}
+	stop     sync.Once
+	crossOK  *http.CrossOriginProtection
+	hosts    map[string]bool
+}
+
+// New returns a Server.
+func New(o Options) *Server {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Ready == nil {
+		o.Ready = func() string { return "" }
+	}
+	if o.Observe == nil {
+		o.Observe = func(Observation) {}
+	}
+	if o.Trace == nil {
+		o.Trace = func(ctx context.Context, _, _, _ string) (context.Context, func(int, error)) {
+			return ctx, func(int, error) {}
+		}
+	}
+	if o.MaxRequests == 0 {
+		o.MaxRequests = 256
+	}
+	if o.MaxTails == 0 {
+		o.MaxTails = 32
+	}
+	s := &Server{
+		o: o, mux: http.NewServeMux(), crossOK: http.NewCrossOriginProtection(), hosts: map[string]bool{},
+		requests: make(chan struct{}, o.MaxRequests), tails: make(chan struct{}, o.MaxTails), stopping: make(chan struct{}),
+	}
+	for _, h := range o.AllowedHosts {
+		s.hosts[h] = true
+	}
+	s.routes()
+	return s
+}
+
+// HTTP returns an http.Server with the limits that belong to this handler.
+func (s *Server) HTTP() *http.Server {
+	return &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.o.Logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// Stop ends the answers that never end by themselves, so that a graceful
+// shutdown of the http.Server can finish.
+func (s *Server) Stop() { s.stop.Do(func() { close(s.stopping) }) }
+
+// route is one path with what it demands.
+type route struct {
+	pattern string
+	role    auth.Role
+	limit   timeLimit
+	handle  func(http.ResponseWriter, *http.Request) error
+}
+
+// timeLimit says how long a request may take.
+type timeLimit uint8
+
+const (
+	limitQuery timeLimit = iota // limits.query_timeout and a second to write the answer
+	limitLong                   // ten minutes
+	limitNone
+)
+
+func (s *Server) routes() {
+	for _, r := range []route{
+		{"GET /api/search", auth.RoleRead, limitQuery, s.search},
+		{"GET /api/traces/{id}", auth.RoleRead, limitQuery, s.trace},
+		{"GET /api/traces/{id}/skeleton", auth.RoleRead, limitQuery, s.skeleton},
+		{"GET /api/traces/{id}/spans/{span}", auth.RoleRead, limitQuery, s.span},
+		{"GET /api/traces/{id}/otlp", auth.RoleRead, limitQuery, s.otlp},
+		{"GET /api/metrics", auth.RoleRead, limitQuery, s.metrics},
+		{"GET /api/tags", auth.RoleRead, limitQuery, s.tagNames},
+		{"GET /api/tags/{name}/values", auth.RoleRead, limitQuery, s.tagValues},
+		{"GET /api/services", auth.RoleRead, limitQuery, s.services},
+		{"GET /api/services/{name}/operations", auth.RoleRead, limitQuery, s.operations},
+		{"GET /api/tail", auth.RoleRead, limitNone, s.tail},
+		{"GET /api/query/explain", auth.RoleRead, limitQuery, s.explain},
+		{"GET /api/status", auth.RoleRead, limitQuery, s.status},
+		{"POST /api/flush", auth.RoleAdmin, limitLong, s.flush},
+	} {
+		s.mux.Handle(r.pattern, s.guarded(r))
+	}
+	s.mux.Handle("GET /api/version", s.open(s.version))
+	s.mux.Handle("GET /api/openapi.yaml", s.open(s.openapi))
+	s.mux.Handle("/api/", s.open(s.unknown))
+	s.mux.Handle("GET /ready", s.open(s.ready))
+	if s.o.WriteMetrics != nil {
+		s.mux.Handle("GET /metrics", s.open(s.ownMetrics))
+	}
+	for name, h := range map[string]http.HandlerFunc{
+		"": pprof.Index, "cmdline": pprof.Cmdline, "profile": pprof.Profile, "symbol": pprof.Symbol, "trace": pprof.Trace,
+	} {
+		s.mux.Handle("GET /debug/pprof/"+name, s.guarded(route{"GET /debug/pprof/", auth.RoleAdmin, limitLong, s.profile(h)}))
+	}
+	for prefix, h := range s.o.Mount {
+		s.mux.Handle(prefix, s.guarded(route{prefix, auth.RoleRead, limitQuery, func(w http.ResponseWriter, r *http.Request) error {
+			h.ServeHTTP(w, r)
+			return nil
+		}}))
+	}
+	if s.o.Page != nil {
+		s.mux.Handle("/", newPage(s.o.Page))
+	}
+}
