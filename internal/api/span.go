@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/clew-dev/clew/internal/query"
 	"github.com/clew-dev/clew/internal/telemetry"
@@ -43,7 +44,7 @@ type scopeJSON struct {
 
 type eventJSON struct {
 	Name              string          `json:"name"`
-	Time              int64           `json:"time"` // after the span's start
+	Time              int64           `json:"time"` // after the start of the trace
 	Attributes        []attributeJSON `json:"attributes"`
 	DroppedAttributes int64           `json:"droppedAttributes"`
 }
@@ -87,12 +88,14 @@ func (s *Server) span(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, out)
 }
 
+// spanOf gives one row of the batch of a whole trace.
 func spanOf(b *telemetry.Batch, row uint32) spanJSON {
 	s := &b.Spans
 	attrs, own := rowAttrs(&s.Table, row)
 	resource, ofResource := rowAttrs(&b.Resources, s.Resource[row])
 	scope, ofScope := rowAttrs(&b.Scopes, s.Scope[row])
 	services, serviceOf := servicesOf(b)
+	traceStart := slices.Min(s.Start)
 	out := spanJSON{
 		TraceID: s.TraceID[row].String(), SpanID: s.SpanID[row].String(), ParentID: idOrNone(s.Parent[row]),
 		Service: services[serviceOf[s.Resource[row]]], Name: s.Names.Str(s.Name[row]),
@@ -111,7 +114,7 @@ func spanOf(b *telemetry.Batch, row uint32) spanJSON {
 		if of == row {
 			attrs, more := rowAttrs(&b.Events.Table, uint32(i))
 			out.Events = append(out.Events, eventJSON{
-				b.Events.Names.Str(b.Events.Name[i]), query.SaturatingSub(b.Events.Time[i], s.Start[row]), attrs, countOf(more, telemetry.KeyDroppedAttributes),
+				b.Events.Names.Str(b.Events.Name[i]), query.SaturatingSub(b.Events.Time[i], traceStart), attrs, countOf(more, telemetry.KeyDroppedAttributes),
 			})
 		}
 	}
