@@ -1,0 +1,111 @@
+package segment
+
+import (
+	"container/list"
+	"sync"
+)
+
+// DefaultCacheBytes is what a Cache holds unless told otherwise.
+const DefaultCacheBytes = 32 << 20
+
+// Cache keeps what reads of many segments would decode again and again:
+// footers, dictionaries, filters, resources. It forgets what was not used for
+// longest. One Cache serves all segments of a store, from any goroutine.
+type Cache struct {
+	mu    sync.Mutex
+	max   int64
+	used  int64
+	items map[cacheKey]*list.Element
+	order list.List // of *cacheItem, the latest used in front
+}
+
+type cacheKind uint8
+
+const (
+	cacheFooter cacheKind = iota
+	cacheDict
+	cacheFilter
+	cacheRows
+)
+
+// cacheKey names a thing of one open segment.
+type cacheKey struct {
+	serial uint64
+	kind   cacheKind
+	table  byte
+	group  int32
+	col    int32
+}
+
+type cacheItem struct {
+	key  cacheKey
+	v    any
+	size int64
+}
+
+// NewCache returns a Cache of about maxBytes; 0 means DefaultCacheBytes.
+func NewCache(maxBytes int64) *Cache {
+	if maxBytes <= 0 {
+		maxBytes = DefaultCacheBytes
+	}
+	return &Cache{max: maxBytes, items: map[cacheKey]*list.Element{}}
+}
+
+// Bytes tells how much the cache holds, by estimate.
+func (c *Cache) Bytes() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.used
+}
+
+func (c *Cache) get(key cacheKey) any {
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.items[key]
+	if e == nil {
+		return nil
+	}
+	c.order.MoveToFront(e)
+	return e.Value.(*cacheItem).v
+}
+
+// put enters v. A thing larger than an eighth of the cache is not kept, so that
+// one strange segment cannot push out all others.
+func (c *Cache) put(key cacheKey, v any, size int64) {
+	if c == nil || size > c.max/8 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.items[key] != nil {
+		return
+	}
+	c.items[key] = c.order.PushFront(&cacheItem{key, v, size})
+	c.used += size
+	for c.used > c.max {
+		c.remove(c.order.Back())
+	}
+}
+
+func (c *Cache) remove(e *list.Element) {
+	item := c.order.Remove(e).(*cacheItem)
+	delete(c.items, item.key)
+	c.used -= item.size
+}
+
+// forget drops everything of a closed segment.
+func (c *Cache) forget(serial uint64) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, e := range c.items {
+		if key.serial == serial {
+			c.remove(e)
+		}
+	}
+}
