@@ -88,13 +88,7 @@ func runNode(ctx context.Context, in *invocation, greet bool) error {
 		return err
 	}
 	if greet {
-		go func() {
-			select {
-			case <-n.Ready():
-				greeting(in, n)
-			case <-ctx.Done():
-			}
-		}()
+		greeting(in, n)
 	}
 	fatal := make(chan error, 1)
 	go func() { fatal <- n.Wait() }()

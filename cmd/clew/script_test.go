@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"clew": func() { os.Exit(mainCode()) }})
+}
+
+// TestScript runs testdata/script on the real main, each script with free ports
+// in its environment: HTTP, GRPC and OTLP are addresses, CLEW_SERVER a URL.
+//
+//	answers CODE URL [NAME=VALUE]...   wait until URL, asked with these headers, answers with the code
+//	post URL FILE [NAME=VALUE]...      send FILE as JSON; @NOW@ and @NOW+5ms@ in it are Unix nanoseconds
+//	listen ADDRESS                     hold a port until the script ends
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			for _, name := range []string{"HTTP", "GRPC", "OTLP"} {
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					return err
+				}
+				env.Setenv(name, l.Addr().String())
+				l.Close()
+			}
+			env.Setenv("CLEW_SERVER", "http://"+env.Getenv("HTTP"))
+			env.Setenv("NO_COLOR", "1")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"answers": scriptAnswers, "post": scriptPost, "listen": scriptListen},
+	})
+}
+
+func scriptAnswers(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: answers CODE URL [NAME=VALUE]...")
+	}
+	last := "no answer"
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		req, err := http.NewRequest(http.MethodGet, args[1], nil)
+		ts.Check(err)
+		setHeaders(ts, req, args[2:])
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			last = err.Error()
+			continue
+		}
+		resp.Body.Close()
+		if strconv.Itoa(resp.StatusCode) == args[0] {
+			return
+		}
+		last = resp.Status
+	}
+	ts.Fatalf("%s does not answer %s: %s", args[1], args[0], last)
+}
+
+// setHeaders sets NAME=VALUE pairs; @FILE at the end of a value stands for what the file holds.
+func setHeaders(ts *testscript.TestScript, req *http.Request, pairs []string) {
+	for _, h := range pairs {
+		name, value, _ := strings.Cut(h, "=")
+		if before, file, ok := strings.Cut(value, "@"); ok {
+			value = before + strings.TrimSpace(ts.ReadFile(file))
+		}
+		req.Header.Set(name, value)
+	}
+}
+
+var nowMark = regexp.MustCompile(`@NOW([+-][^@]*)?@`)
+
+func scriptPost(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: post URL FILE [NAME=VALUE]...")
+	}
+	now := time.Now()
+	body := nowMark.ReplaceAllStringFunc(ts.ReadFile(args[1]), func(m string) string {
+		shift, _ := time.ParseDuration(nowMark.FindStringSubmatch(m)[1])
+		return strconv.FormatInt(now.Add(shift).UnixNano(), 10)
+	})
+	req, err := http.NewRequest(http.MethodPost, args[0], strings.NewReader(body))
+	ts.Check(err)
+	req.Header.Set("Content-Type", "application/json")
+	setHeaders(ts, req, args[2:])
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer resp.Body.Close()
+	var answer bytes.Buffer
+	answer.ReadFrom(resp.Body)
+	fmt.Fprintf(ts.Stdout(), "%s %s\n", resp.Status, answer.String())
+	if neg == (resp.StatusCode == http.StatusOK) {
+		ts.Fatalf("%s answered %s: %s", args[0], resp.Status, answer.String())
+	}
+}
+
+func scriptListen(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: listen ADDRESS")
+	}
+	l, err := net.Listen("tcp", args[0])
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+}
+
+// The commands of the README's quick start are those of quickstart.txtar, which runs.
+func TestReadmeQuickStartIsAScript(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile("testdata/script/quickstart.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := 0
+	for line := range strings.Lines(string(readme)) {
+		command, ok := strings.CutPrefix(strings.TrimSpace(line), "bin/clew ")
+		if !ok {
+			continue
+		}
+		command, _, _ = strings.Cut(command, "  #")
+		command = strings.TrimSpace(command)
+		if command == "up" { // the script gives it ports of its own
+			continue
+		}
+		lines++
+		if !strings.Contains(string(script), "clew "+command+"\n") {
+			t.Errorf("the README says %q, which testdata/script/quickstart.txtar does not run", "bin/clew "+command)
+		}
+	}
+	if lines < 3 {
+		t.Errorf("the README shows %d commands of clew; want a quick start", lines)
+	}
+}
