@@ -25,7 +25,7 @@ func TestRoundTripOnTheRealDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	var want []entry
-	for i, size := range []int{1, 100, 8 << 10, 16<<10 - 1, 16 << 10, 64 << 10, 300 << 10, 3 << 20, 5, 900 << 10} {
+	for i, size := range []int{1, 100, 8 << 10, 128<<10 - 1, 128 << 10, 64 << 10, 300 << 10, 3 << 20, 5, 900 << 10} {
 		a, b := strings.Repeat(string(rune('a'+i)), size), strings.Repeat("-", i*700)
 		pos, end, err := l.Append(context.Background(), []byte(a), nil, []byte(b))
 		if err != nil {
