@@ -1,0 +1,217 @@
+package store
+
+import (
+	"github.com/clew-dev/clew/internal/telemetry"
+	"github.com/clew-dev/clew/internal/wal"
+)
+
+// progress keeps the position up to which every record of the log is visible,
+// though appends finish in any order. Records out of order are few: as many as
+// requests are in flight.
+type progress struct {
+	done    wal.Position
+	pending map[wal.Position]wal.Position // start to end of records after a gap
+}
+
+func (p *progress) reset(at wal.Position) {
+	p.done, p.pending = at, map[wal.Position]wal.Position{}
+}
+
+func (p *progress) add(start, end wal.Position) {
+	if start > p.done {
+		p.pending[start] = end
+		return
+	}
+	p.done = max(p.done, end)
+	for {
+		next, ok := p.pending[p.done]
+		if !ok {
+			return
+		}
+		delete(p.pending, p.done)
+		p.done = next
+	}
+}
+
+// Append implements Store. Rows that are stored already are left out, so that a
+// batch that is sent twice, or replayed after a crash, is stored once.
+func (e *Embedded) Append(b *telemetry.Batch, seq int64, start, end wal.Position) error {
+	e.mu.Lock()
+	t, err := e.tenantLocked(b.Tenant)
+	e.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if b.Spans.N > 0 {
+		e.appendRows(t, b, seq)
+	}
+	e.mu.Lock()
+	e.maxSeq = max(e.maxSeq, seq)
+	e.applied.add(start, end)
+	e.mu.Unlock()
+	return nil
+}
+
+func (e *Embedded) appendRows(t *tenant, b *telemetry.Batch, seq int64) {
+	s := &b.Spans
+	hashes := make([]uint64, s.N)
+	first, last := s.Start[0], s.Start[0]
+	for i := range hashes {
+		hashes[i] = identityHash(s.TraceID[i], s.SpanID[i], s.Kind[i])
+		first, last = min(first, s.Start[i]), max(last, s.Start[i])
+	}
+	// Segments are looked into without the lock, because that may read files. A
+	// flush that commits meanwhile moves rows to where neither look would see
+	// them; the epoch tells, and the look is repeated.
+	var stored storedVerdicts
+	for {
+		t.mu.Lock()
+		epoch, recent := t.epoch, t.recent
+		t.mu.Unlock()
+		stored = e.findStored(b, hashes, recent, first, last)
+		t.mu.Lock()
+		if t.epoch == epoch {
+			break
+		}
+		t.mu.Unlock()
+	}
+	defer t.mu.Unlock()
+	var keep []bool
+	drop := func(i int) {
+		if keep == nil {
+			keep = make([]bool, s.N)
+			for j := range keep {
+				keep[j] = true
+			}
+		}
+		keep[i] = false
+	}
+	kept := 0
+	inBatch := idTable{}
+	for i, h := range hashes {
+		same, other := stored.verdict(i)
+		for _, g := range [2]*generation{t.active, t.flushingGen} {
+			if g != nil && !same {
+				was, differs := g.find(h, b, uint32(i))
+				same, other = same || was, other || differs
+			}
+		}
+		inBatch.each(h, func(row uint32) bool {
+			if s.TraceID[row] != s.TraceID[i] || s.SpanID[row] != s.SpanID[i] || s.Kind[row] != s.Kind[i] {
+				return true
+			}
+			if sameRecord(b, row, b, uint32(i)) {
+				same = true
+			} else {
+				other = true
+			}
+			return !same
+		})
+		switch {
+		case same:
+			drop(i)
+			continue
+		case other:
+			s.Marks[i] |= telemetry.MarkIDCollision
+			e.counters.add("id_collisions", 1)
+		}
+		inBatch.add(h, uint32(i))
+		kept++
+	}
+	if n := s.N - kept; n > 0 {
+		e.counters.add("duplicates_dropped", int64(n))
+	}
+	if kept == 0 {
+		return
+	}
+	t.active.append(b, hashes, keep, seq, e.o.Now())
+	t.notify(kept)
+}
+
+// storedVerdicts says of rows of a batch whether segments hold them; nil: none of them.
+type storedVerdicts map[int]struct{ same, other bool }
+
+func (v storedVerdicts) verdict(i int) (same, other bool) {
+	x := v[i]
+	return x.same, x.other
+}
+
+// findStored looks for the rows of b in segments. Only rows whose identity a
+// filter of a recent flush may hold, or that could be in a segment older than
+// those filters, are looked for at all.
+func (e *Embedded) findStored(b *telemetry.Batch, hashes []uint64, recent []*recentIDs, first, last int64) storedVerdicts {
+	v := e.view(b.Tenant, Range{Start: first, End: last + 1})
+	defer v.release()
+	if len(v.segments) == 0 {
+		return nil
+	}
+	oldest := int64(1<<63 - 1) // rows received before it are in no recent filter
+	var near []*recentIDs
+	for _, r := range recent {
+		oldest = min(oldest, r.minSeq)
+		if r.minStart <= last && r.maxStart >= first {
+			near = append(near, r)
+		}
+	}
+	var out storedVerdicts
+	seen := map[storedTrace]*telemetry.Batch{}
+	s := &b.Spans
+	for i, h := range hashes {
+		suspect := false
+		for _, r := range near {
+			if s.Start[i] >= r.minStart && s.Start[i] <= r.maxStart && r.has(h) {
+				suspect = true
+				break
+			}
+		}
+		for _, seg := range v.segments {
+			m := seg.meta
+			if s.Start[i] < m.MinStart || s.Start[i] > m.MaxStart || (!suspect && m.MinSeq >= oldest) || !e.mayContain(seg, s.TraceID[i]) {
+				continue
+			}
+			same, other := e.lookIn(seg, b, i, seen)
+			if same || other {
+				if out == nil {
+					out = storedVerdicts{}
+				}
+				x := out[i]
+				x.same, x.other = x.same || same, x.other || other
+				out[i] = x
+			}
+		}
+	}
+	return out
+}
+
+type storedTrace struct {
+	segment uint64
+	trace   telemetry.TraceID
+}
+
+// lookIn compares row i of b with what the segment holds of its trace; seen
+// keeps the traces read for this batch.
+func (e *Embedded) lookIn(h *handle, b *telemetry.Batch, i int, seen map[storedTrace]*telemetry.Batch) (same, other bool) {
+	s := &b.Spans
+	key := storedTrace{h.ID, s.TraceID[i]}
+	stored, ok := seen[key]
+	if !ok {
+		var err error
+		if stored, err = h.seg.Trace(key.trace); err != nil {
+			e.quarantine(h, err)
+		}
+		seen[key] = stored
+	}
+	if stored == nil {
+		return false, false
+	}
+	for j := range stored.Spans.N {
+		if stored.Spans.SpanID[j] != s.SpanID[i] || stored.Spans.Kind[j] != s.Kind[i] {
+			continue
+		}
+		if sameRecord(stored, uint32(j), b, uint32(i)) {
+			return true, other
+		}
+		other = true
+	}
+	return false, other
+}

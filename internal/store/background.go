@@ -1,0 +1,208 @@
+package store
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/clew-dev/clew/internal/telemetry"
+)
+
+// background flushes, merges and expires until Close. It wakes on a nudge and
+// every second; an error is logged and tried again with the next second.
+func (e *Embedded) background() {
+	defer e.loops.Done()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	last := ""
+	for {
+		select {
+		case <-e.ctx.Done():
+			return
+		case <-e.wake:
+		case <-tick.C:
+		}
+		err := errors.Join(e.flushIfDue(), e.mergeAll(e.ctx), e.expire())
+		switch {
+		case err == nil:
+			last = ""
+		case e.ctx.Err() != nil:
+			return
+		case err.Error() != last:
+			last = err.Error()
+			e.o.Logger.Error("background work of the store", "err", err)
+		}
+	}
+}
+
+// nudge wakes the background loop without waiting for it.
+func (e *Embedded) nudge() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (e *Embedded) freshBytes() int64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := int64(0)
+	for _, t := range e.tenants {
+		t.mu.Lock()
+		n += t.active.bytes
+		t.mu.Unlock()
+	}
+	return n
+}
+
+func (e *Embedded) flushIfDue() error {
+	e.mu.Lock()
+	due := e.flushRetry != 0
+	bytes := int64(0)
+	now := e.o.Now()
+	for _, t := range e.tenants {
+		t.mu.Lock()
+		bytes += t.active.bytes
+		due = due || (t.active.rows > 0 && now.Sub(t.active.born) > e.o.FreshAge)
+		t.mu.Unlock()
+	}
+	e.mu.Unlock()
+	if !due && bytes < e.o.FreshBytes {
+		return nil
+	}
+	return e.flush(e.ctx)
+}
+
+// Admit implements Store. What was acknowledged is never evicted unstored, so when
+// memory or disk cannot take more the sender is asked to wait.
+func (e *Embedded) Admit(tenant string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, err := e.tenantLocked(tenant); err != nil {
+		return err
+	}
+	if e.readOnly != "" {
+		return telemetry.RetryError(telemetry.KindUnavailable, 30*time.Second, "the store is read-only: %s", e.readOnly)
+	}
+	bytes := int64(0)
+	for _, t := range e.tenants {
+		t.mu.Lock()
+		bytes += t.active.bytes
+		t.mu.Unlock()
+	}
+	if bytes >= e.o.FreshBytes {
+		e.nudge()
+	}
+	if bytes >= 2*e.o.FreshBytes {
+		return telemetry.RetryError(telemetry.KindExhausted, time.Second, "the store is %d MiB behind and writes it to disk now: send again in a second", bytes>>20)
+	}
+	return nil
+}
+
+// SetReadOnly makes Admit refuse with the reason; the log calls it when it can no
+// longer promise durability.
+func (e *Embedded) SetReadOnly(reason string) {
+	e.mu.Lock()
+	e.readOnly = reason
+	e.mu.Unlock()
+}
+
+// expire drops segments by age of receipt and, oldest first, by the disk budgets
+// of the tenant and of the whole folder.
+func (e *Embedded) expire() error {
+	now := e.o.Now().UnixNano()
+	e.mu.Lock()
+	drop := map[*tenant]map[uint64]bool{}
+	mark := func(t *tenant, h *handle) {
+		if drop[t] == nil {
+			drop[t] = map[uint64]bool{}
+		}
+		drop[t][h.ID] = true
+	}
+	type owned struct {
+		t *tenant
+		h *handle
+	}
+	var all []owned
+	total := e.log.Bytes()
+	for _, name := range sortedKeys(e.tenants) {
+		t := e.tenants[name]
+		keep := e.o.Retention(name)
+		bytes := int64(0)
+		mine := slices.Clone(t.segments)
+		slices.SortFunc(mine, byReceipt)
+		for i := len(mine) - 1; i >= 0; i-- { // newest first: the oldest go over the budget
+			m := mine[i].meta
+			bytes += m.Bytes
+			if (keep.Age > 0 && m.MaxSeq < now-int64(keep.Age)) || (keep.DiskBytes > 0 && bytes > keep.DiskBytes) {
+				mark(t, mine[i])
+				continue
+			}
+			total += m.Bytes
+			all = append(all, owned{t, mine[i]})
+		}
+	}
+	slices.SortFunc(all, func(a, b owned) int { return byReceipt(a.h, b.h) })
+	for _, o := range all {
+		if e.o.DiskBudget == 0 || total <= e.o.DiskBudget {
+			break
+		}
+		total -= o.h.meta.Bytes
+		mark(o.t, o.h)
+	}
+	if len(drop) == 0 {
+		e.mu.Unlock()
+		return nil
+	}
+	c := change{}
+	rows := int64(0)
+	for t, ids := range drop {
+		for _, h := range t.segments {
+			if ids[h.ID] {
+				rows += int64(h.meta.Rows)
+			}
+		}
+		c.Remove = append(c.Remove, slices.Sorted(maps.Keys(ids))...)
+	}
+	slices.Sort(c.Remove)
+	if err := e.manifest.commit(c); err != nil {
+		e.mu.Unlock()
+		return err
+	}
+	var gone []*handle
+	for t, ids := range drop {
+		gone = append(gone, e.publish(t, nil, ids)...)
+		t.expired += int64(len(ids))
+	}
+	e.mu.Unlock()
+	e.counters.add("spans_expired", rows)
+	e.o.Logger.Info("expired", "segments", len(c.Remove), "rows", rows)
+	for _, h := range gone {
+		e.discard(h)
+	}
+	return nil
+}
+
+func byReceipt(a, b *handle) int {
+	return cmp.Or(cmp.Compare(a.meta.MaxSeq, b.meta.MaxSeq), cmp.Compare(a.ID, b.ID))
+}
+
+// reserve reports whether a merge may write size bytes more: a merge needs its
+// sources' size again until it commits.
+func (e *Embedded) reserve(size int64) error {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(filepath.Clean(e.o.Dir), &st); err != nil {
+		return err
+	}
+	free := int64(st.Bavail) * st.Bsize
+	if free < size+e.o.DiskReserve {
+		return telemetry.Errorf(telemetry.KindExhausted, "%d MiB free, a merge needs %d MiB", free>>20, (size+e.o.DiskReserve)>>20)
+	}
+	return nil
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,378 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/clew-dev/clew/internal/segment"
+	"github.com/clew-dev/clew/internal/telemetry"
+	"github.com/clew-dev/clew/internal/wal"
+)
+
+// Retention says how long rows of a tenant stay, by the time of receipt. Zero means no bound.
+type Retention struct {
+	Age       time.Duration
+	DiskBytes int64
+}
+
+// Options configure the embedded engine. Dir and OpenLog are needed; every other
+// field has a default.
+type Options struct {
+	Dir string // the data folder; segments, manifest and spill files live below it
+	FS  wal.FS // default wal.OS
+	// OpenLog opens the log whose records the store replays. No record may get a
+	// position below notBefore: the manifest has consumed those.
+	OpenLog   func(notBefore wal.Position) (*wal.Log, error)
+	Logger    *slog.Logger
+	Now       func() time.Time
+	Retention func(tenant string) Retention // default: nothing expires
+
+	FreshBytes   int64         // memory of fresh rows at which they are flushed; default 64 MiB
+	FreshAge     time.Duration // age of the oldest fresh row at which they are flushed; default 15 min
+	ClockSkew    time.Duration // a start further from its receipt counts as received then when a partition is chosen; default 24 h
+	DiskBudget   int64         // bytes of the whole folder, log included; 0: none
+	DiskReserve  int64         // free space of the file system below which nothing is admitted; default 256 MiB
+	QueryMemory  int64         // DuckDB's memory_limit; default 160 MiB
+	QueryThreads int           // default: number of processors
+	QuerySlots   int           // queries at once; default 4
+	QueryTimeout time.Duration // default 30 s
+	MaxSeries    int           // of a metrics answer; default 1,000
+	Watermark    func() int64  // largest seq below which no append is under way; default: the largest seen
+	CacheBytes   int64         // decoded dictionaries and pages kept for look-ups; default 32 MiB
+}
+
+func (o *Options) setDefaults() {
+	if o.FS == nil {
+		o.FS = wal.OS
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Retention == nil {
+		o.Retention = func(string) Retention { return Retention{} }
+	}
+	def := func(v *int64, d int64) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&o.FreshBytes, 64<<20)
+	def((*int64)(&o.FreshAge), int64(15*time.Minute))
+	def((*int64)(&o.ClockSkew), int64(24*time.Hour))
+	def(&o.DiskReserve, 256<<20)
+	def(&o.QueryMemory, 160<<20)
+	def((*int64)(&o.QueryTimeout), int64(30*time.Second))
+	def(&o.CacheBytes, 32<<20)
+	if o.QuerySlots == 0 {
+		o.QuerySlots = 4
+	}
+	if o.MaxSeries == 0 {
+		o.MaxSeries = 1000
+	}
+}
+
+// Embedded is the Store of one machine. See the package comment.
+type Embedded struct {
+	o     Options
+	log   *wal.Log
+	cache *segment.Cache
+	duck  *duck
+
+	mu       sync.Mutex // guards tenants, their segments, and handle refs; taken before tenant.mu
+	tenants  map[string]*tenant
+	manifest *manifest
+	damaged  string   // why every answer is partial, or empty
+	applied  progress // which records of the log are visible
+	maxSeq   int64
+	ready    bool
+	readOnly string // why, or empty
+
+	flushMu    sync.Mutex // one flush at a time
+	mergeMu    sync.Mutex // one merge at a time
+	flushing   int
+	flushRetry wal.Position // cursor of a flush that failed, 0: none
+	merging    int
+	idSeq      uint64
+	counters   counters
+
+	wake   chan struct{} // asks the background loop to look at once
+	stop   context.CancelFunc
+	ctx    context.Context
+	loops  sync.WaitGroup
+	closed bool
+}
+
+// tenant is one tenant's rows.
+type tenant struct {
+	name     string
+	segments []*handle // by id; guarded by Embedded.mu
+	expired  int64     // segments that retention removed; guarded by Embedded.mu
+
+	mu          sync.Mutex
+	active      *generation
+	flushing    []*telemetry.Batch // snapshot of the generation that is being written
+	flushingGen *generation
+	recent      []*recentIDs // of flushed generations, oldest first; replaced, never changed
+	epoch       int          // flushes committed
+	tails       map[*tail]struct{}
+}
+
+// Open reads the manifest, removes what no manifest record names, opens every
+// segment and replays the log after the cursor. It returns when every
+// acknowledged span is visible again.
+func Open(ctx context.Context, o Options) (*Embedded, error) {
+	o.setDefaults()
+	e := &Embedded{o: o, tenants: map[string]*tenant{}, wake: make(chan struct{}, 1), cache: segment.NewCache(o.CacheBytes)}
+	e.counters.init()
+	e.ctx, e.stop = context.WithCancel(context.Background())
+	if err := o.FS.MkdirAll(filepath.Join(o.Dir, "segments"), 0o755); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	var err error
+	if e.manifest, err = openManifest(o.FS, filepath.Join(o.Dir, "manifest")); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	e.maxSeq = e.manifest.seq
+	e.idSeq = e.manifest.nextID
+	if err := e.openSegments(); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	if d := e.manifest.recovered.Damage; d.Lost() {
+		// Folders that the lost records named must not be taken for garbage.
+		e.damaged = fmt.Sprintf("the manifest lost %d bytes to damage: segments that it does not name any more are kept on disk but not read; restore %s from a backup to read them", d.CorruptBytes+d.MissingBytes, filepath.Join(o.Dir, "manifest"))
+		e.o.Logger.Error("manifest damaged", "lost_bytes", d.CorruptBytes+d.MissingBytes)
+	} else if err := e.sweep(); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	if e.log, err = o.OpenLog(e.manifest.cursor); err != nil {
+		return nil, err
+	}
+	if e.duck, err = openDuck(duckOptions{
+		Dir: o.Dir, MemoryBytes: o.QueryMemory, Threads: o.QueryThreads, Slots: o.QuerySlots, Timeout: o.QueryTimeout,
+	}); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	if err := e.replay(ctx); err != nil {
+		e.duck.Close()
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	e.mu.Lock()
+	e.ready = true
+	e.mu.Unlock()
+	e.loops.Add(1)
+	go e.background()
+	return e, nil
+}
+
+// openSegments opens what the manifest names. A segment that cannot be opened is
+// quarantined: it stays on disk, answers say that they are partial.
+func (e *Embedded) openSegments() error {
+	for _, id := range slices.Sorted(maps.Keys(e.manifest.segments)) {
+		a := e.manifest.segments[id]
+		h, err := e.openHandle(a)
+		if err != nil {
+			return err
+		}
+		t, err := e.tenantLocked(a.Tenant)
+		if err != nil {
+			return err
+		}
+		t.segments = append(t.segments, h)
+	}
+	return nil
+}
+
+func (e *Embedded) openHandle(a added) (*handle, error) {
+	meta, err := a.meta()
+	if err != nil {
+		return nil, err
+	}
+	h := &handle{added: a, meta: meta}
+	h.seg, err = segment.Open(e.o.FS, filepath.Join(e.o.Dir, a.folder()), meta, segment.Options{Cache: e.cache})
+	if err != nil {
+		e.quarantine(h, err)
+	}
+	return h, nil
+}
+
+// quarantine takes a segment out of every later view and says so once.
+func (e *Embedded) quarantine(h *handle, cause error) {
+	reason := cause.Error()
+	if h.broken.CompareAndSwap(nil, &reason) {
+		e.counters.add("segments_quarantined", 1)
+		e.o.Logger.Error("segment quarantined", "segment", h.folder(), "err", cause)
+	}
+}
+
+// sweep removes folders that no manifest record names: halves of a flush or merge
+// that a crash interrupted, and segments whose removal it did.
+func (e *Embedded) sweep() error {
+	known := map[string]bool{}
+	for _, a := range e.manifest.segments {
+		known[filepath.Join(e.o.Dir, a.folder())] = true
+	}
+	root := filepath.Join(e.o.Dir, "segments")
+	tenants, err := e.o.FS.ReadDir(root)
+	if err != nil {
+		return err
+	}
+	for _, t := range tenants {
+		partitions, err := e.o.FS.ReadDir(filepath.Join(root, t.Name()))
+		if err != nil {
+			return err
+		}
+		for _, p := range partitions {
+			at := filepath.Join(root, t.Name(), p.Name())
+			folders, err := e.o.FS.ReadDir(at)
+			if err != nil {
+				return err
+			}
+			for _, f := range folders {
+				if dir := filepath.Join(at, f.Name()); !known[dir] {
+					e.o.Logger.Info("unreferenced segment removed", "folder", dir)
+					if err := removeFolder(e.o.FS, dir); err != nil {
+						return err
+					}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// removeFolder removes a folder of plain files. What is gone already is no error.
+func removeFolder(fs wal.FS, dir string) error {
+	files, err := fs.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	for _, f := range files {
+		if err := fs.Remove(filepath.Join(dir, f.Name())); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	if err := fs.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func (h *handle) close() {
+	if h.seg != nil {
+		h.seg.Close()
+	}
+}
+
+// discard closes a dead segment and removes its files. A failure leaves garbage
+// that the next start sweeps.
+func (e *Embedded) discard(h *handle) {
+	h.close()
+	if err := removeFolder(e.o.FS, filepath.Join(e.o.Dir, h.folder())); err != nil {
+		e.o.Logger.Warn("dead segment not removed", "segment", h.folder(), "err", err)
+	}
+}
+
+// replay makes the records after the cursor visible again.
+func (e *Embedded) replay(ctx context.Context) error {
+	from := max(e.manifest.cursor, e.log.Start())
+	e.applied.reset(from)
+	r, err := e.log.Reader(from)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		start, end, record, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("replay the log: %w", err)
+		}
+		b, seq, err := telemetry.DecodeRecord(record)
+		if err != nil {
+			// The checksum was right, so another program wrote it, or this one is
+			// broken: stopping is the only way not to lose what was acknowledged.
+			return fmt.Errorf("replay the log at position %d: %w: start the clew that wrote it, or move the log folder away to start without its unflushed spans", start, err)
+		}
+		if err := e.Append(b, seq, start, end); err != nil {
+			return fmt.Errorf("replay the log at position %d: %w", start, err)
+		}
+		if e.freshBytes() > e.o.FreshBytes {
+			if err := e.flush(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// maxTenants bounds the tenants of one engine; a header can name any.
+const maxTenants = 1000
+
+// tenantLocked gives the tenant, made on first use. e.mu MUST be held, or nobody
+// else know e yet.
+func (e *Embedded) tenantLocked(name string) (*tenant, error) {
+	if t := e.tenants[name]; t != nil {
+		return t, nil
+	}
+	if !tenantPattern.MatchString(name) {
+		return nil, telemetry.Errorf(telemetry.KindInvalid, "tenant %q: write 1 to 64 letters, digits, _ or -", name)
+	}
+	if len(e.tenants) >= maxTenants {
+		return nil, telemetry.Errorf(telemetry.KindExhausted, "tenant %q would be number %d, the limit is %d", name, len(e.tenants)+1, maxTenants)
+	}
+	t := &tenant{name: name, active: &generation{}, tails: map[*tail]struct{}{}}
+	e.tenants[name] = t
+	return t, nil
+}
+
+// Log is the log that the store reads; requests are appended to it.
+func (e *Embedded) Log() *wal.Log { return e.log }
+
+// Close flushes what is fresh, ends every background task and closes the files,
+// the log last.
+func (e *Embedded) Close() error {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return nil
+	}
+	e.closed = true
+	e.mu.Unlock()
+	e.stop()
+	e.loops.Wait()
+	err := e.flush(context.Background())
+	e.mergeMu.Lock()
+	defer e.mergeMu.Unlock()
+	e.duck.Close()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, t := range e.tenants {
+		for _, h := range t.segments {
+			h.close()
+		}
+	}
+	return errors.Join(err, e.manifest.journal.Close(), e.log.Close())
+}
+
+// LastSeq is the largest seq that the store has seen, replay included.
+func (e *Embedded) LastSeq() int64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.maxSeq
+}

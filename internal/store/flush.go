@@ -1,0 +1,261 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/clew-dev/clew/internal/segment"
+	"github.com/clew-dev/clew/internal/telemetry"
+	"github.com/clew-dev/clew/internal/wal"
+)
+
+// recentRows bounds the identity filters that are kept after a flush: 2 bytes a row.
+const recentRows = 8 << 20
+
+// Flush implements Store.
+func (e *Embedded) Flush(ctx context.Context) error {
+	if err := e.flush(ctx); err != nil {
+		return err
+	}
+	return e.mergeAll(ctx)
+}
+
+// flush writes everything fresh into segments: files first, then one manifest
+// record that names them and moves the cursor, then memory and log let go. A
+// crash in between leaves either unreferenced files or the whole step.
+func (e *Embedded) flush(ctx context.Context) error {
+	e.flushMu.Lock()
+	defer e.flushMu.Unlock()
+	began := time.Now()
+	e.mu.Lock()
+	cursor := e.applied.done
+	rotated := map[*tenant]*generation{}
+	for _, t := range e.tenants {
+		t.mu.Lock()
+		if t.flushingGen != nil { // an earlier flush failed: its rows are still to be written
+			rotated[t] = t.flushingGen
+		} else if t.active.rows > 0 {
+			t.flushingGen, t.flushing = t.active, t.active.snapshot()
+			t.active = &generation{}
+			rotated[t] = t.flushingGen
+		}
+		t.mu.Unlock()
+	}
+	seq := e.maxSeq
+	if len(rotated) > 0 {
+		e.flushing++
+	}
+	retried := e.flushRetry
+	e.flushRetry = 0
+	e.mu.Unlock()
+	if retried != 0 {
+		cursor = min(cursor, retried)
+	}
+	if len(rotated) == 0 {
+		return e.moveCursor(cursor, seq)
+	}
+	defer func() {
+		e.mu.Lock()
+		e.flushing--
+		e.mu.Unlock()
+	}()
+
+	var handles []*handle
+	c := change{Cursor: cursor, Seq: seq}
+	rows := int64(0)
+	err := func() error {
+		for t, g := range rotated {
+			written, err := e.writeGeneration(ctx, t)
+			handles = append(handles, written...)
+			if err != nil {
+				return err
+			}
+			rows += int64(g.rows)
+		}
+		for _, h := range handles {
+			c.Add = append(c.Add, h.added)
+		}
+		return e.commit(c)
+	}()
+	if err != nil {
+		for _, h := range handles {
+			e.discard(h)
+		}
+		e.mu.Lock()
+		e.flushRetry = cursor
+		e.mu.Unlock()
+		e.counters.add("flushes_failed", 1)
+		return fmt.Errorf("flush: %w", err)
+	}
+	e.mu.Lock()
+	for t := range rotated {
+		t.mu.Lock()
+		var mine []*handle
+		for _, h := range handles {
+			if h.Tenant == t.name {
+				mine = append(mine, h)
+			}
+		}
+		e.publish(t, mine, nil)
+		t.recent = keepRecent(t.recent, t.flushingGen.recent())
+		t.flushingGen, t.flushing = nil, nil
+		t.epoch++
+		t.mu.Unlock()
+	}
+	e.mu.Unlock()
+	if err := e.log.Truncate(cursor); err != nil {
+		e.o.Logger.Warn("log not truncated", "err", err)
+	}
+	e.o.Logger.Info("flushed", "rows", rows, "segments", len(handles), "took", time.Since(began))
+	e.nudge()
+	return nil
+}
+
+// moveCursor lets the log go up to a position below which nothing is fresh.
+func (e *Embedded) moveCursor(cursor wal.Position, seq int64) error {
+	e.mu.Lock()
+	if cursor <= e.manifest.cursor || cursor <= e.log.Start() {
+		e.mu.Unlock()
+		return nil
+	}
+	err := e.manifest.commit(change{Cursor: cursor, Seq: seq})
+	e.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return e.log.Truncate(cursor)
+}
+
+func keepRecent(old []*recentIDs, r *recentIDs) []*recentIDs {
+	all := append(append([]*recentIDs(nil), old...), r)
+	rows := 0
+	for i := len(all) - 1; i >= 0; i-- {
+		if rows += all[i].rows; rows > recentRows && i < len(all)-1 {
+			return all[i+1:]
+		}
+	}
+	return all
+}
+
+// commit writes a manifest record. A manifest that cannot be written makes the
+// store read-only: what it would hold is safe in the log, but the log cannot shrink.
+func (e *Embedded) commit(c change) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.manifest.commit(c)
+}
+
+// writeGeneration writes what the tenant is flushing, a segment a partition.
+func (e *Embedded) writeGeneration(ctx context.Context, t *tenant) ([]*handle, error) {
+	var out []*handle
+	parts, names := e.partition(t.flushing)
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return out, err
+		}
+		h, err := e.writeSegment(t.name, name, func(dir string) (*segment.Meta, error) {
+			meta, stats, err := segment.Write(e.o.FS, dir, parts[name], segment.Options{Cache: e.cache})
+			e.noteWrite(stats)
+			return meta, err
+		})
+		if err != nil {
+			return out, err
+		}
+		out = append(out, h)
+	}
+	return out, nil
+}
+
+func (e *Embedded) noteWrite(s segment.Stats) {
+	e.counters.add("duplicates_dropped", int64(s.Duplicates))
+	e.counters.add("id_collisions", int64(s.Collisions))
+}
+
+// writeSegment makes the folder of a new segment: written and fsynced under a
+// temporary name, renamed, and the folders above fsynced.
+func (e *Embedded) writeSegment(tenant, partition string, write func(dir string) (*segment.Meta, error)) (*handle, error) {
+	e.mu.Lock()
+	id := max(e.idSeq, e.manifest.nextID)
+	e.idSeq = id + 1
+	e.mu.Unlock()
+	a := added{ID: id, Tenant: tenant, Partition: partition}
+	final := filepath.Join(e.o.Dir, a.folder())
+	temp := final + ".tmp"
+	parent := filepath.Dir(final)
+	fs := e.o.FS
+	if err := fs.MkdirAll(parent, 0o755); err != nil {
+		return nil, err
+	}
+	meta, err := write(temp)
+	if err == nil {
+		err = fs.Rename(temp, final)
+	}
+	for _, dir := range []string{parent, filepath.Dir(parent), filepath.Dir(filepath.Dir(parent))} {
+		if err == nil {
+			err = fs.SyncDir(dir)
+		}
+	}
+	if err != nil {
+		for _, dir := range []string{temp, final} {
+			if cleanup := removeFolder(fs, dir); cleanup != nil {
+				e.o.Logger.Warn("half-written segment not removed", "folder", dir, "err", cleanup)
+			}
+		}
+		return nil, fmt.Errorf("write segment %s: %w", a.folder(), err)
+	}
+	a.Meta = segment.AppendMeta(nil, meta)
+	return e.openHandle(a)
+}
+
+// partition splits batches by the UTC day of each span's start, where a start
+// further than the clock limit from its receipt counts as that limit: a span
+// dated 2099 does not make a partition of its own.
+func (e *Embedded) partition(batches []*telemetry.Batch) (map[string][]*telemetry.Batch, []string) {
+	out := map[string][]*telemetry.Batch{}
+	var names []string
+	put := func(name string, b *telemetry.Batch) {
+		if out[name] == nil {
+			names = append(names, name)
+		}
+		out[name] = append(out[name], b)
+	}
+	for _, b := range batches {
+		days := make([]int64, b.Spans.N)
+		mixed := false
+		for i := range days {
+			days[i] = e.day(b.Spans.Start[i], b.Spans.Seq[i])
+			mixed = mixed || days[i] != days[0]
+		}
+		if !mixed {
+			put(dayName(days[0]), b)
+			continue
+		}
+		done := map[int64]bool{}
+		for _, day := range days {
+			if done[day] {
+				continue
+			}
+			done[day] = true
+			keep := make([]bool, len(days))
+			for i := range days {
+				keep[i] = days[i] == day
+			}
+			part := telemetry.NewBuilder()
+			part.Reset(b.Tenant)
+			part.AppendRows(b, keep)
+			put(dayName(day), &part.Batch)
+		}
+	}
+	return out, names
+}
+
+const dayNanos = int64(24 * time.Hour)
+
+func (e *Embedded) day(start, received int64) int64 {
+	skew := int64(e.o.ClockSkew)
+	return min(max(start, received-skew), received+skew) / dayNanos
+}
+
+func dayName(day int64) string { return time.Unix(0, day*dayNanos).UTC().Format("20060102") }

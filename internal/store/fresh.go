@@ -1,0 +1,128 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/clew-dev/clew/internal/telemetry"
+)
+
+// runRows is the size at which a run is closed. A query turns the text columns it
+// needs of each run into an Arrow dictionary: fewer, larger runs make that cheap.
+const runRows = 65536
+
+// generation is what one tenant has received since the last flush. It is guarded
+// by the tenant's lock; snapshots of it may be read without.
+type generation struct {
+	runs               []*telemetry.Builder
+	bases              []uint32 // first row number of each run within the generation
+	rows               uint32
+	bytes              int64
+	ids                idTable
+	born               time.Time // of the first row
+	minStart, maxStart int64
+	minSeq, maxSeq     int64
+}
+
+// runOf finds the run and the row in it of a row number of the generation.
+func (g *generation) runOf(row uint32) (*telemetry.Batch, uint32) {
+	i := sort.Search(len(g.bases), func(i int) bool { return g.bases[i] > row }) - 1
+	return &g.runs[i].Batch, row - g.bases[i]
+}
+
+// find reports whether the generation holds the same record as row r of b, and
+// whether it holds a different one under the same ids and kind.
+func (g *generation) find(h uint64, b *telemetry.Batch, r uint32) (same, other bool) {
+	g.ids.each(h, func(row uint32) bool {
+		o, i := g.runOf(row)
+		if o.Spans.TraceID[i] != b.Spans.TraceID[r] || o.Spans.SpanID[i] != b.Spans.SpanID[r] || o.Spans.Kind[i] != b.Spans.Kind[r] {
+			return true
+		}
+		if sameRecord(o, i, b, r) {
+			same = true
+			return false
+		}
+		other = true
+		return true
+	})
+	return same, other
+}
+
+// append copies the kept rows of b (keep nil: all of them) into the open run.
+func (g *generation) append(b *telemetry.Batch, hashes []uint64, keep []bool, seq int64, now time.Time) {
+	n := len(g.runs)
+	if n == 0 || g.runs[n-1].Batch.Spans.N+b.Spans.N > runRows {
+		r := telemetry.NewBuilder()
+		r.Reset(b.Tenant)
+		g.runs = append(g.runs, r)
+		g.bases = append(g.bases, g.rows)
+		n++
+	}
+	run := g.runs[n-1]
+	before := run.Batch.Bytes()
+	if g.rows == 0 {
+		g.born, g.minSeq = now, seq
+		g.minStart, g.maxStart = b.Spans.Start[0], b.Spans.Start[0]
+	}
+	run.Append(b, seq, keep)
+	g.minSeq, g.maxSeq = min(g.minSeq, seq), max(g.maxSeq, seq)
+	for i, h := range hashes {
+		if keep != nil && !keep[i] {
+			continue
+		}
+		g.ids.add(h, g.rows)
+		g.rows++
+		g.minStart, g.maxStart = min(g.minStart, b.Spans.Start[i]), max(g.maxStart, b.Spans.Start[i])
+	}
+	g.bytes += run.Batch.Bytes() - before
+}
+
+// snapshot gives the runs as immutable batches, oldest first.
+func (g *generation) snapshot() []*telemetry.Batch {
+	out := make([]*telemetry.Batch, len(g.runs))
+	for i, r := range g.runs {
+		out[i] = r.Snapshot()
+	}
+	return out
+}
+
+// recent makes the filter that outlives the generation.
+func (g *generation) recent() *recentIDs {
+	r := newRecentIDs(int(g.rows))
+	r.rows = int(g.rows)
+	r.minStart, r.maxStart, r.minSeq, r.maxSeq = g.minStart, g.maxStart, g.minSeq, g.maxSeq
+	for _, h := range g.ids.hash {
+		if h != 0 {
+			r.add(h)
+		}
+	}
+	return r
+}
+
+// rowsOfTrace lists the rows of b that belong to the trace, ascending.
+func rowsOfTrace(b *telemetry.Batch, id telemetry.TraceID) []uint32 {
+	var rows []uint32
+	for i := range b.Spans.TraceID {
+		if b.Spans.TraceID[i] == id {
+			rows = append(rows, uint32(i))
+		}
+	}
+	return rows
+}
+
+// lowerBound gives the first index of ascending v whose value is not below x.
+func lowerBound(v []uint32, x uint32) int {
+	i, _ := slices.BinarySearch(v, x)
+	return i
+}
+
+func appendU64(dst []byte, v uint64) []byte { return binary.LittleEndian.AppendUint64(dst, v) }
+
+func appendText(dst, v []byte) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(v))), v...)
+}
+
+func sortBytes(parts [][]byte) { slices.SortFunc(parts, bytes.Compare) }

@@ -1,0 +1,152 @@
+package store
+
+import (
+	"bytes"
+	"math/bits"
+	"math/rand/v2"
+
+	"github.com/clew-dev/clew/internal/telemetry"
+)
+
+// Identity of a record is (tenant, trace id, span id, kind, content). The hash
+// below covers all but the content; equal hashes are candidates that are then
+// compared field by field. The seeds are random per process, so that a sender
+// cannot choose ids that collide.
+var identitySeed = [3]uint64{rand.Uint64() | 1, rand.Uint64() | 1, rand.Uint64() | 1}
+
+func identityHash(t telemetry.TraceID, s telemetry.SpanID, kind uint8) uint64 {
+	hi, lo := bits.Mul64(t.Hi()^identitySeed[0], t.Lo()^identitySeed[1])
+	hi, lo = bits.Mul64(hi^lo^s.Uint64(), identitySeed[2]+uint64(kind)<<1)
+	if h := hi ^ lo; h != 0 {
+		return h
+	}
+	return 1 // 0 marks a free slot
+}
+
+// idTable maps identity hashes to row numbers: open addressing at a load of at
+// most one half, 12 bytes a slot. Several rows may have one hash.
+type idTable struct {
+	hash []uint64
+	row  []uint32
+	n    int
+}
+
+func (t *idTable) add(h uint64, row uint32) {
+	if t.n*2 >= len(t.hash) {
+		t.grow()
+	}
+	t.put(h, row)
+	t.n++
+}
+
+func (t *idTable) put(h uint64, row uint32) {
+	mask := uint64(len(t.hash) - 1)
+	i := h & mask
+	for t.hash[i] != 0 {
+		i = (i + 1) & mask
+	}
+	t.hash[i], t.row[i] = h, row
+}
+
+func (t *idTable) grow() {
+	oldHash, oldRow := t.hash, t.row
+	size := max(1024, 2*len(oldHash))
+	t.hash, t.row = make([]uint64, size), make([]uint32, size)
+	for i, h := range oldHash {
+		if h != 0 {
+			t.put(h, oldRow[i])
+		}
+	}
+}
+
+// each calls fn with every row of that hash until fn returns false.
+func (t *idTable) each(h uint64, fn func(row uint32) bool) {
+	if len(t.hash) == 0 {
+		return
+	}
+	mask := uint64(len(t.hash) - 1)
+	for i := h & mask; t.hash[i] != 0; i = (i + 1) & mask {
+		if t.hash[i] == h && !fn(t.row[i]) {
+			return
+		}
+	}
+}
+
+// recentIDs is a Bloom filter over the identities of one flushed generation: it
+// spares the look into segments for spans of traces that straddle a flush, which
+// a trace filter alone cannot tell from repeats. Each key sets 4 bits of one
+// 64-bit word; at 16 bits a key about one look-up in a hundred is a false alarm.
+type recentIDs struct {
+	words              []uint64
+	rows               int
+	minStart, maxStart int64
+	minSeq, maxSeq     int64
+}
+
+func newRecentIDs(rows int) *recentIDs {
+	return &recentIDs{words: make([]uint64, 1<<bits.Len(uint(max(rows, 1)/4)))}
+}
+
+func wordMask(h uint64) uint64 {
+	return 1<<(h>>58) | 1<<(h>>52&63) | 1<<(h>>46&63) | 1<<(h>>40&63)
+}
+
+func (r *recentIDs) add(h uint64) { r.words[h&uint64(len(r.words)-1)] |= wordMask(h) }
+func (r *recentIDs) has(h uint64) bool {
+	m := wordMask(h)
+	return r.words[h&uint64(len(r.words)-1)]&m == m
+}
+
+// rowContent appends everything that identity compares of a span beyond its ids
+// and kind: times, status, flags, parent, name, attributes, resource, scope,
+// events and links, but not seq and marks, which are Clew's own.
+func rowContent(dst []byte, b *telemetry.Batch, row uint32) []byte {
+	s := &b.Spans
+	dst = append(dst, s.Parent[row][:]...)
+	dst = appendU64(dst, uint64(s.Start[row]))
+	dst = appendU64(dst, uint64(s.Duration[row]))
+	dst = append(dst, s.Status[row])
+	dst = appendU64(dst, uint64(s.Flags[row]))
+	dst = appendText(dst, s.Names.At(s.Name[row]))
+	dst = appendCells(dst, &s.Table, row)
+	dst = appendCells(dst, &b.Resources, s.Resource[row])
+	dst = appendCells(dst, &b.Scopes, s.Scope[row])
+	e := &b.Events
+	for i := lowerBound(e.Span, row); i < len(e.Span) && e.Span[i] == row; i++ {
+		dst = appendU64(append(dst, 'e'), uint64(e.Time[i]))
+		dst = appendText(dst, e.Names.At(e.Name[i]))
+		dst = appendCells(dst, &e.Table, uint32(i))
+	}
+	l := &b.Links
+	for i := lowerBound(l.Span, row); i < len(l.Span) && l.Span[i] == row; i++ {
+		dst = append(append(append(dst, 'l'), l.TraceID[i][:]...), l.SpanID[i][:]...)
+		dst = appendU64(dst, uint64(l.Flags[i]))
+		dst = appendCells(dst, &l.Table, uint32(i))
+	}
+	return dst
+}
+
+// appendCells appends the sparse values of one row in an order that does not
+// depend on the order of the columns: identity must not.
+func appendCells(dst []byte, t *telemetry.Table, row uint32) []byte {
+	var parts [][]byte
+	one := make([]telemetry.Cell, 1)
+	for _, cell := range telemetry.RowCells(t, row) {
+		one[0] = cell
+		parts = append(parts, telemetry.AppendRowKey(nil, t, one))
+	}
+	sortBytes(parts)
+	dst = appendU64(dst, uint64(len(parts)))
+	for _, p := range parts {
+		dst = append(dst, p...)
+	}
+	return dst
+}
+
+// sameRecord reports whether two rows with the same ids and kind hold the same record.
+func sameRecord(a *telemetry.Batch, i uint32, b *telemetry.Batch, j uint32) bool {
+	if a.Spans.Start[i] != b.Spans.Start[j] || a.Spans.Duration[i] != b.Spans.Duration[j] {
+		return false
+	}
+	return bytes.Equal(rowContent(nil, a, i), rowContent(nil, b, j))
+}

@@ -1,0 +1,390 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/clew-dev/clew/internal/query"
+	"github.com/clew-dev/clew/internal/segment"
+	"github.com/clew-dev/clew/internal/telemetry"
+)
+
+// Limits of answers; see SearchOptions and TagOptions.
+const (
+	defaultTraces   = 20
+	maxTraces       = 1000
+	maxFoundSpans   = 100
+	defaultTagLimit = 1000
+	maxTagLimit     = 10_000
+)
+
+// within makes a range that is closed on both sides of one that may be open.
+func (r Range) within() (query.Range, error) {
+	w := query.Range{Start: r.Start, End: r.End}
+	if w.Start == 0 {
+		w.Start = math.MinInt64
+	}
+	if w.End == 0 {
+		w.End = math.MaxInt64
+	}
+	if w.End <= w.Start {
+		return w, telemetry.Errorf(telemetry.KindInvalid, "the range from %d to %d is empty: give start before end", r.Start, r.End)
+	}
+	return w, nil
+}
+
+// sources gives the view in the form of the query engine. A segment whose
+// resources cannot be read is quarantined and left out.
+func (v *view) sources() sources {
+	src := sources{fresh: v.fresh}
+	for _, h := range v.segments {
+		resources, err := h.seg.Table(segment.TableResources)
+		if err == nil {
+			var scopes *telemetry.Table
+			if scopes, err = h.seg.Table(segment.TableScopes); err == nil {
+				src.segments = append(src.segments, &segmentSource{dir: h.seg.Dir(), meta: h.meta, resources: resources, scopes: scopes, verify: h.verify(v.e)})
+				continue
+			}
+		}
+		v.e.quarantine(h, err)
+		v.partial = h.why()
+	}
+	return src
+}
+
+// verify checks columns before DuckDB, which knows no checksums, reads them.
+func (h *handle) verify(e *Embedded) func(table byte, columns ...string) error {
+	return func(table byte, columns ...string) error {
+		if len(columns) == 0 {
+			return nil // for Verify none means all
+		}
+		err := h.seg.Verify(table, columns...)
+		if err != nil {
+			e.quarantine(h, err)
+		}
+		return err
+	}
+}
+
+func (h *handle) why() string {
+	return "segment " + h.folder() + " is quarantined: " + *h.broken.Load()
+}
+
+// ask runs a question over a view of the tenant. When a segment turns out to be
+// damaged on the way, it is quarantined and the question asked again without it.
+func (e *Embedded) ask(ctx context.Context, tenant string, r Range, fn func(v *view, src sources) error) (partial string, stats QueryStats, err error) {
+	began := time.Now()
+	for {
+		v := e.view(tenant, r)
+		src := v.sources()
+		before := e.quarantined()
+		err = fn(v, src)
+		partial = v.partial
+		stored, fresh := src.rows()
+		stats = QueryStats{Rows: stored + fresh, Segments: len(src.segments), Fresh: fresh, Took: time.Since(began)}
+		v.release()
+		if err == nil || e.quarantined() == before || ctx.Err() != nil {
+			return partial, stats, err
+		}
+	}
+}
+
+func (e *Embedded) quarantined() int64 { return e.counters.get("segments_quarantined") }
+
+// loader reads complete traces of the view; nil for one that is not there.
+func (v *view) loader() func(context.Context, []telemetry.TraceID) ([]*telemetry.Batch, error) {
+	return func(ctx context.Context, ids []telemetry.TraceID) ([]*telemetry.Batch, error) {
+		out := make([]*telemetry.Batch, len(ids))
+		for i, id := range ids {
+			t, err := v.e.traceIn(ctx, v, id, TraceOptions{})
+			switch {
+			case err == nil:
+				out[i] = t.Batch
+				v.partial = cmp.Or(v.partial, t.Partial)
+			case telemetry.KindOf(err) != telemetry.KindNotFound:
+				return nil, err
+			}
+		}
+		return out, nil
+	}
+}
+
+// Search implements Store.
+func (e *Embedded) Search(ctx context.Context, tenant string, p *query.Plan, o SearchOptions) (*SearchResult, error) {
+	if p.Metrics != nil {
+		return nil, telemetry.Errorf(telemetry.KindInvalid, "query: %s gives series, not traces: ask for metrics, or leave out | %s()", p.Text, p.Metrics.Name)
+	}
+	within, err := o.within()
+	if err != nil {
+		return nil, err
+	}
+	o.Order = cmp.Or(o.Order, OrderNewest)
+	o.Limit = cmp.Or(o.Limit, defaultTraces)
+	switch {
+	case o.Order != OrderNewest && o.Order != OrderSlowest:
+		return nil, telemetry.Errorf(telemetry.KindInvalid, "order %q is not known: write %s or %s", o.Order, OrderNewest, OrderSlowest)
+	case o.Limit < 1 || o.Limit > maxTraces:
+		return nil, telemetry.Errorf(telemetry.KindInvalid, "limit %d: write 1 to %d and follow the cursor for more", o.Limit, maxTraces)
+	case o.SpansPerTrace < 0 || o.SpansPerTrace > maxFoundSpans:
+		return nil, telemetry.Errorf(telemetry.KindInvalid, "spans %d: write 0 to %d", o.SpansPerTrace, maxFoundSpans)
+	}
+	page := cursor{Query: queryHash(tenant, p, o)}
+	if o.Cursor != "" {
+		if err := page.parse(o.Cursor); err != nil {
+			return nil, err
+		}
+	}
+	res := &SearchResult{}
+	res.Partial, res.Stats, err = e.ask(ctx, tenant, o.Range, func(v *view, src sources) error {
+		if o.Cursor == "" {
+			page.MaxSeq, page.Expired = v.maxSeq, v.expired
+		} else if page.Expired != v.expired {
+			return telemetry.Errorf(telemetry.KindConflict, "the cursor is of before some of its data expired: start the search again")
+		}
+		src.maxSeq = page.MaxSeq
+		found, more, err := e.duck.search(ctx, src, searchSpec{plan: p, within: within, order: o.Order, limit: o.Limit,
+			after: page.After, timeout: o.Timeout, load: v.loader()})
+		if err != nil {
+			return err
+		}
+		res.Traces = make([]FoundTrace, len(found))
+		for i := range found {
+			res.Traces[i] = describe(&found[i], p, o)
+		}
+		res.Cursor = ""
+		if more && len(found) > 0 {
+			next := page
+			next.After = &found[len(found)-1].searchKey
+			res.Cursor = next.String()
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return res, nil
+}
+
+// describe makes the answer's form of a trace that was found.
+func describe(f *found, p *query.Plan, o SearchOptions) FoundTrace {
+	s := &f.Batch.Spans
+	services := telemetry.ServiceNames(f.Batch)
+	out := FoundTrace{TraceID: f.ID, Spans: s.N, RootMissing: true}
+	byService := map[string]*ServiceCount{}
+	root, first, end := -1, 0, int64(math.MinInt64)
+	for i := range s.N {
+		name := services[s.Resource[i]]
+		c := byService[name]
+		if c == nil {
+			c = &ServiceCount{Service: name}
+			byService[name] = c
+		}
+		c.Spans++
+		if s.Status[i] == telemetry.StatusError {
+			c.Errors++
+			out.Errors++
+		}
+		if s.Start[i] < s.Start[first] {
+			first = i
+		}
+		end = max(end, s.Start[i]+max(s.Duration[i], 0))
+		if s.Parent[i].IsZero() && (root < 0 || s.Start[i] < s.Start[root]) {
+			root = i
+		}
+	}
+	if root >= 0 {
+		out.RootMissing = false
+	} else {
+		root = first
+	}
+	out.RootService, out.RootName = services[s.Resource[root]], s.Names.Str(s.Name[root])
+	out.Start, out.Duration = s.Start[first], end-s.Start[first]
+	for _, name := range sortedKeys(byService) {
+		out.Services = append(out.Services, *byService[name])
+	}
+	matched := map[int]bool{}
+	var rows []int
+	for _, set := range f.Sets {
+		for _, r := range set.Rows {
+			if !matched[r] {
+				matched[r] = true
+				rows = append(rows, r)
+			}
+		}
+	}
+	out.Matched = len(rows)
+	slices.SortFunc(rows, func(a, b int) int {
+		key := cmp.Compare(s.Start[b], s.Start[a])
+		if o.Order == OrderSlowest {
+			key = cmp.Compare(s.Duration[b], s.Duration[a])
+		}
+		return cmp.Or(key, cmp.Compare(s.SpanID[a].Uint64(), s.SpanID[b].Uint64()))
+	})
+	r := query.NewReader(f.Batch)
+	for _, row := range rows[:min(len(rows), o.SpansPerTrace)] {
+		out.Found = append(out.Found, FoundSpan{SpanID: s.SpanID[row], Service: services[s.Resource[row]], Name: s.Names.Str(s.Name[row]),
+			Kind: s.Kind[row], Status: s.Status[row], Start: s.Start[row], Duration: s.Duration[row], Attrs: fieldAttrs(r, p, row)})
+	}
+	return out
+}
+
+// fieldAttrs gives the values of the fields that a query names or selects.
+func fieldAttrs(r *query.Reader, p *query.Plan, row int) []Attr {
+	var out []Attr
+	for _, f := range slices.Concat(p.Fields, p.Select) {
+		if f.Scope == telemetry.ScopeIntrinsic {
+			continue // a span shows its own anyway
+		}
+		if v, ok := r.One(f, row); ok {
+			if a := (Attr{f.String(), anyValue(v)}); !slices.Contains(out, a) {
+				out = append(out, a)
+			}
+		}
+	}
+	return out
+}
+
+// anyValue gives a value as the Go type that answers use.
+func anyValue(v query.Value) any {
+	switch v.Type {
+	case query.TypeNil:
+		return nil
+	case query.TypeInt, query.TypeDuration:
+		return v.Int
+	case query.TypeFloat:
+		return v.Float
+	case query.TypeBool:
+		return v.Int != 0
+	case query.TypeString:
+		return v.Str
+	}
+	return v.String() // status and kind by name
+}
+
+// Metrics implements Store.
+func (e *Embedded) Metrics(ctx context.Context, tenant string, p *query.Plan, o MetricsOptions) (*MetricsResult, error) {
+	step := int64(o.Step)
+	if step == 0 {
+		step = o.End - o.Start
+	}
+	steps, err := query.NewSteps(o.Start, o.End, step)
+	if err != nil {
+		return nil, err
+	}
+	res := &MetricsResult{}
+	for i := range steps.N {
+		res.Times = append(res.Times, steps.Start+int64(i)*steps.Step)
+	}
+	res.Partial, res.Stats, err = e.ask(ctx, tenant, o.Range, func(v *view, src sources) error {
+		series, err := e.duck.metrics(ctx, src, metricsSpec{plan: p, steps: steps, timeout: o.Timeout, load: v.loader()})
+		if err != nil {
+			return err
+		}
+		if len(series) > e.o.MaxSeries {
+			return telemetry.Errorf(telemetry.KindExhausted, "the answer has %d series, the limit is %d: group by fewer or coarser fields", len(series), e.o.MaxSeries)
+		}
+		res.Series = make([]Series, len(series))
+		for i, s := range series {
+			res.Series[i].Values = s.Values
+			for _, l := range s.Labels {
+				res.Series[i].Labels = append(res.Series[i].Labels, Attr{l.Name, anyValue(l.Value)})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return res, nil
+}
+
+func tagLimit(n int) (int, error) {
+	if n < 0 || n > maxTagLimit {
+		return 0, telemetry.Errorf(telemetry.KindInvalid, "limit %d: write 1 to %d", n, maxTagLimit)
+	}
+	return cmp.Or(n, defaultTagLimit), nil
+}
+
+// TagNames implements Store.
+func (e *Embedded) TagNames(ctx context.Context, tenant string, o TagOptions) (*TagNames, error) {
+	within, err := o.within()
+	if err != nil {
+		return nil, err
+	}
+	limit, err := tagLimit(o.Limit)
+	if err != nil {
+		return nil, err
+	}
+	v := e.view(tenant, o.Range)
+	defer v.release()
+	return &TagNames{Scopes: tagNames(v.sources(), within, o.Scope, o.Prefix, limit), Partial: v.partial}, nil
+}
+
+// TagValues implements Store.
+func (e *Embedded) TagValues(ctx context.Context, tenant string, f query.Field, o TagOptions) (*TagValues, error) {
+	within, err := o.within()
+	if err != nil {
+		return nil, err
+	}
+	limit, err := tagLimit(o.Limit)
+	if err != nil {
+		return nil, err
+	}
+	var where query.Expr = query.Const{Value: true}
+	if o.Plan != nil {
+		if where, err = tailLeaf(o.Plan); err != nil {
+			return nil, err
+		}
+	}
+	res := &TagValues{}
+	res.Partial, _, err = e.ask(ctx, tenant, o.Range, func(_ *view, src sources) error {
+		values, more, err := e.duck.tagValues(ctx, src, within, f, o.Prefix, where, limit)
+		if err != nil {
+			return err
+		}
+		res.More = more
+		res.Values = make([]TagValue, len(values))
+		for i, v := range values {
+			res.Values[i] = TagValue{anyValue(v.value), v.count}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return res, nil
+}
+
+// Services implements Store.
+func (e *Embedded) Services(ctx context.Context, tenant string, r Range) (*Services, error) {
+	out, partial, err := e.summaries(ctx, tenant, r, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Services{out, partial}, nil
+}
+
+// Operations implements Store.
+func (e *Embedded) Operations(ctx context.Context, tenant, service string, r Range) (*Operations, error) {
+	out, partial, err := e.summaries(ctx, tenant, r, &service)
+	if err != nil {
+		return nil, err
+	}
+	return &Operations{out, partial}, nil
+}
+
+func (e *Embedded) summaries(ctx context.Context, tenant string, r Range, service *string) (out []Summary, partial string, err error) {
+	within, err := r.within()
+	if err != nil {
+		return nil, "", err
+	}
+	partial, _, err = e.ask(ctx, tenant, r, func(_ *view, src sources) error {
+		var err error
+		out, err = e.duck.summaries(ctx, src, within, service)
+		return err
+	})
+	return out, partial, err
+}

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"github.com/clew-dev/clew/internal/segment"
+	"github.com/clew-dev/clew/internal/telemetry"
+)
+
+// handle is an open segment and who uses it. Its files go when it is dead and
+// the last user has let go.
+type handle struct {
+	added
+	meta   *segment.Meta
+	seg    *segment.Segment       // nil when it could not be opened; then broken is set
+	broken atomic.Pointer[string] // why it was quarantined, nil while sound
+
+	refs int  // guarded by Embedded.mu
+	dead bool // guarded by Embedded.mu
+}
+
+// view is a fixed set of rows of one tenant: sound segments, and batches in
+// memory that nobody changes. It is free of repeated records. The caller MUST
+// call release.
+type view struct {
+	e        *Embedded
+	segments []*handle
+	fresh    []*telemetry.Batch
+	partial  string // why rows may be missing, or empty
+	expired  int64  // changes when rows of the tenant expire
+	maxSeq   int64  // every row with seq <= maxSeq that will ever be visible is in the view
+}
+
+func (v *view) release() {
+	v.e.mu.Lock()
+	var gone []*handle
+	for _, h := range v.segments {
+		if h.refs--; h.refs == 0 && h.dead {
+			gone = append(gone, h)
+		}
+	}
+	v.e.mu.Unlock()
+	for _, h := range gone {
+		v.e.discard(h)
+	}
+}
+
+// view pins the state of a tenant. Segments whose starts are all outside r are
+// left out (a zero r keeps all), fresh rows are never left out.
+func (e *Embedded) view(tenant string, r Range) *view {
+	v := &view{e: e}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	v.partial = e.damaged
+	t := e.tenants[tenant]
+	if t == nil {
+		return v
+	}
+	v.expired = t.expired
+	// The tenant's lock is taken inside e.mu, so that a flush cannot move rows
+	// from memory into a segment between the two halves of the snapshot.
+	t.mu.Lock()
+	v.maxSeq = e.watermark()
+	v.fresh = append(v.fresh, t.flushing...)
+	v.fresh = append(v.fresh, t.active.snapshot()...)
+	t.mu.Unlock()
+	for _, h := range t.segments {
+		if h.broken.Load() != nil {
+			v.partial = h.why()
+			continue
+		}
+		m := h.meta
+		if (r.End != 0 && m.MinStart >= r.End) || (r.Start != 0 && m.MaxStart < r.Start) {
+			continue
+		}
+		h.refs++
+		v.segments = append(v.segments, h)
+	}
+	return v
+}
+
+// watermark is the largest seq that a page of an answer may fix as its end: no
+// row at or below it can still appear. e.mu MUST be held.
+func (e *Embedded) watermark() int64 {
+	if e.o.Watermark != nil {
+		return e.o.Watermark()
+	}
+	return e.maxSeq
+}
+
+// publish installs a new set of segments of a tenant. e.mu MUST be held; the
+// returned handles have no user any more and are to be discarded without the lock.
+func (e *Embedded) publish(t *tenant, add []*handle, remove map[uint64]bool) (gone []*handle) {
+	kept := make([]*handle, 0, len(t.segments)+len(add))
+	for _, h := range t.segments {
+		if !remove[h.ID] {
+			kept = append(kept, h)
+			continue
+		}
+		if h.dead = true; h.refs == 0 {
+			gone = append(gone, h)
+		}
+	}
+	kept = append(kept, add...)
+	slices.SortFunc(kept, func(a, b *handle) int { return int(int64(a.ID) - int64(b.ID)) })
+	t.segments = kept
+	return gone
+}
