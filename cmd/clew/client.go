@@ -13,6 +13,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"github.com/clew-dev/clew/internal/health"
 )
 
 // maxAnswerBytes bounds what a command holds of one answer: a trace of a million
@@ -100,7 +102,7 @@ func (c *client) do(ctx context.Context, method, path string, q url.Values) (*ht
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("User-Agent", "clew/"+readBuild().Version)
+	req.Header.Set("User-Agent", "clew/"+health.ReadBuild().Version)
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
@@ -158,8 +160,20 @@ func (c *client) explain(err error) error {
 	return fmt.Errorf("ask %s: %w", c.base, err)
 }
 
-// refusal reads the error object of the API; anything else is shown as it came.
+// refusal turns an answer with another status than 200 into an error.
 func refusal(resp *http.Response, body []byte) error {
+	err := apiError(body)
+	switch {
+	case resp.StatusCode == http.StatusUnauthorized:
+		return fmt.Errorf("%w; give a token with --token-file or CLEW_TOKEN", err)
+	case err.Error() == "":
+		return fmt.Errorf("the server answered %s", resp.Status)
+	}
+	return err
+}
+
+// apiError reads the error object of the API; anything else is shown as it came.
+func apiError(body []byte) error {
 	var answer struct {
 		Error struct{ Kind, Message, ID string }
 	}
@@ -175,12 +189,6 @@ func refusal(resp *http.Response, body []byte) error {
 	}
 	if len(message) > 2000 {
 		message = message[:2000] + "…"
-	}
-	switch {
-	case resp.StatusCode == http.StatusUnauthorized:
-		return fmt.Errorf("%s; give a token with --token-file or CLEW_TOKEN", cmpOr(message, "a token is needed"))
-	case message == "":
-		return fmt.Errorf("the server answered %s", resp.Status)
 	}
 	return errors.New(message)
 }

@@ -89,7 +89,7 @@ func TestTail(t *testing.T) {
 		fmt.Fprint(w, ": hello\n\n")
 		fmt.Fprint(w, `data: [{"traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"01","service":"pay","name":"Charge","status":"error","start":"1793398263123456789","duration":85000000,"attributes":[]},`+"\n")
 		fmt.Fprint(w, `data: {"traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"02","service":"pay","name":"x\ny","status":"ok","start":"1793398263123456789","duration":85,"attributes":[]}]`+"\n\n")
-		fmt.Fprint(w, "event: missed\ndata: 12 spans\n\n")
+		fmt.Fprint(w, "event: missed\ndata: 12\n\n")
 		fmt.Fprint(w, `data: [{"traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"03","service":"pay","name":"three","status":"ok","start":"1793398263123456789","duration":85,"attributes":[]}]`+"\n\n")
 	})
 	env := map[string]string{"CLEW_SERVER": a.url}
@@ -101,6 +101,16 @@ func TestTail(t *testing.T) {
 	counted := runClew(t, env, "tail", "--count", "2", "--json")
 	if counted.code != 0 || strings.Count(counted.out, "\n") != 2 || strings.Contains(counted.out, "three") {
 		t.Errorf("--count 2 gave exit code %d and %q", counted.code, counted.out)
+	}
+}
+
+func TestTailSaysWhyItFailed(t *testing.T) {
+	a := newAPI(t, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, "event: failed\ndata: {\"error\":{\"kind\":\"unavailable\",\"message\":\"the server stops\"}}\n\n")
+	})
+	r := runClew(t, map[string]string{"CLEW_SERVER": a.url}, "tail")
+	if r.code != 1 || r.err != "clew: tail: the server stops\n" {
+		t.Errorf("exit code %d, %q", r.code, r.err)
 	}
 }
 

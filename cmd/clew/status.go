@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,6 +29,7 @@ type statusAnswer struct {
 	Version       string  `json:"version"`
 	Uptime        float64 `json:"uptime_seconds"`
 	Ready         bool    `json:"ready"`
+	ReadyReason   string  `json:"ready_reason"`
 	ReadOnly      string  `json:"read_only"`
 	LagBytes      int64   `json:"lag_bytes"`
 	LogBytes      int64   `json:"log_bytes"`
@@ -40,8 +40,7 @@ type statusAnswer struct {
 	Segments      int64   `json:"segments"`
 	DiskBytes     int64   `json:"disk_bytes"`
 	Quarantined   int64   `json:"quarantined"`
-	// Tenants and Counters are read loosely: they grow with the parts that count.
-	Tenants  json.RawMessage  `json:"tenants"`
+	// Counters grow with the parts that count.
 	Counters map[string]int64 `json:"counters"`
 }
 
@@ -64,7 +63,7 @@ func runStatus(ctx context.Context, in *invocation) error {
 	case a.ReadOnly != "":
 		state = s.paint(styleError, "READ ONLY: "+clean(a.ReadOnly))
 	case !a.Ready:
-		state = s.paint(styleError, "not ready")
+		state = s.paint(styleError, "not ready: "+clean(a.ReadyReason))
 	}
 	field := func(name, value string) {
 		fmt.Fprintf(s.w, "%s%s\n", s.paint(styleDim, fmt.Sprintf("%-16s", name)), value)

@@ -53,10 +53,10 @@ func runTail(ctx context.Context, in *invocation) error {
 	err = readEvents(resp.Body, func(e event) error {
 		switch e.name {
 		case "missed":
-			fmt.Fprintf(in.std.err, "clew: tail: %s left out: this reader is too slow\n", clean(e.data))
+			fmt.Fprintf(in.std.err, "clew: tail: %s spans left out: this reader is too slow\n", clean(e.data))
 			return nil
-		case "error":
-			return errors.New(clean(e.data))
+		case "failed":
+			return apiError([]byte(e.data))
 		}
 		var spans []json.RawMessage
 		if err := json.Unmarshal([]byte(e.data), &spans); err != nil {
