@@ -23,6 +23,7 @@ type Consumer interface {
 // Appender is the part of wal.Log that the end of the chain needs.
 type Appender interface {
 	Append(ctx context.Context, parts ...[]byte) (start, end wal.Position, err error)
+	End() wal.Position
 }
 
 // LogOptions configure a Log.
@@ -41,8 +42,8 @@ type Log struct {
 	bufs sync.Pool // of *[]byte
 
 	mu       sync.Mutex
-	seq      int64              // the largest given out
-	inflight map[int64]struct{} // given out and not yet with every consumer
+	seq      int64                  // the largest given out
+	inflight map[int64]wal.Position // given out and not yet with every consumer: the log's end before them
 }
 
 // keepBytes bounds the buffers that are used again: one huge request must not
@@ -54,7 +55,7 @@ func NewLog(w Appender, o LogOptions) *Log {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	l := &Log{wal: w, o: o, seq: o.LastSeq, inflight: map[int64]struct{}{}}
+	l := &Log{wal: w, o: o, seq: o.LastSeq, inflight: map[int64]wal.Position{}}
 	l.bufs.New = func() any { return new([]byte) }
 	return l
 }
@@ -99,7 +100,7 @@ func (l *Log) begin() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.seq = max(l.seq+1, now)
-	l.inflight[l.seq] = struct{}{}
+	l.inflight[l.seq] = l.wal.End()
 	return l.seq
 }
 
@@ -109,14 +110,15 @@ func (l *Log) end(seq int64) {
 	l.mu.Unlock()
 }
 
-// Watermark is the largest seq such that no batch at or below it is still on its
-// way to a consumer: an answer that is fixed there cannot gain a row later.
-func (l *Log) Watermark() int64 {
+// Watermark tells how far everything is with every consumer: no batch at or below
+// seq, and no record before end, is still on its way. An answer that is fixed at
+// seq cannot gain a row later; a cursor at end skips nothing.
+func (l *Log) Watermark() (seq int64, end wal.Position) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	mark := l.seq
-	for seq := range l.inflight {
-		mark = min(mark, seq-1)
+	seq, end = l.seq, l.wal.End()
+	for s, p := range l.inflight {
+		seq, end = min(seq, s-1), min(end, p)
 	}
-	return mark
+	return seq, end
 }

@@ -168,6 +168,8 @@ func (c *consumer) Append(b *telemetry.Batch, seq int64, start, end wal.Position
 
 type appendFunc func() (wal.Position, wal.Position, error)
 
+func (f appendFunc) End() wal.Position { return 0 }
+
 func (f appendFunc) Append(context.Context, ...[]byte) (wal.Position, wal.Position, error) {
 	return f()
 }

@@ -5,37 +5,9 @@ import (
 	"github.com/clew-dev/clew/internal/wal"
 )
 
-// progress keeps the position up to which every record of the log is visible,
-// though appends finish in any order. Records out of order are few: as many as
-// requests are in flight.
-type progress struct {
-	done    wal.Position
-	pending map[wal.Position]wal.Position // start to end of records after a gap
-}
-
-func (p *progress) reset(at wal.Position) {
-	p.done, p.pending = at, map[wal.Position]wal.Position{}
-}
-
-func (p *progress) add(start, end wal.Position) {
-	if start > p.done {
-		p.pending[start] = end
-		return
-	}
-	p.done = max(p.done, end)
-	for {
-		next, ok := p.pending[p.done]
-		if !ok {
-			return
-		}
-		delete(p.pending, p.done)
-		p.done = next
-	}
-}
-
 // Append implements Store. Rows that are stored already are left out, so that a
 // batch that is sent twice, or replayed after a crash, is stored once.
-func (e *Embedded) Append(b *telemetry.Batch, seq int64, start, end wal.Position) error {
+func (e *Embedded) Append(b *telemetry.Batch, seq int64, _, end wal.Position) error {
 	e.mu.Lock()
 	t, err := e.tenantLocked(b.Tenant)
 	e.mu.Unlock()
@@ -47,7 +19,7 @@ func (e *Embedded) Append(b *telemetry.Batch, seq int64, start, end wal.Position
 	}
 	e.mu.Lock()
 	e.maxSeq = max(e.maxSeq, seq)
-	e.applied.add(start, end)
+	e.lastEnd = max(e.lastEnd, end)
 	e.mu.Unlock()
 	return nil
 }

@@ -46,7 +46,6 @@ type Options struct {
 	QuerySlots   int           // queries at once; default 4
 	QueryTimeout time.Duration // default 30 s
 	MaxSeries    int           // of a metrics answer; default 1,000
-	Watermark    func() int64  // largest seq below which no append is under way; default: the largest seen
 	CacheBytes   int64         // decoded dictionaries and pages kept for look-ups; default 32 MiB
 }
 
@@ -93,8 +92,9 @@ type Embedded struct {
 	mu       sync.Mutex // guards tenants, their segments, and handle refs; taken before tenant.mu
 	tenants  map[string]*tenant
 	manifest *manifest
-	damaged  string   // why every answer is partial, or empty
-	applied  progress // which records of the log are visible
+	damaged  string       // why every answer is partial, or empty
+	lastEnd  wal.Position // end of the last record seen
+	mark     func() (seq int64, end wal.Position)
 	maxSeq   int64
 	ready    bool
 	readOnly string // why, or empty
@@ -287,7 +287,7 @@ func (e *Embedded) discard(h *handle) {
 // replay makes the records after the cursor visible again.
 func (e *Embedded) replay(ctx context.Context) error {
 	from := max(e.manifest.cursor, e.log.Start())
-	e.applied.reset(from)
+	e.lastEnd = from
 	r, err := e.log.Reader(from)
 	if err != nil {
 		return err
@@ -368,6 +368,23 @@ func (e *Embedded) Close() error {
 		}
 	}
 	return errors.Join(err, e.manifest.journal.Close(), e.log.Close())
+}
+
+// FollowWatermark tells the store how far everything is that is being appended by
+// several goroutines: no record before end and no batch at or below seq is still
+// on its way. Until it is called, as during replay, appends come one by one.
+func (e *Embedded) FollowWatermark(mark func() (seq int64, end wal.Position)) {
+	e.mu.Lock()
+	e.mark = mark
+	e.mu.Unlock()
+}
+
+// watermark gives what FollowWatermark describes. e.mu MUST be held.
+func (e *Embedded) watermark() (seq int64, end wal.Position) {
+	if e.mark == nil {
+		return e.maxSeq, e.lastEnd
+	}
+	return e.mark()
 }
 
 // LastSeq is the largest seq that the store has seen, replay included.

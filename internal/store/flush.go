@@ -30,7 +30,7 @@ func (e *Embedded) flush(ctx context.Context) error {
 	defer e.flushMu.Unlock()
 	began := time.Now()
 	e.mu.Lock()
-	cursor := e.applied.done
+	_, cursor := e.watermark()
 	rotated := map[*tenant]*generation{}
 	for _, t := range e.tenants {
 		t.mu.Lock()

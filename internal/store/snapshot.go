@@ -61,7 +61,7 @@ func (e *Embedded) view(tenant string, r Range) *view {
 	// The tenant's lock is taken inside e.mu, so that a flush cannot move rows
 	// from memory into a segment between the two halves of the snapshot.
 	t.mu.Lock()
-	v.maxSeq = e.watermark()
+	v.maxSeq, _ = e.watermark()
 	v.fresh = append(v.fresh, t.flushing...)
 	v.fresh = append(v.fresh, t.active.snapshot()...)
 	t.mu.Unlock()
@@ -78,15 +78,6 @@ func (e *Embedded) view(tenant string, r Range) *view {
 		v.segments = append(v.segments, h)
 	}
 	return v
-}
-
-// watermark is the largest seq that a page of an answer may fix as its end: no
-// row at or below it can still appear. e.mu MUST be held.
-func (e *Embedded) watermark() int64 {
-	if e.o.Watermark != nil {
-		return e.o.Watermark()
-	}
-	return e.maxSeq
 }
 
 // publish installs a new set of segments of a tenant. e.mu MUST be held; the

@@ -46,10 +46,11 @@ func (c *counters) get(name string) int64 {
 func (e *Embedded) Status() Status {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	_, end := e.watermark()
 	s := Status{
 		Ready: e.ready, ReadOnly: e.readOnly, FlushesActive: e.flushing, MergesRunning: e.merging,
 		LogBytes: e.log.Bytes(), DiskBudget: e.o.DiskBudget,
-		LagBytes: int64(e.log.End() - e.applied.done),
+		LagBytes: int64(e.log.End() - end),
 	}
 	s.DiskBytes = s.LogBytes + e.manifest.journal.Bytes()
 	for _, name := range sortedKeys(e.tenants) {
