@@ -113,9 +113,6 @@ func (e *MetricsEval) Add(r *Reader, rows []int) error {
 func (e *MetricsEval) group(by []Value) (*group, error) {
 	var key strings.Builder
 	for _, v := range by {
-		if v.Type == TypeFloat && v.Float == 0 {
-			v.Float = 0 // −0 is the same group
-		}
 		key.WriteByte(byte(v.Type))
 		key.WriteString(v.String())
 		key.WriteByte(0)

@@ -236,12 +236,14 @@ func (r *Reader) Values(f Field, row int) []Value {
 	return out
 }
 
-// One gives the value that stands for the field where a span can have one only.
+// One gives the value that stands for the field where a span can have one only,
+// as in by(…); −0 is 0 there.
 func (r *Reader) One(f Field, row int) (Value, bool) {
 	v, _ := r.values(nil, f, row, -1)
 	if len(v) == 0 {
 		return Value{Type: TypeNil}, false
 	}
+	v[0].Float += 0
 	return v[0], true
 }
 
