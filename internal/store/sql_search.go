@@ -1,0 +1,390 @@
+package store
+
+import (
+	"bytes"
+	"container/heap"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/clew-dev/clew/internal/query"
+	"github.com/clew-dev/clew/internal/telemetry"
+)
+
+// searchKey is the place of a trace in an answer: the latest start or the longest
+// duration of its matched spans, larger first, then the trace id.
+type searchKey struct {
+	Key int64
+	ID  telemetry.TraceID
+}
+
+// before reports whether a stands before b.
+func (a searchKey) before(b searchKey) bool {
+	if a.Key != b.Key {
+		return a.Key > b.Key
+	}
+	return bytes.Compare(a.ID[:], b.ID[:]) < 0
+}
+
+// searchSpec is a search over fixed sources.
+type searchSpec struct {
+	plan    *query.Plan
+	within  query.Range
+	order   Order
+	limit   int
+	after   *searchKey // the last key of the page before
+	timeout time.Duration
+	// load gives complete traces by id, nil for one that is not there.
+	load func(ctx context.Context, ids []telemetry.TraceID) ([]*telemetry.Batch, error)
+}
+
+// found is one trace of the answer with all of its rows and its matched spans.
+type found struct {
+	searchKey
+	Batch *telemetry.Batch
+	Sets  []query.Spanset
+}
+
+// search gives the first traces of the answer in order, at most limit, and
+// whether there are more. SQL ranks all candidates where it can say the whole
+// plan; relations and what lowerable refuses are evaluated trace by trace. Either
+// way every candidate is seen before one is answered.
+func (d *duck) search(ctx context.Context, src sources, o searchSpec) (out []found, more bool, err error) {
+	err = d.do(ctx, o.timeout, func(ctx context.Context, c *duckConn) error {
+		var keys []searchKey
+		var e error
+		if sqlSearch(o.plan) {
+			keys, e = c.rank(ctx, src, o)
+		} else {
+			keys, e = c.rankExact(ctx, src, o)
+		}
+		if e != nil {
+			return e
+		}
+		if more = len(keys) > o.limit; more {
+			keys = keys[:o.limit]
+		}
+		out, e = fill(ctx, src, o, keys)
+		return e
+	})
+	return out, more, err
+}
+
+// loadChunk is how many traces are in memory at once while candidates are evaluated.
+const loadChunk = 64
+
+// fill loads the traces of the answer. Only they are read whole.
+func fill(ctx context.Context, src sources, o searchSpec, keys []searchKey) ([]found, error) {
+	var out []found
+	for chunk := range slices.Chunk(keys, loadChunk) {
+		ids := make([]telemetry.TraceID, len(chunk))
+		for i, k := range chunk {
+			ids[i] = k.ID
+		}
+		batches, err := o.load(ctx, ids)
+		if err != nil {
+			return nil, err
+		}
+		for i, b := range batches {
+			if b = visible(b, src.maxSeq); b == nil {
+				continue
+			}
+			if sets := query.EvalTrace(o.plan, query.NewReader(b), o.within); len(sets) > 0 {
+				out = append(out, found{chunk[i], b, sets})
+			}
+		}
+	}
+	return out, nil
+}
+
+// visible leaves out rows that came after the page was fixed.
+func visible(b *telemetry.Batch, maxSeq int64) *telemetry.Batch {
+	if b == nil || maxSeq == 0 || slices.Max(b.Spans.Seq) <= maxSeq {
+		return b
+	}
+	var rows []uint32
+	for i, seq := range b.Spans.Seq {
+		if seq <= maxSeq {
+			rows = append(rows, uint32(i))
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return telemetry.Gather(b, rows)
+}
+
+// pipeline is what SQL makes of a plan's stages: conditions on sets of spans
+// before or after they are grouped by labels.
+type pipeline struct {
+	leaves     []query.Expr
+	by         []query.Field
+	aggregates []query.Stage
+}
+
+// sqlPipeline gives the form in which SQL can evaluate a plan without loading
+// traces, if there is one.
+func sqlPipeline(p *query.Plan) (pipeline, bool) {
+	out := pipeline{leaves: slices.Clone(p.Leaves)}
+	if p.NeedsStructure {
+		return out, false
+	}
+	for _, l := range p.Leaves {
+		if !lowerable(l) {
+			return out, false
+		}
+	}
+	single := len(p.Leaves) == 1
+	for i, s := range p.Stages {
+		switch {
+		case s.Kind == query.StageCoalesce && i == len(p.Stages)-1:
+		case s.Kind == query.StageFilter && single && out.by == nil && out.aggregates == nil && lowerable(s.Filter):
+			out.leaves[0] = query.And{Xs: []query.Expr{out.leaves[0], s.Filter}}
+		case s.Kind == query.StageBy && single && out.by == nil && out.aggregates == nil && labelsLowerable(s.By):
+			out.by = s.By
+		case s.Kind == query.StageAggregate && single && argLowerable(s.Arg) && sameArg(out.aggregates, s.Arg):
+			out.aggregates = append(out.aggregates, s)
+		default:
+			return out, false
+		}
+	}
+	return out, true
+}
+
+// sameArg reports whether all aggregates read one number, which is what the
+// columns a_n and a_d can hold.
+func sameArg(stages []query.Stage, arg query.Operand) bool {
+	for _, s := range stages {
+		if s.Arg != nil && arg != nil && query.OperandString(s.Arg) != query.OperandString(arg) {
+			return false
+		}
+	}
+	return true
+}
+
+func labelsLowerable(fields []query.Field) bool {
+	return !slices.ContainsFunc(fields, func(f query.Field) bool { return f.Intrinsic == query.ParentID })
+}
+
+func argLowerable(o query.Operand) bool {
+	if o == nil {
+		return true
+	}
+	whole, part, ok := false, false, true
+	query.WalkOperand(o, func(f query.Field) {
+		whole = whole || f.Level() == query.LevelTrace
+		part = part || f.Level() != query.LevelTrace
+		ok = ok && f.Intrinsic != query.ParentID
+	})
+	_, ref := o.(query.Ref)
+	return ok && (!whole || (ref && !part))
+}
+
+func sqlSearch(p *query.Plan) bool {
+	_, ok := sqlPipeline(p)
+	return ok
+}
+
+func (o searchSpec) keyColumn() string {
+	if o.order == OrderSlowest {
+		return "duration"
+	}
+	return "start"
+}
+
+// rank lets SQL order all matching traces.
+func (c *duckConn) rank(ctx context.Context, src sources, o searchSpec) ([]searchKey, error) {
+	p, _ := sqlPipeline(o.plan)
+	sh := &shape{leaves: p.leaves, labels: p.by, within: o.within, duration: o.order == OrderSlowest}
+	for _, s := range p.aggregates {
+		if s.Arg != nil {
+			sh.arg = s.Arg
+		}
+	}
+	var err error
+	if sh.trace, err = c.traceTable(ctx, src, o.plan.Fields); err != nil {
+		return nil, err
+	}
+	u, err := c.union(ctx, src.within(o.within), sh)
+	if err != nil {
+		return nil, err
+	}
+	return c.keys(ctx, rankSQL(o, p, u))
+}
+
+func rankSQL(o searchSpec, p pipeline, u *union) string {
+	key := o.keyColumn()
+	var inner string
+	switch {
+	case len(p.leaves) > 1:
+		sel := []string{"trace_id"}
+		for i := range p.leaves {
+			sel = append(sel, fmt.Sprintf("max(%s) FILTER (WHERE %s) AS k%d", key, leafColumn(i), i))
+		}
+		inner = fmt.Sprintf("SELECT trace_id, %s AS k FROM (SELECT %s FROM %s GROUP BY trace_id)", treeKey(o.plan.Spans), strings.Join(sel, ", "), u.sql)
+	case len(p.aggregates) == 0:
+		inner = fmt.Sprintf("SELECT trace_id, max(%s) AS k FROM %s GROUP BY trace_id", key, u.sql)
+	default:
+		group := append([]string{"trace_id"}, u.labelNames(len(p.by))...)
+		having := make([]string, len(p.aggregates))
+		for i, s := range p.aggregates {
+			having[i] = aggregateSQL(s, u)
+		}
+		inner = fmt.Sprintf("SELECT trace_id, max(k) AS k FROM (SELECT trace_id, max(%s) AS k FROM %s GROUP BY %s HAVING %s) GROUP BY trace_id",
+			key, u.sql, strings.Join(group, ", "), sqlAnd(having...))
+	}
+	where := "k IS NOT NULL"
+	if o.after != nil {
+		where += fmt.Sprintf(" AND (k < %s OR (k = %s AND trace_id > %s))", integer(o.after.Key), integer(o.after.Key), uuid(o.after.ID))
+	}
+	return fmt.Sprintf("SELECT trace_id, k FROM (%s) WHERE %s ORDER BY k DESC, trace_id LIMIT %d", inner, where, o.limit+1)
+}
+
+// treeKey is the largest key of the spans that a tree of && and || gives, NULL
+// when it gives none. greatest ignores NULL.
+func treeKey(e *query.SpanExpr) string {
+	if e.Op == "" {
+		return fmt.Sprintf("k%d", e.Leaf)
+	}
+	l, r := treeKey(e.L), treeKey(e.R)
+	both := fmt.Sprintf("greatest(%s, %s)", l, r)
+	if e.Op == "||" {
+		return both
+	}
+	return fmt.Sprintf("(CASE WHEN %s IS NOT NULL AND %s IS NOT NULL THEN %s END)", l, r, both)
+}
+
+// aggregateSQL is the condition of an aggregate stage over a group.
+func aggregateSQL(s query.Stage, u *union) string {
+	if s.Func == query.Count {
+		return compareLiteral(s.Op, values{num: "count(*)"}, s.Value)
+	}
+	n, d := u.has("a_n"), u.has("a_d")
+	switch {
+	case !n && !d:
+		return sqlFalse
+	case s.Func == query.Avg:
+		return compareLiteral(s.Op, values{dbl: "(" + sumSQL(n, d) + " / nullif(" + countSQL(n, d) + ", 0))"}, s.Value)
+	case s.Func == query.Sum && !d:
+		return compareLiteral(s.Op, values{num: "sum(a_n)"}, s.Value)
+	case s.Func == query.Sum:
+		// As the evaluator does: without floats the sum is compared as an integer.
+		return "(CASE WHEN count(a_d) = 0 THEN " + compareLiteral(s.Op, values{num: "sum(a_n)"}, s.Value) +
+			" ELSE " + compareLiteral(s.Op, values{dbl: sumSQL(n, d)}, s.Value) + " END)"
+	}
+	f, pick := s.Func.String(), map[query.Aggregate]string{query.Min: "least", query.Max: "greatest"}[s.Func]
+	switch {
+	case !d:
+		return compareLiteral(s.Op, values{num: f + "(a_n)"}, s.Value)
+	case !n:
+		return compareLiteral(s.Op, values{dbl: f + "(a_d)"}, s.Value)
+	}
+	return "(CASE WHEN count(a_d) = 0 THEN " + compareLiteral(s.Op, values{num: f + "(a_n)"}, s.Value) +
+		" ELSE " + compareLiteral(s.Op, values{dbl: pick + "(CAST(" + f + "(a_n) AS DOUBLE), " + f + "(a_d))"}, s.Value) + " END)"
+}
+
+// sumSQL adds as query.Tally does: integers exactly, floats from small to large.
+func sumSQL(n, d bool) string {
+	switch {
+	case !d:
+		return "CAST(sum(a_n) AS DOUBLE)"
+	case !n:
+		return "fsum(a_d ORDER BY a_d)"
+	}
+	return "(CAST(coalesce(sum(a_n), 0) AS DOUBLE) + coalesce(fsum(a_d ORDER BY a_d), 0))"
+}
+
+// countSQL counts numbers.
+func countSQL(n, d bool) string {
+	switch {
+	case !d:
+		return "count(a_n)"
+	case !n:
+		return "count(a_d)"
+	}
+	return "(count(a_n) + count(a_d))"
+}
+
+func (c *duckConn) keys(ctx context.Context, statement string) ([]searchKey, error) {
+	var out []searchKey
+	err := c.rows(ctx, statement, func(v []any) error {
+		id, err := traceID(v[0])
+		k, ok := v[1].(int64)
+		if err != nil || !ok {
+			return fmt.Errorf("trace %v has the key %v of type %T", v[0], v[1], v[1])
+		}
+		out = append(out, searchKey{k, id})
+		return nil
+	})
+	return out, err
+}
+
+// traceID reads a UUID of an answer.
+func traceID(v any) (telemetry.TraceID, error) {
+	b, ok := v.([]byte)
+	if !ok || len(b) != 16 {
+		return telemetry.TraceID{}, fmt.Errorf("trace id %v has type %T", v, v)
+	}
+	return telemetry.TraceID(b), nil
+}
+
+// rankExact evaluates every candidate and keeps the first of the order.
+func (c *duckConn) rankExact(ctx context.Context, src sources, o searchSpec) ([]searchKey, error) {
+	top := &keyHeap{}
+	err := c.candidates(ctx, src, o.plan, o.within, o.load, func(b *telemetry.Batch, sets []query.Spanset) error {
+		k := searchKey{keyOf(o.order, b, sets), b.Spans.TraceID[0]}
+		if o.after != nil && !o.after.before(k) {
+			return nil
+		}
+		if len(*top) > o.limit {
+			if !k.before((*top)[0]) {
+				return nil
+			}
+			heap.Pop(top)
+		}
+		heap.Push(top, k)
+		return nil
+	})
+	keys := []searchKey(*top)
+	slices.SortFunc(keys, func(a, b searchKey) int {
+		if a.before(b) {
+			return -1
+		}
+		return 1
+	})
+	return keys, err
+}
+
+// keyOf is the key of a trace by its matched spans.
+func keyOf(order Order, b *telemetry.Batch, sets []query.Spanset) int64 {
+	col := b.Spans.Start
+	if order == OrderSlowest {
+		col = b.Spans.Duration
+	}
+	first := true
+	var key int64
+	for _, s := range sets {
+		for _, row := range s.Rows {
+			if first || col[row] > key {
+				key, first = col[row], false
+			}
+		}
+	}
+	return key
+}
+
+// keyHeap has the last of its keys on top.
+type keyHeap []searchKey
+
+func (h keyHeap) Len() int           { return len(h) }
+func (h keyHeap) Less(i, j int) bool { return h[j].before(h[i]) }
+func (h keyHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *keyHeap) Push(x any)        { *h = append(*h, x.(searchKey)) }
+func (h *keyHeap) Pop() any {
+	old := *h
+	last := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return last
+}
