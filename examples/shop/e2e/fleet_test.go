@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,6 +36,11 @@ func TestFleet(t *testing.T) {
 	t.Run("unknown fault", func(t *testing.T) { unknownFault(t, s) })
 
 	s.close(t)
+	for _, line := range s.lines {
+		if strings.Contains(line, "did not stop") {
+			t.Errorf("the launcher says: %s", line)
+		}
+	}
 	if err := listenToAll(s.basePort); err != nil {
 		t.Errorf("a port is still taken after the stop: %v", err)
 	}

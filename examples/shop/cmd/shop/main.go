@@ -45,7 +45,7 @@ func commands() []command {
 		name  string
 		serve func(context.Context) error
 	}{
-		{"bus", bus.Serve}, {"inventory", inventory.Serve}, {"cart", cart.Serve}, {"catalog", catalog.Serve},
+		{"bus", func(ctx context.Context) error { return bus.Serve(ctx, fleet.Ready) }}, {"inventory", inventory.Serve}, {"cart", cart.Serve}, {"catalog", catalog.Serve},
 		{"checkout", checkout.Serve}, {"storefront", storefront.Serve}, {"fulfilment", fulfilment.Serve},
 	}
 	for _, service := range services {

@@ -3,7 +3,6 @@ package bus
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net"
 	"path/filepath"
 	"strconv"
@@ -19,8 +18,8 @@ import (
 const startWithin = 10 * time.Second
 
 // Serve runs the NATS server of the fleet, with its stream in the data folder,
-// until ctx ends.
-func Serve(ctx context.Context) error {
+// until ctx ends. It calls ready once it can serve.
+func Serve(ctx context.Context, ready func()) error {
 	address, err := fleet.Address("bus")
 	if err != nil {
 		return err
@@ -58,9 +57,8 @@ func Serve(ctx context.Context) error {
 	if err := makeStream(ctx, nats.ClientURL()); err != nil {
 		return err
 	}
-	fleet.Ready()
+	ready()
 	<-ctx.Done()
-	slog.Info("bus stops")
 	return nil
 }
 

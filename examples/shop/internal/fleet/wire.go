@@ -209,7 +209,11 @@ func (c *Client) Call(ctx context.Context, method, path string, body io.Reader, 
 		if err := json.NewDecoder(answer).Decode(&refusal); err != nil || refusal.Error == "" {
 			refusal.Error = response.Status
 		}
-		return &Problem{min(response.StatusCode, http.StatusBadGateway), c.member + ": " + refusal.Error}
+		refused := response.StatusCode
+		if refused >= http.StatusInternalServerError {
+			refused = http.StatusBadGateway
+		}
+		return &Problem{refused, c.member + ": " + refusal.Error}
 	}
 	if err := json.NewDecoder(answer).Decode(into); err != nil {
 		return &Problem{http.StatusBadGateway, fmt.Sprintf("read the answer of %s: %v", c.member, err)}

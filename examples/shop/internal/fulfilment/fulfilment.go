@@ -9,6 +9,7 @@ package fulfilment
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -53,21 +54,22 @@ func Serve(ctx context.Context) error {
 	defer messages.Close()
 	s := &service{tables: tables, inventory: shoppb.NewInventoryClient(inventory), bus: messages}
 
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	// A consumer that cannot go on ends the other, and with it the process.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var consumers sync.WaitGroup
+	var shipping, closing error
 	consumers.Go(func() {
-		cancel(messages.Consume(ctx, "fulfilment", bus.OrderPlaced, s.ship))
+		defer cancel()
+		shipping = messages.Consume(ctx, "fulfilment", bus.OrderPlaced, s.ship)
 	})
 	consumers.Go(func() {
-		cancel(messages.ConsumeBatch(ctx, "fulfilment-closing", bus.NotificationSent, closeAtOnce, s.close))
+		defer cancel()
+		closing = messages.ConsumeBatch(ctx, "fulfilment-closing", bus.NotificationSent, closeAtOnce, s.close)
 	})
 	fleet.Ready()
 	consumers.Wait()
-	if cause := context.Cause(ctx); cause != context.Canceled {
-		return cause
-	}
-	return nil
+	return errors.Join(shipping, closing)
 }
 
 // ship may run twice for one order: each step does nothing the second time.

@@ -196,7 +196,10 @@ func (p *process) end(command *exec.Cmd, exited <-chan error) {
 	// An error means that it has ended already; exited says so.
 	_ = command.Process.Signal(syscall.SIGTERM)
 	select {
-	case <-exited:
+	case err := <-exited:
+		if err != nil {
+			p.launcher.say("%-13s did not stop cleanly: %v; see %s", p.member.Name, err, p.logPath())
+		}
 	case <-time.After(stopWithin):
 		p.launcher.say("%-13s did not stop in %s and is killed; its last spans are lost", p.member.Name, stopWithin)
 		_ = command.Process.Kill()
