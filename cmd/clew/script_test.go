@@ -23,7 +23,8 @@ func TestMain(m *testing.M) {
 // in its environment: HTTP, GRPC and OTLP are addresses, CLEW_SERVER a URL.
 //
 //	answers CODE URL [NAME=VALUE]...   wait until URL, asked with these headers, answers with the code
-//	post URL FILE [NAME=VALUE]...      send FILE as JSON; @NOW@ and @NOW+5ms@ in it are Unix nanoseconds
+//	stamp FILE                         replace @NOW@ and @NOW-5ms@ in it by Unix nanoseconds
+//	post URL FILE [NAME=VALUE]...      send FILE as JSON
 //	listen ADDRESS                     hold a port until the script ends
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -41,7 +42,7 @@ func TestScript(t *testing.T) {
 			env.Setenv("NO_COLOR", "1")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"answers": scriptAnswers, "post": scriptPost, "listen": scriptListen},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"answers": scriptAnswers, "stamp": scriptStamp, "post": scriptPost, "listen": scriptListen},
 	})
 }
 
@@ -81,16 +82,23 @@ func setHeaders(ts *testscript.TestScript, req *http.Request, pairs []string) {
 
 var nowMark = regexp.MustCompile(`@NOW([+-][^@]*)?@`)
 
+func scriptStamp(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: stamp FILE")
+	}
+	now := time.Now()
+	stamped := nowMark.ReplaceAllStringFunc(ts.ReadFile(args[0]), func(m string) string {
+		shift, _ := time.ParseDuration(nowMark.FindStringSubmatch(m)[1])
+		return strconv.FormatInt(now.Add(shift).UnixNano(), 10)
+	})
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(stamped), 0o644))
+}
+
 func scriptPost(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 2 {
 		ts.Fatalf("usage: post URL FILE [NAME=VALUE]...")
 	}
-	now := time.Now()
-	body := nowMark.ReplaceAllStringFunc(ts.ReadFile(args[1]), func(m string) string {
-		shift, _ := time.ParseDuration(nowMark.FindStringSubmatch(m)[1])
-		return strconv.FormatInt(now.Add(shift).UnixNano(), 10)
-	})
-	req, err := http.NewRequest(http.MethodPost, args[0], strings.NewReader(body))
+	req, err := http.NewRequest(http.MethodPost, args[0], strings.NewReader(ts.ReadFile(args[1])))
 	ts.Check(err)
 	req.Header.Set("Content-Type", "application/json")
 	setHeaders(ts, req, args[2:])
