@@ -134,8 +134,9 @@ const (
 	limitNone
 )
 
-func (s *Server) routes() {
-	for _, r := range []route{
+// table lists the paths that need to know who is asking.
+func (s *Server) table() []route {
+	return []route{
 		{"GET /api/search", auth.RoleRead, limitQuery, s.search},
 		{"GET /api/traces/{id}", auth.RoleRead, limitQuery, s.trace},
 		{"GET /api/traces/{id}/skeleton", auth.RoleRead, limitQuery, s.skeleton},
@@ -150,7 +151,11 @@ func (s *Server) routes() {
 		{"GET /api/query/explain", auth.RoleRead, limitQuery, s.explain},
 		{"GET /api/status", auth.RoleRead, limitQuery, s.status},
 		{"POST /api/flush", auth.RoleAdmin, limitLong, s.flush},
-	} {
+	}
+}
+
+func (s *Server) routes() {
+	for _, r := range s.table() {
 		s.mux.Handle(r.pattern, s.guarded(r))
 	}
 	s.mux.Handle("GET /api/version", s.open(s.version))

@@ -48,9 +48,10 @@ func (s *Server) tail(w http.ResponseWriter, r *http.Request) error {
 		cancel()
 	})
 	err = s.o.Store.Tail(ctx, auth.FromContext(ctx).Tenant, p, e.spans)
+	ended := ctx.Err() != nil
 	cancel()
 	g.Wait()
-	if err != nil && ctx.Err() == nil {
+	if err != nil && !ended {
 		return e.fail(err)
 	}
 	return nil

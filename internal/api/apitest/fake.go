@@ -23,8 +23,9 @@ import (
 type Fake struct {
 	Err     error // what every question answers, when set
 	Partial string
-	Hang    bool // questions wait until their context ends
-	Panic   bool // questions panic
+	Hang    bool          // questions wait until their context ends
+	Entered chan struct{} // gets a value from each question that hangs; may be nil
+	Panic   bool          // questions panic
 
 	mu      sync.Mutex
 	rows    map[string][]*telemetry.Batch // by tenant
@@ -59,6 +60,9 @@ func (f *Fake) ask(ctx context.Context) error {
 		panic("fake store")
 	}
 	if f.Hang {
+		if f.Entered != nil {
+			f.Entered <- struct{}{}
+		}
 		<-ctx.Done()
 		return ctx.Err()
 	}
