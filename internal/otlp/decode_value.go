@@ -19,6 +19,7 @@ const (
 	anyArray  anyKind = 5
 	anyList   anyKind = 6
 	anyBytes  anyKind = 7
+	anyIndex  anyKind = 8 // of a string in a table that profiles have and traces do not: no value
 )
 
 // anyValue reads the fields of an AnyValue. The last one of the wire is the one that is set.
@@ -27,7 +28,7 @@ func anyValue(body []byte) (kind anyKind, num uint64, data []byte, err error) {
 	for c.next() {
 		wire := uint8(wireBytes)
 		switch anyKind(c.num) {
-		case anyBool, anyInt:
+		case anyBool, anyInt, anyIndex:
 			wire = wireVarint
 		case anyDouble:
 			wire = wireFixed64
@@ -74,7 +75,7 @@ func (d *Decoder) value(body []byte, a *attr, marks *uint8) error {
 			a.text = data[:d.lim.ValueBytes]
 			d.truncated(LongValue, marks)
 		}
-	case anyNone:
+	case anyNone, anyIndex:
 		a.typ, a.text = typeValue, nullText
 	default:
 		a.typ = typeValue
