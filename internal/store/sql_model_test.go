@@ -152,6 +152,19 @@ func rowsWhere(b *telemetry.Batch, keep func(i int) bool) []uint32 {
 	return rows
 }
 
+func sourceOf(t testing.TB, folder string, s *segment.Segment) *segmentSource {
+	t.Helper()
+	resources, err := s.Table(segment.TableResources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scopes, err := s.Table(segment.TableScopes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &segmentSource{dir: folder, meta: s.Meta(), resources: resources, scopes: scopes, verify: s.Verify}
+}
+
 // arrange stores the spans in the way asked for: fresh, mixed or segments. Traces
 // are spread over all parts.
 func arrange(t testing.TB, d *duck, dir, how string, all *telemetry.Batch) *bench {
@@ -177,7 +190,7 @@ func arrange(t testing.TB, d *duck, dir, how string, all *telemetry.Batch) *benc
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { s.Close() })
-		b.src.segments = append(b.src.segments, newSegmentSource(folder, s))
+		b.src.segments = append(b.src.segments, sourceOf(t, folder, s))
 	}
 	for _, id := range all.Spans.TraceID {
 		if b.traces[id] == nil {

@@ -142,9 +142,9 @@ var arrangements = []string{"fresh", "mixed", "segments"}
 // TestSQLAgainstModel runs random queries over random traces, in memory, in
 // segments and in both, and compares every answer with that of the evaluator.
 func TestSQLAgainstModel(t *testing.T) {
-	rounds, queries := 3, 80
+	rounds, queries := 2, 40
 	if testing.Short() {
-		rounds, queries = 1, 40
+		rounds, queries = 1, 15
 	}
 	ctx := context.Background()
 	for round := range rounds {

@@ -269,6 +269,8 @@ func aggregateSQL(s query.Stage, u *union) string {
 		return compareLiteral(s.Op, values{dbl: "(" + sumSQL(n, d) + " / nullif(" + countSQL(n, d) + ", 0))"}, s.Value)
 	case s.Func == query.Sum && !d:
 		return compareLiteral(s.Op, values{num: "sum(a_n)"}, s.Value)
+	case s.Func == query.Sum && !n:
+		return compareLiteral(s.Op, values{dbl: sumSQL(n, d)}, s.Value)
 	case s.Func == query.Sum:
 		// As the evaluator does: without floats the sum is compared as an integer.
 		return "(CASE WHEN count(a_d) = 0 THEN " + compareLiteral(s.Op, values{num: "sum(a_n)"}, s.Value) +

@@ -134,9 +134,6 @@ func (c *duckConn) childUnion(ctx context.Context, src sources, sh *shape) (*uni
 		if seg.meta.File(file) == nil {
 			continue
 		}
-		if err := c.smallTables(ctx, seg); err != nil {
-			return nil, err
-		}
 		plain := *sh
 		plain.labels = nil
 		b, s := segmentBranch(seg, &plain, src.maxSeq)

@@ -1,27 +1,18 @@
 package store
 
 import (
-	"sync"
-
 	"github.com/clew-dev/clew/internal/query"
 	"github.com/clew-dev/clew/internal/segment"
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
-// segmentSource is a segment as queries see it. It keeps what they learn of it, so
-// a store makes one per segment and uses it as long as the segment is open.
+// segmentSource is a segment as queries see it.
 type segmentSource struct {
-	dir    string // absolute path of its folder
-	meta   *segment.Meta
-	verify func(table byte, columns ...string) error // segment.Verify
-
-	mu        sync.Mutex
-	resources *telemetry.Table // row number = id; read on first use, then constant
+	dir       string // absolute path of its folder
+	meta      *segment.Meta
+	resources *telemetry.Table // row number = id; nobody changes it
 	scopes    *telemetry.Table
-}
-
-func newSegmentSource(dir string, s *segment.Segment) *segmentSource {
-	return &segmentSource{dir: dir, meta: s.Meta(), verify: s.Verify}
+	verify    func(table byte, columns ...string) error // segment.Verify, before DuckDB reads
 }
 
 // sources is what a query reads: rows without duplicates, and none that changes.

@@ -84,9 +84,6 @@ func (u *union) has(column string) bool { return u.cols[column] }
 func (c *duckConn) union(ctx context.Context, src sources, sh *shape) (*union, error) {
 	var branches []branch
 	for _, seg := range src.segments {
-		if err := c.smallTables(ctx, seg); err != nil {
-			return nil, err
-		}
 		b, s := segmentBranch(seg, sh, src.maxSeq)
 		if b.where == sqlFalse {
 			continue
