@@ -169,10 +169,11 @@ func (e *Embedded) expire() error {
 		c.Remove = append(c.Remove, slices.Sorted(maps.Keys(ids))...)
 	}
 	slices.Sort(c.Remove)
-	if err := e.manifest.commit(c); err != nil {
-		e.mu.Unlock()
+	e.mu.Unlock()
+	if _, err := e.commit(c); err != nil {
 		return err
 	}
+	e.mu.Lock()
 	var gone []*handle
 	for t, ids := range drop {
 		gone = append(gone, e.publish(t, nil, ids)...)

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -140,6 +142,9 @@ func Open(ctx context.Context, o Options) (*Embedded, error) {
 	if err := o.FS.MkdirAll(filepath.Join(o.Dir, "segments"), 0o755); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
+	if err := o.FS.SyncDir(o.Dir); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
 	var err error
 	if e.manifest, err = openManifest(o.FS, filepath.Join(o.Dir, "manifest")); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
@@ -182,8 +187,11 @@ func (e *Embedded) openSegments() error {
 	for _, id := range slices.Sorted(maps.Keys(e.manifest.segments)) {
 		a := e.manifest.segments[id]
 		h, err := e.openHandle(a)
-		if err != nil {
+		if h == nil {
 			return err
+		}
+		if err != nil {
+			e.quarantine(h, err)
 		}
 		t, err := e.tenantLocked(a.Tenant)
 		if err != nil {
@@ -194,6 +202,8 @@ func (e *Embedded) openSegments() error {
 	return nil
 }
 
+// openHandle opens the files of an entry of the manifest. With an error it still
+// returns a handle, without the files, when the entry itself could be read.
 func (e *Embedded) openHandle(a added) (*handle, error) {
 	meta, err := a.meta()
 	if err != nil {
@@ -201,16 +211,14 @@ func (e *Embedded) openHandle(a added) (*handle, error) {
 	}
 	h := &handle{added: a, meta: meta}
 	h.seg, err = segment.Open(e.o.FS, filepath.Join(e.o.Dir, a.folder()), meta, segment.Options{Cache: e.cache})
-	if err != nil {
-		e.quarantine(h, err)
-	}
-	return h, nil
+	return h, err
 }
 
 // quarantine takes a segment out of every later view and says so once.
 func (e *Embedded) quarantine(h *handle, cause error) {
 	reason := cause.Error()
 	if h.broken.CompareAndSwap(nil, &reason) {
+		e.counters.add("segments_quarantined", 1)
 		e.counters.add("segments_quarantined", 1)
 		e.o.Logger.Error("segment quarantined", "segment", h.folder(), "err", cause)
 	}
@@ -242,6 +250,10 @@ func (e *Embedded) sweep() error {
 			for _, f := range folders {
 				if dir := filepath.Join(at, f.Name()); !known[dir] {
 					e.o.Logger.Info("unreferenced segment removed", "folder", dir)
+					// Its number is not used again: the removal may not be durable yet.
+					if id, err := strconv.ParseUint(strings.TrimSuffix(f.Name(), tempSuffix), 16, 64); err == nil {
+						e.idSeq = max(e.idSeq, id+1)
+					}
 					if err := removeFolder(e.o.FS, dir); err != nil {
 						return err
 					}

@@ -65,6 +65,7 @@ func (e *Embedded) flush(ctx context.Context) error {
 	var handles []*handle
 	c := change{Cursor: cursor, Seq: seq}
 	rows := int64(0)
+	unknown := false
 	err := func() error {
 		for t, g := range rotated {
 			written, err := e.writeGeneration(ctx, t)
@@ -77,11 +78,15 @@ func (e *Embedded) flush(ctx context.Context) error {
 		for _, h := range handles {
 			c.Add = append(c.Add, h.added)
 		}
-		return e.commit(c)
+		var err error
+		unknown, err = e.commit(c)
+		return err
 	}()
 	if err != nil {
 		for _, h := range handles {
-			e.discard(h)
+			if !unknown {
+				e.discard(h)
+			}
 		}
 		e.mu.Lock()
 		e.flushRetry = cursor
@@ -116,13 +121,12 @@ func (e *Embedded) flush(ctx context.Context) error {
 // moveCursor lets the log go up to a position below which nothing is fresh.
 func (e *Embedded) moveCursor(cursor wal.Position, seq int64) error {
 	e.mu.Lock()
-	if cursor <= e.manifest.cursor || cursor <= e.log.Start() {
-		e.mu.Unlock()
+	moved := cursor > e.manifest.cursor && cursor > e.log.Start()
+	e.mu.Unlock()
+	if !moved {
 		return nil
 	}
-	err := e.manifest.commit(change{Cursor: cursor, Seq: seq})
-	e.mu.Unlock()
-	if err != nil {
+	if _, err := e.commit(change{Cursor: cursor, Seq: seq}); err != nil {
 		return err
 	}
 	return e.log.Truncate(cursor)
@@ -139,12 +143,20 @@ func keepRecent(old []*recentIDs, r *recentIDs) []*recentIDs {
 	return all
 }
 
-// commit writes a manifest record. A manifest that cannot be written makes the
-// store read-only: what it would hold is safe in the log, but the log cannot shrink.
-func (e *Embedded) commit(c change) error {
+// commit writes a manifest record. An error that leaves open whether the record
+// is on disk makes the store read-only: the next start may find it there, so that
+// nothing it names may be removed, and nothing further be written behind it.
+func (e *Embedded) commit(c change) (unknown bool, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.manifest.commit(c)
+	if err = e.manifest.commit(c); err == nil {
+		return false, nil
+	}
+	if broken := e.manifest.journal.Err(); broken != nil {
+		e.readOnly = broken.Error()
+		return true, err
+	}
+	return false, err
 }
 
 // writeGeneration writes what the tenant is flushing, a segment a partition.
@@ -173,6 +185,8 @@ func (e *Embedded) noteWrite(s segment.Stats) {
 	e.counters.add("id_collisions", int64(s.Collisions))
 }
 
+const tempSuffix = ".tmp"
+
 // writeSegment makes the folder of a new segment: written and fsynced under a
 // temporary name, renamed, and the folders above fsynced.
 func (e *Embedded) writeSegment(tenant, partition string, write func(dir string) (*segment.Meta, error)) (*handle, error) {
@@ -182,7 +196,7 @@ func (e *Embedded) writeSegment(tenant, partition string, write func(dir string)
 	e.mu.Unlock()
 	a := added{ID: id, Tenant: tenant, Partition: partition}
 	final := filepath.Join(e.o.Dir, a.folder())
-	temp := final + ".tmp"
+	temp := final + tempSuffix
 	parent := filepath.Dir(final)
 	fs := e.o.FS
 	if err := fs.MkdirAll(parent, 0o755); err != nil {
@@ -206,7 +220,11 @@ func (e *Embedded) writeSegment(tenant, partition string, write func(dir string)
 		return nil, fmt.Errorf("write segment %s: %w", a.folder(), err)
 	}
 	a.Meta = segment.AppendMeta(nil, meta)
-	return e.openHandle(a)
+	h, err := e.openHandle(a)
+	if err != nil {
+		return nil, fmt.Errorf("write segment %s: %w", a.folder(), err)
+	}
+	return h, nil
 }
 
 // partition splits batches by the UTC day of each span's start, where a start

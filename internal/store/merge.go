@@ -126,8 +126,10 @@ func (e *Embedded) mergeOnce(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("merge: %w", err)
 	}
 	c.Add = []added{merged.added}
-	if err := e.commit(c); err != nil {
-		e.discard(merged)
+	if unknown, err := e.commit(c); err != nil {
+		if !unknown {
+			e.discard(merged)
+		}
 		return false, fmt.Errorf("merge: %w", err)
 	}
 	e.mu.Lock()

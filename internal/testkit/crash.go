@@ -89,7 +89,7 @@ func (f *FS) Kill() *FS {
 	g.capacity, g.used = f.capacity, f.used
 	g.now, g.disk = clone(f.now), clone(f.disk)
 	for _, c := range f.pending {
-		g.pending = append(g.pending, entryChange{set: clone(c.set), folder: c.folder})
+		g.pending = append(g.pending, entryChange{set: clone(c.set), moved: c.moved, folder: c.folder})
 	}
 	f.powerOff = f.total + 1
 	return g

@@ -52,6 +52,7 @@ type write struct {
 // entryChange is a change of one or two names of one folder.
 type entryChange struct {
 	set    map[string]*node // path to node; nil removes
+	moved  [2]string        // from and to of a folder, with all that is in it
 	folder []string         // whose SyncDir makes it durable: any of them
 }
 
@@ -110,7 +111,8 @@ func (f *FS) OpenFile(name string, flag int, perm os.FileMode) (wal.File, error)
 	return &file{fs: f, node: n, name: name, flag: flag}, nil
 }
 
-// Rename moves a file over whatever has the new name: see os.Rename.
+// Rename moves a file over whatever has the new name, or a folder to a name that
+// nothing has: see os.Rename.
 func (f *FS) Rename(from, to string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -122,11 +124,11 @@ func (f *FS) Rename(from, to string) error {
 	if n == nil {
 		return pathError("rename", from, fs.ErrNotExist)
 	}
-	if n.dir {
-		return pathError("rename", from, syscall.EISDIR)
-	}
 	if err := f.parent(to); err != nil {
 		return pathError("rename", to, err)
+	}
+	if n.dir {
+		return f.renameFolder(from, to)
 	}
 	if old := f.now[to]; old != nil {
 		if old == n {
@@ -141,6 +143,45 @@ func (f *FS) Rename(from, to string) error {
 		folder: []string{filepath.Dir(from), filepath.Dir(to)},
 	})
 	return nil
+}
+
+// renameFolder moves names only; what is in the files and which names in the
+// folder are durable does not change. The caller holds mu.
+func (f *FS) renameFolder(from, to string) error {
+	if f.now[to] != nil {
+		return pathError("rename", to, fs.ErrExist)
+	}
+	c := entryChange{moved: [2]string{from, to}, folder: []string{filepath.Dir(from), filepath.Dir(to)}}
+	c.apply(f.now)
+	// Changes within the folder that are not durable yet follow it.
+	for i, p := range f.pending {
+		set := make(map[string]*node, len(p.set))
+		for path, n := range p.set {
+			set[moved(path, from, to)] = n
+		}
+		folders := make([]string, len(p.folder))
+		for j, path := range p.folder {
+			if folders[j] = path; path == from || strings.HasPrefix(path, from+"/") {
+				folders[j] = moved(path, from, to)
+			}
+		}
+		if _, own := p.set[from]; !own { // that the folder exists stays under its old name
+			f.pending[i].set, f.pending[i].folder = set, folders
+		}
+	}
+	f.pending = append(f.pending, c)
+	return nil
+}
+
+// moved gives the path after from became to.
+func moved(path, from, to string) string {
+	if path == from {
+		return to
+	}
+	if rest, ok := strings.CutPrefix(path, from+"/"); ok {
+		return to + "/" + rest
+	}
+	return path
 }
 
 // Remove removes a file or an empty folder; open files keep their content.
@@ -160,8 +201,27 @@ func (f *FS) Remove(name string) error {
 	}
 	f.used -= int64(len(n.content))
 	delete(f.now, name)
-	f.pending = append(f.pending, entryChange{set: map[string]*node{name: nil}, folder: []string{filepath.Dir(name)}})
+	gone := entryChange{set: map[string]*node{name: nil}, folder: []string{filepath.Dir(name)}}
+	if n.dir {
+		f.bury(name, gone.set)
+	}
+	f.pending = append(f.pending, gone)
 	return nil
+}
+
+// bury moves the changes within a removed folder that are not durable yet into
+// the change that removes it: a later folder of that name is another one. The
+// caller holds mu.
+func (f *FS) bury(folder string, set map[string]*node) {
+	f.pending = slices.DeleteFunc(f.pending, func(c entryChange) bool {
+		if len(c.folder) != 1 || c.folder[0] != folder {
+			return false
+		}
+		for path := range c.set {
+			set[path] = nil
+		}
+		return true
+	})
 }
 
 // ReadDir lists a folder by name.
@@ -246,6 +306,21 @@ func (f *FS) SyncDir(name string) error {
 }
 
 func (c entryChange) apply(names map[string]*node) {
+	if from, to := c.moved[0], c.moved[1]; from != "" {
+		if names[from] == nil { // that it was made is not durable
+			return
+		}
+		renamed := map[string]*node{}
+		for path, n := range names {
+			if to := moved(path, from, to); to != path {
+				renamed[to] = n
+				delete(names, path)
+			}
+		}
+		for path, n := range renamed {
+			names[path] = n
+		}
+	}
 	for path, n := range c.set {
 		if n == nil {
 			delete(names, path)
