@@ -12,7 +12,7 @@ import (
 
 const (
 	groupRows     = 128 << 10 // rows of a row group, at most
-	pageRows      = 8192      // rows of a page, at most; a multiple of 64
+	pageRows      = 4096      // rows of a page, at most; a multiple of 64
 	pageTextBytes = 1 << 20   // a page of long texts ends at the next multiple of 64 rows
 	maxPageBytes  = 1<<31 - 1
 	maxValueBytes = 16 << 20 // so that 64 rows of the longest texts fit a page

@@ -121,6 +121,9 @@ func decodeHybrid(p []byte, width, skip int, out []uint32) error {
 				v |= uint32(p[i]) << (8 * i)
 			}
 			p = p[size:]
+			if width < 32 && v>>width != 0 {
+				return errHybrid
+			}
 			run := int(head >> 1)
 			if run <= skip {
 				skip -= run

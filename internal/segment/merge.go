@@ -13,7 +13,7 @@ import (
 // together in one file become distances.
 //
 // It goes through the segments by ranges of trace ids, so that its memory does
-// not depend on their size: it holds about two row groups of rows, one page of
+// not depend on their size: it holds about one row group of rows, one page of
 // each source, and the largest single trace.
 func Merge(fs wal.FS, dir string, segs []*Segment, _ Options) (*Meta, Stats, error) {
 	m, st, err := merge(fs, dir, segs)
@@ -128,7 +128,7 @@ func mergeCuts(segs []*Segment) ([]telemetry.TraceID, error) {
 		t.close()
 	}
 	slices.SortFunc(pages, func(a, b page) int { return compareIDs(a.first, b.first) })
-	target := max(groupRows, 2*groupRows-len(segs)*pageRows)
+	target := max(groupRows/2, groupRows-len(segs)*pageRows) // what is left of pages begun before comes on top
 	var cuts []telemetry.TraceID
 	sum := 0
 	for _, p := range pages {

@@ -3,6 +3,7 @@ package segment
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/clew-dev/clew/internal/telemetry"
@@ -62,7 +63,8 @@ func (t *tableReader) searchCodes(g, col, page, lo, end int, key []byte) (int, e
 	if t.page.enc != encDict || len(t.body) == 0 {
 		return 0, t.fail(col, errPage)
 	}
-	codes := make([]uint32, end-lo)
+	t.codes = slices.Grow(t.codes[:0], end-lo)[:end-lo]
+	codes := t.codes
 	if err := decodeHybrid(t.body[1:], int(t.body[0]), 0, codes); err != nil {
 		return 0, t.fail(col, err)
 	}
