@@ -26,15 +26,15 @@ const (
 func anyValue(body []byte) (kind anyKind, num uint64, data []byte, err error) {
 	c := cursor{rest: body}
 	for c.next() {
+		if c.num > uint32(anyIndex) {
+			continue
+		}
 		wire := uint8(wireBytes)
 		switch anyKind(c.num) {
 		case anyBool, anyInt, anyIndex:
 			wire = wireVarint
 		case anyDouble:
 			wire = wireFixed64
-		case anyString, anyArray, anyList, anyBytes:
-		default:
-			continue
 		}
 		if !c.is(wire) {
 			break

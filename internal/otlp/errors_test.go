@@ -74,6 +74,16 @@ func TestErrorsNameTheField(t *testing.T) {
 	}
 }
 
+func TestUnknownFieldsAreSkipped(t *testing.T) {
+	id := append(msg(1, bytes.Repeat([]byte{1}, 16)), msg(2, bytes.Repeat([]byte{1}, 8))...)
+	unknown := append(msg(257, []byte("x")), msg(260, []byte("x"))...)
+	body := msg(1, unknown, msg(2, unknown, msg(2, id, unknown, msg(9, msg(1, []byte("k")), unknown, msg(2, []byte{0x18, 0x05}, unknown)))), msg(1, unknown))
+	batch, report := decode(t, body)
+	if report.Spans != 1 || ofBatch(batch)[0].Attrs.Values["k"] != "5:scalar" {
+		t.Errorf("report %+v, span %+v", report, ofBatch(batch))
+	}
+}
+
 func TestJSONErrorsNameTheField(t *testing.T) {
 	in := func(span string) string { return `{"resourceSpans":[{"scopeSpans":[{"spans":[{},{` + span + `}]}]}]}` }
 	const place = "resource_spans[0].scope_spans[0].spans[1]"
