@@ -544,7 +544,7 @@ func TestObservedRoutesAreAClosedList(t *testing.T) {
 	if diff := cmp.Diff(map[string]bool{"GET /api/traces/{id}": true, "other": true, "GET /api/search": true}, got); diff != "" {
 		t.Error(diff)
 	}
-	if len(traced) != 6 || traced[0] != "GET /api/traces/{id} p" {
+	if len(traced) != 6 || traced[0] != "/api/traces/{id} p" {
 		t.Errorf("traced %q", traced)
 	}
 }

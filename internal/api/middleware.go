@@ -38,7 +38,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		pattern = "other"
 	}
 	out := newWriter(w, r)
-	ctx, endSpan := s.o.Trace(r.Context(), r.Method, pattern, r.Header.Get("traceparent"))
+	ctx, endSpan := s.o.Trace(r.Context(), r.Method, pattern[strings.IndexByte(pattern, ' ')+1:], r.Header.Get("traceparent"))
 	r = r.WithContext(context.WithValue(ctx, writerKey{}, out))
 	defer func() {
 		p := recover()
