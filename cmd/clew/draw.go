@@ -243,6 +243,9 @@ func (d *drawing) spanLines(n *treeNode, own, inner string) {
 		d.note(inner, word+clean(s.StatusMessage))
 	}
 	det := d.details[s.SpanID]
+	if d.service != "" && s.Service != d.service {
+		det = nil // only the way to the service: its details are not asked for
+	}
 	if d.attrs && det != nil {
 		for _, a := range det.attributes {
 			d.note(inner, clean(a.key)+"="+clean(a.value))
