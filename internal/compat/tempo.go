@@ -195,7 +195,7 @@ func instant(name, v string, preset int64) (int64, error) {
 }
 
 // maxSeconds is the last instant that nanoseconds in 64 bits can hold.
-const maxSeconds = math.MaxInt64 / int64(time.Second)
+const maxSeconds = 9_223_372_036
 
 // number reads a whole number; what is over most is lowered to it, as Tempo does.
 func number(r *http.Request, name string, preset, most int) (int, error) {
