@@ -88,14 +88,14 @@ function decorate(s, node, r) {
     put("shop.customer.new", r() < 0.2, "bool");
   }
   put("thread.id", Math.floor(r() * 16));
-  if (r() < 0.2) s.events.push({ name: "cache.miss", time: s.start + s.duration * 0.1, attributes: [{ key: "cache.key", type: "string", value: "product:4711" }] });
+  if (r() < 0.2) s.events.push({ name: "cache.miss", time: Math.round(s.duration * 0.1), attributes: [{ key: "cache.key", type: "string", value: "product:4711" }] });
 }
 
 function fail(s) {
   s.status = "error";
   s.statusMessage = "card declined: issuer answered do_not_honor";
   s.events.push({
-    name: "exception", time: s.start + s.duration * 0.9,
+    name: "exception", time: Math.round(s.duration * 0.9),
     attributes: [
       { key: "exception.type", type: "string", value: "payment.DeclinedError" },
       { key: "exception.message", type: "string", value: "card declined: issuer answered do_not_honor" },
@@ -191,6 +191,7 @@ function crowd(b, count) {
       stack.length = 1;
       continue;
     }
+    if (i % 150 === 0) stack.length = 1;
     while (stack.length > 1 && (stack.length > 60 || r() < 0.42)) stack.pop();
     const parent = b.spans[stack.at(-1)];
     const start = stack.length === 1 ? (i / count) * 59_000 * MS : parent.start + r() * parent.duration * 0.8;

@@ -156,9 +156,9 @@ export async function startFixture(port = 0) {
       const s = b.spans.find((x) => x.spanId === id);
       if (!s) throw new Refusal(404, "not_found", `trace ${t} has no span ${id}`);
       return {
-        ...found(b, s), start: String(s.start), parentId: s.parentId ?? b.spans[s.parent]?.spanId ?? "", statusMessage: s.statusMessage, attributes: s.attributes,
+        ...found(b, s), traceId: t, parentId: s.parentId ?? b.spans[s.parent]?.spanId ?? "", statusMessage: s.statusMessage, attributes: s.attributes,
         resource: [["service.name", s.service], ["service.version", "1.4.2"], ["host.name", "node-7"], ["telemetry.sdk.language", "go"], ["deployment.environment.name", "production"]].map(([key, value]) => ({ key, type: "string", value })),
-        scope: { name: "github.com/clew-dev/shop", version: "0.3.0", attributes: [] }, events: s.events, links: s.links, traceState: "", flags: 1, marks: [], receivedAt: String(b.startNs + 2_000_000_000n),
+        scope: { name: "github.com/clew-dev/shop", version: "0.3.0", attributes: [] }, events: s.events, links: s.links, traceState: "", flags: 1, marks: [], sharedId: 0, receivedAt: String(b.startNs + 2_000_000_000n),
       };
     }],
     [/^\/api\/traces\/([0-9a-f]{32})\/otlp$/, (_, t) => ({ resourceSpans: trace(t).spans.slice(0, 100).map((s) => ({ scopeSpans: [{ spans: [{ traceId: t, spanId: s.spanId, name: s.name }] }] })) })],

@@ -1,6 +1,6 @@
 /** Requests to /api: one place that turns an answer into a value or an ApiError. */
 import { authHeaders } from "./token.ts";
-import type { ApiErrorBody } from "./types.ts";
+import type { Error as ErrorAnswer } from "./types.ts";
 
 /** What the server (or the way to it) answered instead of data. */
 export class ApiError extends Error {
@@ -35,7 +35,7 @@ async function get(url: string, signal?: AbortSignal): Promise<Response> {
     throw new ApiError("unreachable", "The server does not answer. Check that it runs and that this machine reaches it.");
   }
   if (response.ok) return response;
-  const body = (await response.json().catch(() => undefined)) as ApiErrorBody | undefined;
+  const body = (await response.json().catch(() => undefined)) as ErrorAnswer | undefined;
   throw body?.error ? new ApiError(body.error.kind, body.error.message, body.error.position) : new ApiError("internal", `The server answered ${response.status} ${response.statusText}`);
 }
 

@@ -29,11 +29,11 @@ export function searchQuery(a: Asked, order: string) {
 }
 
 /** Matches over time by status. The range is resolved, so that the bars' edges are those of the axis. */
-export function histogramQuery(q: string, asked: RangeText, resolve: () => { range: RangeMs; stepMs: number }) {
+export function histogramQuery(q: string, asked: RangeText, resolve: (nowMs: number) => { range: RangeMs; stepMs: number }) {
   return queryOptions({
     queryKey: ["histogram", q, asked],
     queryFn: async ({ signal }) => {
-      const { range, stepMs } = resolve();
+      const { range, stepMs } = resolve(Date.now());
       const answer = await getJson<MetricsAnswer>(
         apiUrl("/api/metrics", {
           q: `${filterOf(q)} | count_over_time() by (status)`,
@@ -78,10 +78,11 @@ export function traceQuery(traceId: string) {
   });
 }
 
-export function spanQuery(traceId: string, spanId: string) {
+/** Client and server may share a span id; the kind tells which one is meant. */
+export function spanQuery(traceId: string, spanId: string, kind: string) {
   return queryOptions({
-    queryKey: ["span", traceId, spanId],
-    queryFn: ({ signal }) => getJson<SpanDetails>(`/api/traces/${segment(traceId)}/spans/${segment(spanId)}`, signal),
+    queryKey: ["span", traceId, spanId, kind],
+    queryFn: ({ signal }) => getJson<SpanDetails>(apiUrl(`/api/traces/${segment(traceId)}/spans/${segment(spanId)}`, { kind }), signal),
     staleTime: 300_000,
   });
 }

@@ -1,134 +1,275 @@
-/** The JSON shapes of /api that the page reads. Ids are lower-case hex; instants are Unix ns as decimal strings; durations are ns. */
-export interface Attribute {
+// Generated from internal/api/openapi.yaml by scripts/types.mjs; do not edit.
+// Ids are lower-case hex; instants are Unix nanoseconds as decimal strings; durations are nanoseconds.
+
+export type Error = {
+  error: {
+    kind: "internal" | "invalid" | "not_found" | "conflict" | "unauthenticated" | "forbidden" | "exhausted" | "unavailable";
+    message: string;
+    /** Offset in q from 1, in UTF-16 units, where a query is wrong. */
+    position?: number;
+    /** Internal errors stand in the server's log under it. */
+    id?: string;
+  };
+};
+
+/** Unix nanoseconds. */
+export type Nanos = string;
+
+export type Kind = "unspecified" | "internal" | "server" | "client" | "producer" | "consumer";
+
+export type SpanStatus = "unset" | "ok" | "error";
+
+export type Attribute = {
   key: string;
-  type: string;
-  value: unknown;
-}
-export interface Stats {
+  /** bytes is base64; json is the text of a list, a key-value list or an empty value; nil is a label that spans lack. */
+  type: "string" | "int" | "double" | "bool" | "bytes" | "json" | "nil";
+  /** An int beyond 2^53 and the doubles NaN, Infinity and -Infinity are strings. */
+  value: string | number | boolean | null;
+};
+
+export type Stats = {
+  /** Rows in the sources that were not pruned. */
   rows: number;
   segments: number;
+  /** Rows read from memory. */
   fresh: number;
   tookMs: number;
-}
-export interface ServiceCount {
+};
+
+export type ServiceCount = {
   service: string;
   spans: number;
   errors: number;
-}
-export interface FoundSpan {
+};
+
+export type FoundSpan = {
   spanId: string;
   service: string;
   name: string;
-  kind: string;
-  status: string;
-  start: string;
+  kind: Kind;
+  status: SpanStatus;
+  start: Nanos;
   duration: number;
+  /** The fields that the query names or selects. */
   attributes: Attribute[];
-}
-export interface TailSpan extends FoundSpan {
+};
+
+export type TailSpan = FoundSpan & {
   traceId: string;
-}
-export interface FoundTrace {
+};
+
+export type FoundTrace = {
   traceId: string;
   rootService: string;
   rootName: string;
+  /** The root span is not stored; service and name are those of the earliest span. */
   rootMissing: boolean;
-  start: string;
+  start: Nanos;
   duration: number;
   spans: number;
   errors: number;
   services: ServiceCount[];
+  /** Spans that match. */
   matched: number;
   found: FoundSpan[];
-}
-export interface SearchAnswer {
+};
+
+export type SearchAnswer = {
   traces: FoundTrace[];
+  /** Empty on the last page. */
   cursor: string;
   partial: string;
   stats: Stats;
-}
-export interface MetricsAnswer {
-  times: string[];
-  series: { labels: Attribute[]; values: (number | null)[] }[];
-  partial: string;
-  stats: Stats;
-}
-export interface SpanEvent {
+};
+
+export type TraceSpan = {
+  spanId: string;
+  /** Empty for a root. */
+  parentId: string;
+  depth: number;
+  service: string;
   name: string;
+  kind: Kind;
+  status: SpanStatus;
+  statusMessage?: string;
+  /** Nanoseconds after the trace's start. */
+  start: number;
+  /** Negative when the sender's end is before its start. */
+  duration: number;
+  hasEvents: boolean;
+  hasLinks: boolean;
+  parentMissing: boolean;
+};
+
+export type Trace = {
+  traceId: string;
+  partial: string;
+  start: Nanos;
+  duration: number;
+  spanCount: number;
+  rootMissing: boolean;
+  /** Spans whose parent is not stored. */
+  missingParents: number;
+  services: ServiceCount[];
+  spans: TraceSpan[];
+};
+
+export type SkeletonHeader = {
+  traceId: string;
+  start: Nanos;
+  duration: number;
+  dicts: {
+    services: string[];
+    names: string[];
+  };
+  count: number;
+  missingParents: number;
+  rootMissing: boolean;
+  partial: string;
+};
+
+export type SpanEvent = {
+  name: string;
+  /** Nanoseconds after the trace's start. */
   time: number;
   attributes: Attribute[];
-}
-export interface SpanLink {
+  droppedAttributes: number;
+};
+
+export type SpanLink = {
   traceId: string;
   spanId: string;
+  traceState: string;
+  flags: number;
   attributes: Attribute[];
-}
-export interface SpanDetails {
+  droppedAttributes: number;
+};
+
+export type InstrumentationScope = {
+  name: string;
+  version: string;
+  schemaUrl: string;
+  attributes: Attribute[];
+};
+
+export type SpanDetails = {
+  traceId: string;
   spanId: string;
+  /** Empty for a root. */
   parentId: string;
   service: string;
   name: string;
-  kind: string;
-  status: string;
+  kind: Kind;
+  status: SpanStatus;
   statusMessage: string;
-  start: string;
+  start: Nanos;
   duration: number;
   attributes: Attribute[];
   resource: Attribute[];
-  scope: { name: string; version: string; attributes: Attribute[] };
+  resourceSchemaUrl: string;
+  scope: InstrumentationScope;
   events: SpanEvent[];
   links: SpanLink[];
   traceState: string;
+  /** W3C trace flags in the low byte. */
   flags: number;
-  marks: string[];
-  receivedAt: string;
-}
-export interface TagNames {
-  scopes: { scope: string; names: string[] }[];
-}
-export interface TagValue {
-  value: unknown;
-  type: string;
-  count: number;
-}
-export interface TagValues {
-  values: TagValue[];
+  /** What Clew has to say of the span. */
+  marks: ("id_collision" | "truncated" | "clock_off" | "text_mended" | "attributes_overflow")[];
+  droppedAttributes: number;
+  droppedEvents: number;
+  droppedLinks: number;
+  receivedAt: Nanos;
+  /** Other records of the trace under the same span id. */
+  sharedId: number;
+};
+
+export type Series = {
+  labels: Attribute[];
+  /** One a step; null where there is none. */
+  values: (number | null)[];
+};
+
+export type MetricsAnswer = {
+  /** The start of each step. */
+  times: Nanos[];
+  /** Nanoseconds. */
+  step: number;
+  series: Series[];
+  partial: string;
+  stats: Stats;
+};
+
+export type TagNames = {
+  scopes: {
+    scope: "span" | "resource" | "event" | "link" | "instrumentation" | "intrinsic";
+    names: string[];
+  }[];
+  partial: string;
+};
+
+export type TagValues = {
+  values: {
+    value: string | number | boolean | null;
+    type: "string" | "int" | "double" | "bool" | "bytes" | "json" | "nil";
+    count: number;
+  }[];
+  /** The limit cut the list. */
   more: boolean;
   partial: string;
-}
-export interface Summary {
+};
+
+export type Summary = {
   name: string;
-  kind?: string;
+  kind?: Kind;
+  /** Every span. */
   spans: number;
+  /** Entry points (server and consumer). */
   requests: number;
+  /** Entry points with status error. */
   errors: number;
   p50: number;
   p95: number;
   p99: number;
-  lastSeen: string;
-}
-export interface Services {
+  lastSeen: Nanos;
+};
+
+export type Services = {
   services: Summary[];
   partial: string;
-}
-export interface Operations {
+};
+
+export type Operations = {
   operations: Summary[];
   partial: string;
-}
-export interface Status {
+};
+
+export type Status = {
+  version: string;
+  uptime_seconds: number;
   ready: boolean;
+  /** Which part is not ready. */
+  ready_reason: string;
+  /** Empty, or why nothing can be stored. */
   read_only: string;
+  /** Bytes of the log that are acknowledged and not yet visible. */
   lag_bytes: number;
   log_bytes: number;
   fresh_rows: number;
+  fresh_bytes: number;
+  flushes_active: number;
+  merges_running: number;
   spans_stored: number;
   segments: number;
   disk_bytes: number;
-  merges_running: number;
+  /** 0: none. */
+  disk_budget: number;
   quarantined: number;
-  version: string;
-  uptime_seconds: number;
-}
-export interface ApiErrorBody {
-  error: { kind: string; message: string; position?: number };
-}
+  tenants: {
+    tenant: string;
+    spans: number;
+    segments: number;
+    bytes: number;
+    oldest: Nanos;
+  }[];
+  counters: Record<string, number>;
+};

@@ -3,6 +3,7 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { Icon } from "../base/Icon.tsx";
 import { Popover } from "../base/Popover.tsx";
+import { useNow } from "../base/now.ts";
 import { useZone } from "../base/zone.ts";
 import { DEFAULT_RANGE, rangeLabel, resolveRange, toRfc3339, zoneName, type RangeText } from "../model/time.ts";
 
@@ -13,7 +14,7 @@ export function TimeRange() {
   const zone = useZone();
   const navigate = useNavigate();
   const range = { from: search["from"] || DEFAULT_RANGE.from, to: search["to"] || DEFAULT_RANGE.to };
-  const now = Date.now();
+  const now = useNow();
   const name = zoneName(zone, now);
   const set = (change: Record<string, string>) => void navigate({ to: ".", search: (old: Record<string, unknown>) => ({ ...old, ...change }) as never });
   const setRange = (r: RangeText) => set(r.from === DEFAULT_RANGE.from && r.to === DEFAULT_RANGE.to ? { from: "", to: "", sel: "" } : { from: r.from, to: r.to, sel: "" });
@@ -21,11 +22,11 @@ export function TimeRange() {
   return (
     <Popover
       align="right"
-      label={`Time range: ${rangeLabel(range, now, zone)}, ${name}`}
+      label={`Time range: ${rangeLabel(range, now, zone)} ${name}`}
       button={
         <>
           <Icon name="clock" />
-          <span className="num">{rangeLabel(range, now, zone)}</span>
+          <span className="num">{rangeLabel(range, now, zone)}</span>{" "}
           <span className="faint">{name}</span>
         </>
       }
@@ -73,7 +74,7 @@ export function TimeRange() {
 function OwnRange({ range, onRange }: { range: RangeText; onRange(r: RangeText): void }) {
   const [from, setFrom] = useState(range.from);
   const [to, setTo] = useState(range.to);
-  const now = Date.now();
+  const now = useNow();
   const result = resolveRange({ from, to }, now);
   const wrong = typeof result === "string" ? result : "";
   const pin = () => {

@@ -25,7 +25,8 @@ const PATHS = {
   warning: "M8 2l6.5 11.5h-13zM8 6.5v3M8 11.4v.1",
   diamond: "M8 2l6 6-6 6-6-6z",
   table: "M2 3h12v10H2zM2 6.5h12M2 10h12M6.5 3v10",
-  dot: "M8 10a2 2 0 1 0 0-4 2 2 0 0 0 0 4z",
+  foldAll: "M4 2.5l4 3.5 4-3.5M4 13.5L8 10l4 3.5",
+  unfoldAll: "M4 6l4-3.5L12 6M4 10l4 3.5 4-3.5",
 } as const;
 
 export type IconName = keyof typeof PATHS;

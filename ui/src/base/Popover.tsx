@@ -42,6 +42,8 @@ export function Popover({ button, label, className = "button", align = "left", c
       </button>
       <div ref={layer} id={id} popover="auto" className="popover" role="dialog" aria-label={label}>
         {open &&
+          // The refs are read when close is called, not while rendering.
+          // oxlint-disable-next-line react/refs
           children(() => {
             layer.current?.hidePopover();
             anchor.current?.focus();

@@ -48,7 +48,7 @@ export function useKeys(bindings: Bindings): void {
       if (!control && (!enabled || isTyping(e))) return;
       const name = control ? `Ctrl+${e.key.toLowerCase()}` : e.key;
       const pair = e.timeStamp - firstAt < PAIR_MS ? `${first} ${name}` : "";
-      const run = current.current[pair] ?? (pair !== "" && /^g /.test(pair) ? undefined : current.current[name]);
+      const run = current.current[pair] ?? (pair.startsWith("g ") ? undefined : current.current[name]);
       first = name;
       firstAt = e.timeStamp;
       if (!run) return;

@@ -7,7 +7,7 @@ export function ServiceName({ name, slot, count }: { name: string; slot: number;
   return (
     <span className="service">
       <span className="swatch" data-slot={slot % 8} data-hatch={slot >= 8 ? "" : undefined} />
-      <span className="cut">{name}</span>
+      <span className="cut">{name || "(no name)"}</span>
       {count !== undefined && <span className="faint num">{count}</span>}
     </span>
   );

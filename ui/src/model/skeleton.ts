@@ -12,7 +12,8 @@
  * id; name id; flags. Span ids are 8 raw bytes each. Parent and subtree size are not
  * sent: they follow from order and depth.
  *
- * Flags: bits 0–2 kind, 3–4 status, 5 has events, 6 has links, 7 parent missing.
+ * Flags: bits 0–2 kind, 3–4 status, 5 has events, 6 has links, 7 parent missing, 8 the
+ * sender's end is before its start (the duration is then 0).
  */
 
 /** Columns of one trace; index i is the i-th span in depth-first order. Times are ns from the trace's start. */
@@ -189,6 +190,10 @@ export function hasLinks(t: Trace, i: number): boolean {
 }
 export function parentMissing(t: Trace, i: number): boolean {
   return (t.flags[i] & 128) !== 0;
+}
+
+export function endsBeforeStart(t: Trace, i: number): boolean {
+  return (t.flags[i] & 256) !== 0;
 }
 
 const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));

@@ -5,9 +5,9 @@ export interface Sort {
   down: boolean;
 }
 
-export function parseSort(text: string | undefined, columns: readonly string[], fallback: string): Sort {
+export function parseSort(text: string | undefined, columns: readonly string[], fallback: Sort): Sort {
   const [column, down] = text?.startsWith("-") ? [text.slice(1), true] : [text ?? "", false];
-  return columns.includes(column) ? { column, down } : parseSort(fallback, columns, columns[0]);
+  return columns.includes(column) ? { column, down } : fallback;
 }
 
 /** What a click on a column's head asks for: numbers start with the highest, texts with the first. */

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { slotOf } from "../../api/colours.ts";
 import { tagValuesQuery } from "../../api/queries.ts";
-import { ErrorMark, ServiceName } from "../../base/parts.tsx";
+import { ErrorMark, ServiceName, useLate } from "../../base/parts.tsx";
 import { Icon } from "../../base/Icon.tsx";
 import { formatCount, groupDigits } from "../../model/format.ts";
 import { addCondition, facetValues, filterOf, literal, toggleFacet, withoutFacet } from "../../model/query.ts";
@@ -25,20 +25,16 @@ interface Props {
   onQuery(query: string): void;
 }
 
+/** The lists alone, for the column and, where there is no room for it, for a floating layer. */
 export function Facets(props: Props) {
-  return (
-    <aside className="facets" aria-label="Filters">
-      {FIELDS.map((f) => (
-        <Facet key={f.field} {...f} {...props} />
-      ))}
-    </aside>
-  );
+  return FIELDS.map((f) => <Facet key={f.field} {...f} {...props} />);
 }
 
 function Facet({ field, title, query, range, onQuery }: Props & { field: string; title: string }) {
   const [long, setLong] = useState(false);
   const others = withoutFacet(filterOf(query), field);
   const { data, error } = useQuery(tagValuesQuery(field, others, range, long ? LONG : SHORT + 1));
+  const waiting = useLate(data === undefined);
   const chosen = new Set(facetValues(query, field));
   const shown = (data?.values ?? []).slice(0, long ? LONG : SHORT);
   const most = Math.max(1, ...shown.map((v) => v.count));
@@ -46,7 +42,8 @@ function Facet({ field, title, query, range, onQuery }: Props & { field: string;
   // A chosen value that no longer occurs must still be there to be taken away.
   const known = new Set(shown.map((v) => literal(field, String(v.value), v.type)));
   const lost = [...chosen].filter((v) => !known.has(v));
-  if (data !== undefined && shown.length === 0 && lost.length === 0) return null;
+  // What is wrong with the query is said once, beside the results.
+  if (error || (data !== undefined && shown.length === 0 && lost.length === 0)) return null;
 
   const line = (value: string, text: string, count: number | undefined) => (
     <li key={value} className={chosen.has(value) ? "facet-line chosen" : "facet-line"}>
@@ -66,15 +63,11 @@ function Facet({ field, title, query, range, onQuery }: Props & { field: string;
   return (
     <section className="facet">
       <h2>{title}</h2>
-      {error ? (
-        <p className="faint">{error.message}</p>
-      ) : (
-        <ul>
-          {lost.map((v) => line(v, v.replace(/^"|"$/g, ""), undefined))}
-          {shown.map((v) => line(literal(field, String(v.value), v.type), String(v.value), v.count))}
-          {data === undefined && [60, 44, 52].map((w) => <li key={w} className="facet-line"><span className="bone" style={{ width: w * 2 }} /></li>)}
-        </ul>
-      )}
+      <ul>
+        {lost.map((v) => line(v, v.replace(/^"|"$/g, ""), undefined))}
+        {shown.map((v) => line(literal(field, String(v.value), v.type), String(v.value), v.count))}
+        {waiting && [60, 44, 52].map((w) => <li key={w} className="facet-line"><span className="bone" style={{ width: w * 2 }} /></li>)}
+      </ul>
       {(more || long) && (
         <button type="button" className="inline-button facet-more" onClick={() => setLong(!long)}>
           {long ? "Fewer" : "More"}

@@ -22,8 +22,10 @@ export function LiveList({ query }: { query: string }) {
   const [state, setState] = useState<"open" | "waiting" | ApiError>("waiting");
   const [paused, setPaused] = useState(false);
   const hold = useRef(false);
-  hold.current = paused;
 
+  useEffect(() => {
+    hold.current = paused;
+  }, [paused]);
   useEffect(() => {
     let kept: TailSpan[] = [];
     let count = 0;

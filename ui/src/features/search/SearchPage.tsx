@@ -8,6 +8,8 @@ import { histogramQuery, searchQuery } from "../../api/queries.ts";
 import { Icon } from "../../base/Icon.tsx";
 import { useKeys } from "../../base/keys.ts";
 import { Banner, Bones, State, useLate } from "../../base/parts.tsx";
+import { Popover } from "../../base/Popover.tsx";
+import { useNow } from "../../base/now.ts";
 import { useZone } from "../../base/zone.ts";
 import { formatShare, groupDigits, plural } from "../../model/format.ts";
 import { filterOf, isEmptyQuery } from "../../model/query.ts";
@@ -46,8 +48,8 @@ export function SearchPage() {
 
   const found = useInfiniteQuery({ ...searchQuery({ q, range }, order), enabled: !live });
   const histogram = useQuery({
-    ...histogramQuery(q, range, () => {
-      const r = resolveRange(range, Date.now());
+    ...histogramQuery(q, range, (now) => {
+      const r = resolveRange(range, now);
       if (typeof r === "string") throw new ApiError("invalid", r);
       return { range: r, stepMs: barStep(r.from, r.to, BARS) };
     }),
@@ -101,7 +103,9 @@ export function SearchPage() {
         <div className="histogram empty">{histogram.error && !error ? <span className="faint">{histogram.error.message}</span> : null}</div>
       )}
       <div className="search-body">
-        <Facets query={q} range={range} onQuery={asked} />
+        <aside className="facets" aria-label="Filters">
+          <Facets query={q} range={range} onQuery={asked} />
+        </aside>
         <section className="results" aria-label="Traces found">
           {live ? (
             <LiveList query={filterOf(q)} />
@@ -118,6 +122,11 @@ export function SearchPage() {
                 )}
                 {found.data && found.data.pages.length > 0 && <Took ms={found.data.pages[0].stats.tookMs} rows={found.data.pages[0].stats.rows} />}
                 <span className="grow" />
+                <span className="narrow-only">
+                  <Popover label="Filters" align="right" className="button square" button={<Icon name="filter" />}>
+                    {() => <Facets query={q} range={range} onQuery={asked} />}
+                  </Popover>
+                </span>
                 <div className="segments" role="group" aria-label="Order">
                   {(["newest", "slowest"] as const).map((o) => (
                     <button key={o} type="button" aria-pressed={order === o} onClick={() => go({ order: o === "newest" ? "" : o, sel: "" })}>
@@ -188,7 +197,7 @@ const WIDER: RangeText[] = [{ from: "now-6h", to: "now" }, { from: "now-1d", to:
 
 function Nothing({ query, range, go }: { query: string; range: RangeText; go(change: SearchParams): void }) {
   const zone = useZone();
-  const now = Date.now();
+  const now = useNow();
   const r = resolveRange(range, now);
   const length = typeof r === "string" ? 0 : r.to - r.from;
   const wider = WIDER.filter((w) => {

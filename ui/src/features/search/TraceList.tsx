@@ -5,6 +5,7 @@ import { slotOf } from "../../api/colours.ts";
 import type { FoundSpan, FoundTrace } from "../../api/types.ts";
 import { ErrorMark, ServiceName } from "../../base/parts.tsx";
 import { Icon } from "../../base/Icon.tsx";
+import { useNow } from "../../base/now.ts";
 import { useZone } from "../../base/zone.ts";
 import { formatDuration, groupDigits, plural } from "../../model/format.ts";
 import { formatDate, formatInstant } from "../../model/time.ts";
@@ -46,13 +47,14 @@ export function TraceList({ traces, selected, onSelect }: Props) {
 
 function Row({ trace: t, longest, selected, onSelect }: { trace: FoundTrace; longest: number; selected: boolean; onSelect(id: string): void }) {
   const zone = useZone();
+  const now = useNow();
   const row = useRef<HTMLTableRowElement>(null);
   useEffect(() => {
     if (selected) row.current?.scrollIntoView({ block: "nearest" });
   }, [selected]);
   const start = BigInt(t.start);
   const instant = formatInstant(start, zone);
-  const today = instant.startsWith(formatDate(Date.now(), zone));
+  const today = instant.startsWith(formatDate(now, zone));
   return (
     // The chevron's button does the same by keyboard; the click anywhere on the line is a bigger target.
     // oxlint-disable-next-line jsx-a11y/click-events-have-key-events

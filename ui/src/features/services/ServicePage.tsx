@@ -5,6 +5,7 @@ import { slotOf } from "../../api/colours.ts";
 import { operationsQuery } from "../../api/queries.ts";
 import type { Summary } from "../../api/types.ts";
 import { Banner, Bones, ServiceName, State, useLate } from "../../base/parts.tsx";
+import { useNow } from "../../base/now.ts";
 import { Icon } from "../../base/Icon.tsx";
 import { plural } from "../../model/format.ts";
 import { fieldOf, quote } from "../../model/query.ts";
@@ -22,7 +23,7 @@ export function ServicePage() {
   const range = rangeOf(params);
   const { data, error, refetch } = useQuery(operationsQuery(name, range));
   const waiting = useLate(data === undefined && error === null);
-  const resolved = resolveRange(range, Date.now());
+  const resolved = resolveRange(range, useNow());
   const seconds = typeof resolved === "string" ? 0 : (resolved.to - resolved.from) / 1000;
   const service = `${fieldOf("resource", "service.name")} = ${quote(name)}`;
   const share = { from: params.from ?? "", to: params.to ?? "", tz: params.tz ?? "" };

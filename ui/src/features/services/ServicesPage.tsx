@@ -4,6 +4,7 @@ import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { learn, slotOf } from "../../api/colours.ts";
 import { servicesQuery } from "../../api/queries.ts";
 import { Banner, Bones, ServiceName, State, useLate } from "../../base/parts.tsx";
+import { useNow } from "../../base/now.ts";
 import { useZone } from "../../base/zone.ts";
 import { plural } from "../../model/format.ts";
 import { fieldOf, quote } from "../../model/query.ts";
@@ -21,7 +22,8 @@ export function ServicesPage() {
   const range = rangeOf(params);
   const { data, error, refetch } = useQuery(servicesQuery(range));
   const waiting = useLate(data === undefined && error === null);
-  const resolved = resolveRange(range, Date.now());
+  const now = useNow();
+  const resolved = resolveRange(range, now);
   const seconds = typeof resolved === "string" ? 0 : (resolved.to - resolved.from) / 1000;
   const filter = (params.f ?? "").toLowerCase();
   const rows = (data?.services ?? []).filter((s) => s.name.toLowerCase().includes(filter));
@@ -48,7 +50,7 @@ export function ServicesPage() {
           <Bones rows={12} />
         ) : data && rows.length === 0 ? (
           <State icon="services" title={filter === "" ? "No service sent spans" : "No service has that name"}>
-            <p>Asked: {filter === "" ? "every service" : <code>{params.f}</code>} in <b>{rangeLabel(range, Date.now(), zone)}</b>.</p>
+            <p>Asked: {filter === "" ? "every service" : <code>{params.f}</code>} in <b>{rangeLabel(range, now, zone)}</b>.</p>
             <ul>
               <li><span>Choose a longer time range above</span></li>
               {filter === "" && <li><span>Send spans over OTLP to this server: gRPC on port 4317, HTTP on port 4318</span></li>}

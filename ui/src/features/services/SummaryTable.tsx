@@ -5,6 +5,7 @@ import { ErrorMark } from "../../base/parts.tsx";
 import { Icon } from "../../base/Icon.tsx";
 import { formatCount, formatDuration, formatRate, formatShare, groupDigits } from "../../model/format.ts";
 import { nextSort, parseSort, sortRows, type Sort } from "../../model/sort.ts";
+import { useNow } from "../../base/now.ts";
 import { ago } from "../../model/time.ts";
 
 const COLUMNS = [
@@ -44,12 +45,14 @@ function value(r: Summary, column: string): number | string {
   }
 }
 
+/** Operations of one name differ by kind. */
+const key = (r: Summary) => `${r.name}\u0000${r.kind ?? ""}`;
+
 export function SummaryTable({ rows, seconds, nameTitle, sort, onSort, name, traces }: Props) {
-  const by: Sort = parseSort(sort, IDS, "-rate");
-  const now = Date.now();
+  const by: Sort = parseSort(sort, IDS, { column: "rate", down: true });
+  const now = useNow();
   const slowest = Math.max(1, ...rows.map((r) => r.p99));
   const busiest = Math.max(1, ...rows.map((r) => r.requests));
-  const key = (r: Summary) => `${r.name}\u0000${r.kind ?? ""}`;
   return (
     <table className="data summaries">
       <thead>

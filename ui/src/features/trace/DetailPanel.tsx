@@ -8,9 +8,9 @@ import type { SpanDetails, SpanEvent, SpanLink } from "../../api/types.ts";
 import { Icon } from "../../base/Icon.tsx";
 import { CopyButton, ErrorMark, ServiceName, State, useLate } from "../../base/parts.tsx";
 import { useZone } from "../../base/zone.ts";
-import { exactNs, formatDuration, formatShare, groupDigits } from "../../model/format.ts";
+import { exactNs, formatDuration, formatShare, groupDigits, plural } from "../../model/format.ts";
 import { fieldOf, quote } from "../../model/query.ts";
-import { kindOf, parentMissing, spanId, statusOf, type Trace } from "../../model/skeleton.ts";
+import { endsBeforeStart, kindOf, parentMissing, spanId, statusOf, type Trace } from "../../model/skeleton.ts";
 import { formatInstant } from "../../model/time.ts";
 import { Attributes, valueText } from "./Attributes.tsx";
 
@@ -24,7 +24,7 @@ interface Props {
 export function DetailPanel({ trace, span, onSelect, onClose }: Props) {
   const zone = useZone();
   const id = spanId(trace, span);
-  const { data, error, isPlaceholderData } = useQuery({ ...spanQuery(trace.traceId, id), placeholderData: keepPreviousData });
+  const { data, error, isPlaceholderData } = useQuery({ ...spanQuery(trace.traceId, id, kindOf(trace, span)), placeholderData: keepPreviousData });
   const details = isPlaceholderData ? undefined : data;
   const waiting = useLate(details === undefined && error === null);
   const [filter, setFilter] = useState("");
@@ -43,7 +43,7 @@ export function DetailPanel({ trace, span, onSelect, onClose }: Props) {
             <Icon name="close" />
           </button>
         </div>
-        <h2>{name}</h2>
+        <h2>{name === "" ? <span className="faint">(no name)</span> : name}</h2>
         <dl className="facts small">
           <Fact label="Duration" title={exactNs(trace.duration[span])}>{formatDuration(trace.duration[span])}</Fact>
           <Fact label="Of trace">{formatShare(trace.duration[span], trace.end)}</Fact>
@@ -53,6 +53,7 @@ export function DetailPanel({ trace, span, onSelect, onClose }: Props) {
         </dl>
         {details?.statusMessage && <p className="status-message">{details.statusMessage}</p>}
         {parentMissing(trace, span) && <p className="note">Its parent {details?.parentId ? <code>{details.parentId}</code> : "span"} is not stored.</p>}
+        {endsBeforeStart(trace, span) && <p className="note">Its sender says that it ended before it started; it is drawn without length.</p>}
         <div className="panel-tools">
           <input className="input" placeholder="Filter attributes" aria-label="Filter attributes" value={filter} onChange={(e) => setFilter(e.target.value)} />
           <Link className="button" to="/traces" search={{ q: `{ ${fieldOf("resource", "service.name")} = ${quote(service)} && name = ${quote(name)} }` }} title="Find traces with this operation">
@@ -61,10 +62,12 @@ export function DetailPanel({ trace, span, onSelect, onClose }: Props) {
           </Link>
         </div>
       </header>
+      {/* It scrolls, so the keyboard must reach it. */}
+      {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
       <div className="panel-body" tabIndex={0} role="region" aria-label="Attributes, events and links">
         {error && <State icon="warning" title="The details did not load"><p>{error.message}</p></State>}
         {waiting && [0, 1, 2, 3, 4, 5].map((k) => <div key={k} className="bone-row"><span className="bone bone-a" /><span className="bone bone-w1" /></div>)}
-        {details && <Details span={details} filter={filter.toLowerCase()} trace={trace} index={span} />}
+        {details && <Details span={details} filter={filter.toLowerCase()} trace={trace} />}
         <Section title="Identity" count={undefined}>
           <dl className="attributes">
             <Identity label="trace id" value={trace.traceId} />
@@ -123,10 +126,11 @@ function Section({ title, count, children }: { title: string; count: number | un
   );
 }
 
-function Details({ span, filter, trace, index }: { span: SpanDetails; filter: string; trace: Trace; index: number }) {
+function Details({ span, filter, trace }: { span: SpanDetails; filter: string; trace: Trace }) {
   return (
     <>
-      {span.marks?.length > 0 && <p className="note">Marked on arrival: {span.marks.join(", ")}</p>}
+      {span.sharedId > 0 && <p className="note">{plural(span.sharedId, "other record")} in this trace {span.sharedId === 1 ? "has" : "have"} the same span id.</p>}
+      {span.marks.length > 0 && <p className="note">Marked on arrival: {span.marks.join(", ")}</p>}
       <Section title="Attributes" count={span.attributes.length}>
         <Attributes attributes={span.attributes} scope="span" filter={filter} />
       </Section>
@@ -136,7 +140,7 @@ function Details({ span, filter, trace, index }: { span: SpanDetails; filter: st
             {span.events.map((e, k) => (
               // Events have no id; their order within a span never changes.
               // oxlint-disable-next-line react/no-array-index-key
-              <Event key={k} event={e} filter={filter} spanStart={trace.start[index]} />
+              <Event key={k} event={e} filter={filter} />
             ))}
           </ol>
         </Section>
@@ -157,8 +161,8 @@ function Details({ span, filter, trace, index }: { span: SpanDetails; filter: st
         <Section title="Instrumentation scope" count={undefined}>
           <Attributes
             attributes={[
-              { key: "name", type: "other", value: span.scope.name },
-              ...(span.scope.version === "" ? [] : [{ key: "version", type: "other", value: span.scope.version }]),
+              { key: "name", type: "string", value: span.scope.name },
+              ...(span.scope.version === "" ? [] : [{ key: "version", type: "string" as const, value: span.scope.version }]),
               ...span.scope.attributes,
             ]}
             filter={filter}
@@ -169,14 +173,14 @@ function Details({ span, filter, trace, index }: { span: SpanDetails; filter: st
   );
 }
 
-function Event({ event, filter, spanStart }: { event: SpanEvent; filter: string; spanStart: number }) {
+function Event({ event, filter }: { event: SpanEvent; filter: string }) {
   const stack = event.attributes.find((a) => a.key === "exception.stacktrace");
   const rest = event.attributes.filter((a) => a !== stack);
   return (
     <li>
       <div className="event-head">
         {event.name === "exception" ? <ErrorMark>exception</ErrorMark> : <b>{event.name}</b>}
-        <span className="faint num" title="After the span's start">+{formatDuration(event.time - spanStart)}</span>
+        <span className="faint num" title="After the span's start">+{formatDuration(event.time)}</span>
       </div>
       {rest.length > 0 && <Attributes attributes={rest} scope="event" filter={filter} />}
       {stack && <pre className="stack mono">{valueText(stack.value)}</pre>}

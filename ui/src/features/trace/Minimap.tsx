@@ -20,6 +20,8 @@ interface Props {
   onWindow(w: Window): void;
 }
 
+const place = (e: React.PointerEvent) => e.clientX - e.currentTarget.getBoundingClientRect().left;
+
 export function Minimap({ trace, window: w, onWindow }: Props) {
   const [box, { width }] = useSize<HTMLDivElement>();
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -38,7 +40,6 @@ export function Minimap({ trace, window: w, onWindow }: Props) {
     return onLook(draw);
   }, [lanes, width, height, w, end]);
 
-  const place = (e: React.PointerEvent) => e.clientX - e.currentTarget.getBoundingClientRect().left;
   const begin = (e: React.PointerEvent) => {
     if (e.button !== 0) return;
     e.currentTarget.setPointerCapture(e.pointerId);
@@ -61,6 +62,8 @@ export function Minimap({ trace, window: w, onWindow }: Props) {
     }
   };
   return (
+    // A picture that can be dragged; the keys named in its label do the same.
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
     <div
       ref={box}
       className="minimap"

@@ -11,7 +11,7 @@ import { onLook, store, stored } from "../../base/theme.ts";
 import { findSpans, nextHit } from "../../model/find.ts";
 import { groupDigits, plural } from "../../model/format.ts";
 import type { Window } from "../../model/scale.ts";
-import { indexOfSpan, rootOf, spanId, type Trace } from "../../model/skeleton.ts";
+import { indexOfSpan, kindOf, rootOf, spanId, type Trace } from "../../model/skeleton.ts";
 import { foldsFromParam, foldsToParam, nextError } from "../../model/tree.ts";
 import { DetailPanel } from "./DetailPanel.tsx";
 import { drawRuler } from "./drawBars.ts";
@@ -45,7 +45,7 @@ export function TraceView({ trace, params, onParams }: Props) {
   const [find, setFind] = useState(params.f ?? "");
   const [area, size] = useSize<HTMLDivElement>();
   const [wanted, setNameWidth] = useState(() => Number.parseInt(stored(NAME_KEY), 10) || 420);
-  const nameWidth = Math.max(NAME_MIN, Math.min(wanted, (size.width || 1200) - TIME_WIDTH - 120));
+  const nameWidth = Math.round(Math.max(NAME_MIN, Math.min(wanted, (size.width || 1200) * 0.5)));
   const hits = useMemo(() => (find.trim() === "" ? undefined : findSpans(trace, find)), [trace, find]);
 
   useEffect(() => {
@@ -59,7 +59,8 @@ export function TraceView({ trace, params, onParams }: Props) {
       folds: () => setFoldCount((n) => n + 1),
     });
     view.current = w;
-    if (selected >= 0) w.select(selected);
+    // Without a span in the link the root is selected, so that the keys have a place to start from.
+    w.select(selected >= 0 ? selected : rootOf(trace));
     w.focus();
     return () => {
       clearTimeout(hoverTimer.current);
@@ -74,7 +75,7 @@ export function TraceView({ trace, params, onParams }: Props) {
   const hoverTimer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const prefetch = (i: number) => {
     clearTimeout(hoverTimer.current);
-    if (i >= 0) hoverTimer.current = setTimeout(() => void client.prefetchQuery(spanQuery(trace.traceId, spanId(trace, i))), SETTLE_MS);
+    if (i >= 0) hoverTimer.current = setTimeout(() => void client.prefetchQuery(spanQuery(trace.traceId, spanId(trace, i), kindOf(trace, i))), SETTLE_MS);
   };
 
   // The address bar follows after the last change, so that a held key does not flood the history.
@@ -202,8 +203,8 @@ export function TraceView({ trace, params, onParams }: Props) {
                 <button type="button" className="button quiet square" aria-label="Previous match" title="Previous match (N)" disabled={!hits?.length} onClick={() => goHit(-1)}><Icon name="up" /></button>
                 <button type="button" className="button quiet square" aria-label="Next match" title="Next match (n)" disabled={!hits?.length} onClick={() => goHit(1)}><Icon name="down" /></button>
               </div>
-              <button type="button" className="button quiet square" aria-label="Fold all" title="Fold all below the root's children" onClick={() => foldAll(true)}><Icon name="right" /></button>
-              <button type="button" className="button quiet square" aria-label="Unfold all" title="Unfold all" onClick={() => foldAll(false)}><Icon name="down" /></button>
+              <button type="button" className="button quiet square" aria-label="Fold all" title="Fold all below the root's children" onClick={() => foldAll(true)}><Icon name="foldAll" /></button>
+              <button type="button" className="button quiet square" aria-label="Unfold all" title="Unfold all" onClick={() => foldAll(false)}><Icon name="unfoldAll" /></button>
             </div>
             <div className="wf-head-time num" style={{ width: TIME_WIDTH }}>Duration</div>
             <Ruler window={window} width={Math.max(0, size.width - nameWidth - TIME_WIDTH)} />

@@ -23,6 +23,14 @@ export interface BarsLook {
 /** Narrowest bar, in pixels: most spans of a large trace are shorter than that at first. */
 const MIN_BAR = 2;
 
+/** Free pixels right of the window's end, so that a mark after the last bar is whole. */
+const RIGHT = 16;
+
+/** Pixels that the window takes of a canvas this wide. */
+export function barsRoom(width: number): number {
+  return Math.max(1, width - RIGHT);
+}
+
 export function tickCount(width: number): number {
   return Math.max(2, Math.floor(width / 110));
 }
@@ -30,7 +38,8 @@ export function tickCount(width: number): number {
 export function drawBars(canvas: HTMLCanvasElement, t: Trace, rows: Uint32Array, look: BarsLook): void {
   const c = canvasColours();
   const ctx = fitCanvas(canvas, look.width, look.height);
-  const { width, window: w, rowHeight } = look;
+  const { window: w, rowHeight } = look;
+  const width = barsRoom(look.width);
 
   ctx.fillStyle = c.line;
   ctx.globalAlpha = 0.7;
@@ -54,7 +63,7 @@ export function drawBars(canvas: HTMLCanvasElement, t: Trace, rows: Uint32Array,
       continue;
     }
     const left = Math.max(-4, x0);
-    const right = Math.min(width + 4, Math.max(x1, x0 + MIN_BAR));
+    const right = Math.min(width + RIGHT, Math.max(x1, x0 + MIN_BAR));
     const y = Math.round(mid - barHeight / 2);
     ctx.globalAlpha = quiet ? 0.3 : 1;
     ctx.fillStyle = c.service[slot % 8];
@@ -66,8 +75,8 @@ export function drawBars(canvas: HTMLCanvasElement, t: Trace, rows: Uint32Array,
       ctx.fillStyle = c.text3;
       ctx.fillRect(left, y + barHeight + 1, right - left, 1);
     }
-    if (isError(t, i)) errorMark(ctx, Math.min(width - 7, Math.max(7, right + 8)), mid, 5, c.error, c.bg);
-    else if (look.folds[i] === 1 && t.errorsBelow[i] > 0) errorMark(ctx, Math.min(width - 7, Math.max(7, right + 8)), mid, 4, c.bg, c.error);
+    if (isError(t, i)) errorMark(ctx, Math.min(look.width - 7, Math.max(7, right + 8)), mid, 5, c.error, c.bg);
+    else if (look.folds[i] === 1 && t.errorsBelow[i] > 0) errorMark(ctx, Math.min(look.width - 7, Math.max(7, right + 8)), mid, 4, c.bg, c.error);
     ctx.globalAlpha = 1;
     if (i === look.selected) {
       ctx.strokeStyle = c.text;
@@ -88,9 +97,10 @@ function arrow(ctx: CanvasRenderingContext2D, x: number, y: number, way: 1 | -1,
 }
 
 /** Draws the ruler: round offsets from the trace's start. */
-export function drawRuler(canvas: HTMLCanvasElement, w: Window, width: number, height: number): void {
+export function drawRuler(canvas: HTMLCanvasElement, w: Window, full: number, height: number): void {
   const c = canvasColours();
-  const ctx = fitCanvas(canvas, width, height);
+  const ctx = fitCanvas(canvas, full, height);
+  const width = barsRoom(full);
   ctx.font = `11px ${c.sans}`;
   ctx.textBaseline = "middle";
   for (const tick of offsetTicks(w, tickCount(width))) {
@@ -99,7 +109,7 @@ export function drawRuler(canvas: HTMLCanvasElement, w: Window, width: number, h
     ctx.fillRect(x, height - 6, 1, 6);
     ctx.fillStyle = c.text2;
     const room = ctx.measureText(tick.label).width;
-    ctx.textAlign = x + room + 4 > width ? "right" : "left";
+    ctx.textAlign = x + room + 4 > full ? "right" : "left";
     ctx.fillText(tick.label, ctx.textAlign === "right" ? x - 4 : x + 4, height / 2);
   }
 }

@@ -1,6 +1,6 @@
 /** One recycled row of the waterfall: a handful of DOM nodes whose text changes as rows scroll by. */
 import { formatDuration, groupDigits } from "../../model/format.ts";
-import { hasEvents, isError, parentMissing, statusOf, type Trace } from "../../model/skeleton.ts";
+import { hasEvents, isError, parentMissing, type Trace } from "../../model/skeleton.ts";
 import { siblingPlace } from "../../model/tree.ts";
 
 /** Deeper rows are not indented further; a number says how deep they are. */
@@ -22,6 +22,7 @@ export class Row {
   private readonly note = part("span", "wf-note");
   private readonly mark = diamond();
   private readonly time = part("div", "wf-time num");
+  private readonly shown = new Map<string, string>();
 
   constructor(id: string) {
     this.el.className = "wf-row";
@@ -36,6 +37,7 @@ export class Row {
 
   hide(): void {
     this.span = -1;
+    this.shown.delete("hidden");
     this.el.hidden = true;
   }
 
@@ -43,41 +45,73 @@ export class Row {
   show(t: Trace, i: number, row: number, folded: boolean, slot: number, force: boolean): void {
     if (this.span === i && !force) return;
     this.span = i;
-    this.el.hidden = false;
     const level = t.depth[i];
+    const indent = Math.min(level, MAX_INDENT) * INDENT_PX;
     const children = t.size[i] - 1;
-    this.name.style.paddingLeft = `${8 + Math.min(level, MAX_INDENT) * INDENT_PX}px`;
-    this.depth.textContent = level > MAX_INDENT ? String(level) : "";
-    this.fold.dataset["state"] = children === 0 ? "none" : folded ? "folded" : "open";
-    this.fold.textContent = children === 0 ? "" : folded ? `${groupDigits(children)}` : "";
-    this.swatch.dataset["slot"] = String(slot % 8);
-    if (slot >= 8) this.swatch.dataset["hatch"] = "";
-    else delete this.swatch.dataset["hatch"];
+    const fold = children === 0 ? "none" : folded ? "folded" : "open";
     const error = isError(t, i);
-    this.mark.style.display = error ? "" : "none";
-    const service = t.services[t.service[i]];
-    this.service.textContent = t.parent[i] >= 0 && t.service[t.parent[i]] === t.service[i] ? "" : service;
-    this.title.textContent = t.names[t.name[i]];
-    this.title.title = `${service}: ${t.names[t.name[i]]}`;
-    this.el.classList.toggle("error", error);
-    const notes = [parentMissing(t, i) ? "parent missing" : "", hasEvents(t, i) ? "•" : ""].filter((n) => n !== "");
-    this.note.textContent = notes.join(" ");
-    this.time.textContent = formatDuration(t.duration[i]);
-    this.el.setAttribute("aria-level", String(level + 1));
-    this.el.setAttribute("aria-rowindex", String(row + 1));
-    if (children > 0) this.el.setAttribute("aria-expanded", String(!folded));
-    else this.el.removeAttribute("aria-expanded");
-    this.el.setAttribute("aria-label", `${service}, ${t.names[t.name[i]]}, ${formatDuration(t.duration[i])}${error ? `, ${statusOf(t, i)}` : ""}`);
+    const own = t.parent[i] < 0 || t.service[t.parent[i]] !== t.service[i];
+    this.put("hidden", "", () => (this.el.hidden = false));
+    this.put("indent", String(indent), () => {
+      this.name.style.paddingLeft = `${8 + indent}px`;
+      this.name.style.backgroundSize = `${indent}px 100%`;
+    });
+    this.put("depth", level > MAX_INDENT ? String(level) : "", (v) => (this.depth.textContent = v));
+    this.put("fold", fold, (v) => (this.fold.dataset["state"] = v));
+    this.put("children", folded && children > 0 ? groupDigits(children) : "", (v) => (this.fold.textContent = v));
+    this.put("slot", String(slot), () => {
+      this.swatch.dataset["slot"] = String(slot % 8);
+      this.swatch.toggleAttribute("data-hatch", slot >= 8);
+    });
+    this.put("error", String(error), () => {
+      this.mark.style.display = error ? "" : "none";
+      this.el.classList.toggle("error", error);
+    });
+    this.put("service", own ? t.services[t.service[i]] : "", (v) => (this.service.textContent = v));
+    this.put("title", t.names[t.name[i]] || "(no name)", (v) => {
+      this.title.textContent = v;
+      this.title.title = v;
+    });
+    this.put("note", `${parentMissing(t, i) ? "parent missing " : ""}${hasEvents(t, i) ? "•" : ""}`, (v) => (this.note.textContent = v));
+    this.put("time", formatDuration(t.duration[i]), (v) => (this.time.textContent = v));
+    this.put("level", String(level + 1), (v) => this.el.setAttribute("aria-level", v));
+    this.put("row", String(row + 1), (v) => this.el.setAttribute("aria-rowindex", v));
+    this.put("expanded", fold, (v) => {
+      if (v === "none") this.el.removeAttribute("aria-expanded");
+      else this.el.setAttribute("aria-expanded", String(v === "open"));
+    });
   }
 
-  /** The place among its siblings is said for the selected row only: finding it walks the parent's children. */
+  /** How a search in the trace shows the row. */
+  find(state: "" | "hit" | "quiet"): void {
+    this.put("find", state, (v) => {
+      if (v === "") delete this.el.dataset["find"];
+      else this.el.dataset["find"] = v;
+    });
+  }
+
+  /** Touches the document only when the value changed: a write costs style and layout, a comparison nothing. */
+  private put(key: string, value: string, write: (value: string) => void): void {
+    if (this.shown.get(key) === value) return;
+    this.shown.set(key, value);
+    write(value);
+  }
+
+  /** The selected row says in words what the others leave to their cells, and its place among its siblings: finding that walks the parent's children. */
   select(t: Trace, on: boolean): void {
-    this.el.setAttribute("aria-selected", String(on));
-    this.el.classList.toggle("selected", on);
-    if (!on || this.span < 0) return;
-    const { place, of } = siblingPlace(t, this.span);
+    this.put("selected", String(on), (v) => {
+      this.el.setAttribute("aria-selected", v);
+      this.el.classList.toggle("selected", on);
+    });
+    if (!on || this.span < 0) {
+      if (this.el.hasAttribute("aria-label")) for (const name of ["aria-label", "aria-posinset", "aria-setsize"]) this.el.removeAttribute(name);
+      return;
+    }
+    const i = this.span;
+    const { place, of } = siblingPlace(t, i);
     this.el.setAttribute("aria-posinset", String(place));
     this.el.setAttribute("aria-setsize", String(of));
+    this.el.setAttribute("aria-label", `${t.services[t.service[i]]}, ${t.names[t.name[i]]}, ${formatDuration(t.duration[i])}${isError(t, i) ? ", error" : ""}, ${place} of ${of}`);
   }
 }
 

@@ -10,12 +10,11 @@
  * element may be, so past MAX_HEIGHT the scroll bar is a scaled picture of `top`: its
  * last pixel is the last row, and wheel steps move `top` directly.
  */
-import { onLook } from "../../base/theme.ts";
-import { canvasColours } from "../../base/theme.ts";
+import { canvasColours, onLook } from "../../base/theme.ts";
 import { clampWindow, fromPixel, pan, zoom, type Window } from "../../model/scale.ts";
 import type { Trace } from "../../model/skeleton.ts";
 import { reveal, rowOf, visibleRows, type Folds } from "../../model/tree.ts";
-import { drawBars } from "./drawBars.ts";
+import { barsRoom, drawBars } from "./drawBars.ts";
 import { Row } from "./row.ts";
 
 /** Firefox stops at about 17.9 million pixels, Chromium at 33.5 million. */
@@ -238,11 +237,11 @@ export class Waterfall {
     if (e.ctrlKey || e.metaKey) {
       e.preventDefault();
       const x = e.clientX - this.host.getBoundingClientRect().left - this.nameWidth - TIME_WIDTH;
-      const at = fromPixel(this.window, Math.max(0, x), this.barsWidth);
+      const at = fromPixel(this.window, Math.max(0, x), barsRoom(this.barsWidth));
       this.setWindow(zoom(this.window, at, 1.0015 ** e.deltaY, this.trace.end));
     } else if (e.shiftKey || Math.abs(e.deltaX) > Math.abs(e.deltaY)) {
       e.preventDefault();
-      this.panBy((e.deltaX || e.deltaY) / Math.max(1, this.barsWidth));
+      this.panBy((e.deltaX || e.deltaY) / barsRoom(this.barsWidth));
     } else if (this.scaled) {
       e.preventDefault();
       this.scrollTo(this.top + (e.deltaMode === 1 ? e.deltaY * this.rowHeight : e.deltaY));
@@ -325,8 +324,7 @@ export class Waterfall {
       row.show(this.trace, i, r, this.folds[i] === 1, this.slots[this.trace.service[i]], force);
       if (changed) {
         row.select(this.trace, i === this.selected);
-        row.el.classList.toggle("quiet", this.hit !== undefined && this.hit[i] === 0);
-        row.el.classList.toggle("hit", this.hit !== undefined && this.hit[i] === 1);
+        row.find(this.hit === undefined ? "" : this.hit[i] === 1 ? "hit" : "quiet");
       }
       if (i === this.selected) active = row.el.id;
       row.el.style.transform = `translateY(${offset + (r - first) * this.rowHeight}px)`;
