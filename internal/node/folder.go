@@ -1,0 +1,60 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// folder is the data folder, held by this process until closed.
+type folder struct {
+	path string
+	lock *os.File
+}
+
+// openFolder makes the folder when it is not there and takes its lock, so that
+// two processes never write into one folder.
+func openFolder(path string) (*folder, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if err := os.MkdirAll(path, 0o750); err != nil {
+		return nil, fmt.Errorf("data folder %s: %w: choose another with --data, or make it writable for this user", path, cause(err))
+	}
+	name := filepath.Join(path, "lock")
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o640)
+	if err != nil {
+		return nil, fmt.Errorf("data folder %s: %w: choose another with --data, or make it writable for this user", path, cause(err))
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		owner, _ := io.ReadAll(io.LimitReader(f, 32))
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("data folder %s is in use by process %s: stop that one, or choose another folder with --data", path, strings.TrimSpace(string(owner)))
+		}
+		return nil, fmt.Errorf("lock data folder %s: %w", path, err)
+	}
+	// The number is a help for people; the lock is the flock.
+	if err := f.Truncate(0); err == nil {
+		fmt.Fprintf(f, "%d\n", os.Getpid())
+	}
+	return &folder{path, f}, nil
+}
+
+func (f *folder) join(name string) string { return filepath.Join(f.path, name) }
+
+func (f *folder) close() error { return f.lock.Close() }
+
+// cause strips the path from an error of package os: the sentence has it already.
+func cause(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

@@ -1,0 +1,46 @@
+package node
+
+import (
+	"strconv"
+
+	"github.com/clew-dev/clew/internal/api"
+	"github.com/clew-dev/clew/internal/health"
+)
+
+// latencyBuckets are seconds.
+var latencyBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
+
+// observe counts a request to the APIs.
+func (n *Node) observe(o api.Observation) {
+	n.registry.Counter("clew_api_requests_total", "Requests to the page's port.", "route", o.Route, "code", strconv.Itoa(o.Status)).Add(1)
+	n.registry.Histogram("clew_api_request_duration_seconds", "Time from the request's head to the answer's end.", latencyBuckets, "route", o.Route).Observe(o.Took.Seconds())
+	n.registry.Counter("clew_api_response_bytes_total", "Bytes of answers' bodies as sent.", "route", o.Route).Add(float64(o.Bytes))
+}
+
+// collectStore mirrors the state of the store into metrics when they are read.
+func (n *Node) collectStore(r *health.Registry) {
+	s := n.store.Status()
+	gauge := func(name, help string, v float64) { r.Gauge(name, help).Set(v) }
+	gauge("clew_store_lag_bytes", "Acknowledged bytes of the log that are not yet visible.", float64(s.LagBytes))
+	gauge("clew_store_log_bytes", "Bytes of the log on disk.", float64(s.LogBytes))
+	gauge("clew_store_fresh_rows", "Rows in memory that no segment has yet.", float64(s.FreshRows))
+	gauge("clew_store_fresh_bytes", "Memory of those rows.", float64(s.FreshBytes))
+	gauge("clew_store_segments", "Segments on disk.", float64(s.Segments))
+	gauge("clew_store_spans", "Spans stored, fresh ones included.", float64(s.SpansStored))
+	gauge("clew_store_disk_bytes", "Bytes on disk: log, segments and manifest.", float64(s.DiskBytes))
+	gauge("clew_store_disk_budget_bytes", "Bytes that the store may take, 0 for no bound.", float64(s.DiskBudget))
+	gauge("clew_store_merges_running", "Merges that run now.", float64(s.MergesRunning))
+	gauge("clew_store_quarantined_segments", "Segments that cannot be read.", float64(s.Quarantined))
+	readOnly := 0.0
+	if s.ReadOnly != "" {
+		readOnly = 1
+	}
+	gauge("clew_store_read_only", "1 while nothing can be stored.", readOnly)
+	for reason, count := range s.Counters {
+		r.Mirror("clew_store_events_total", "Losses and events of the store by reason.", float64(count), "reason", reason)
+	}
+	l := n.store.Log().Stats()
+	r.Mirror("clew_wal_records_total", "Records made durable.", float64(l.Records))
+	r.Mirror("clew_wal_bytes_total", "Bytes of those records.", float64(l.Bytes))
+	r.Mirror("clew_wal_syncs_total", "Calls of fsync that made records durable.", float64(l.Syncs))
+}
