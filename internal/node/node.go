@@ -28,7 +28,7 @@ import (
 	"github.com/clew-dev/clew/internal/api"
 	"github.com/clew-dev/clew/internal/auth"
 	"github.com/clew-dev/clew/internal/charter"
-	"github.com/clew-dev/clew/internal/compat""
+	"github.com/clew-dev/clew/internal/compat"
 	"github.com/clew-dev/clew/internal/health"
 	"github.com/clew-dev/clew/internal/pipeline"
 	"github.com/clew-dev/clew/internal/receive"
