@@ -149,22 +149,29 @@ func (t *tree) open(c int32, next []int32, seen []bool) int32 {
 	return c
 }
 
-// services gives each row's service.name.
+// servicesOf lists the distinct service.names and the one of each resource. A
+// resource without one has the empty name.
 func servicesOf(b *telemetry.Batch) (names []string, ofResource []int) {
-	ofResource = make([]int, b.Resources.N)
-	at := map[string]int{"": 0}
-	names = []string{""}
-	if c := b.Resources.Find(telemetry.ScopeResource, telemetry.KeyServiceName, telemetry.TypeString); c != nil {
-		for i, row := range c.Rows {
-			name := c.Dict.Str(c.Codes[i])
-			n, ok := at[name]
-			if !ok {
-				n = len(names)
-				at[name] = n
-				names = append(names, name)
-			}
-			ofResource[row] = n
+	at := map[string]int{}
+	code := func(name string) int {
+		n, ok := at[name]
+		if !ok {
+			n = len(names)
+			at[name] = n
+			names = append(names, name)
 		}
+		return n
+	}
+	names, ofResource = []string{}, make([]int, b.Resources.N)
+	next := 0
+	c := b.Resources.Find(telemetry.ScopeResource, telemetry.KeyServiceName, telemetry.TypeString)
+	for row := range ofResource {
+		name := ""
+		if c != nil && next < len(c.Rows) && c.Rows[next] == uint32(row) {
+			name = c.Dict.Str(c.Codes[next])
+			next++
+		}
+		ofResource[row] = code(name)
 	}
 	return names, ofResource
 }

@@ -65,6 +65,29 @@ func keyValues(attrs []store.Attr) []keyValue {
 	return out
 }
 
+// spanAttributes names attributes as Tempo does in search results, without their
+// scope, and leaves out what has a column of its own.
+func spanAttributes(attrs []store.Attr) []keyValue {
+	var out []keyValue
+	for _, a := range attrs {
+		f, err := query.ParseField(a.Name)
+		switch {
+		case err != nil: // no field of the language: shown as the store names it
+			out = append(out, keyValue{a.Name, anyOf(a.Value)})
+		case f.Scope != telemetry.ScopeIntrinsic:
+			out = append(out, keyValue{f.Key, anyOf(a.Value)})
+		case f.Intrinsic == query.Name || f.Intrinsic == query.Duration:
+		default:
+			v := a.Value
+			if ns, ok := v.(int64); ok && f.Type() == query.TypeDuration {
+				v = time.Duration(ns).String()
+			}
+			out = append(out, keyValue{a.Name, anyOf(v)})
+		}
+	}
+	return out
+}
+
 type searchAnswer struct {
 	Traces  []foundTrace  `json:"traces"`
 	Metrics searchMetrics `json:"metrics"`
@@ -170,7 +193,7 @@ func foundTraceOf(f store.FoundTrace) foundTrace {
 	for i, s := range f.Found {
 		set.Spans[i] = foundSpan{
 			SpanID: s.SpanID.String(), Name: s.Name, Start: strconv.FormatInt(s.Start, 10), Duration: strconv.FormatInt(s.Duration, 10),
-			Attributes: keyValues(s.Attrs),
+			Attributes: spanAttributes(s.Attrs),
 		}
 	}
 	out.SpanSet, out.SpanSets = &set, []spanSet{set}
