@@ -1,7 +1,9 @@
 package node
 
 import (
+	"context"
 	"strconv"
+	"strings"
 
 	"github.com/clew-dev/clew/internal/api"
 	"github.com/clew-dev/clew/internal/health"
@@ -15,6 +17,15 @@ func (n *Node) observe(o api.Observation) {
 	n.registry.Counter("clew_api_requests_total", "Requests to the page's port.", "route", o.Route, "code", strconv.Itoa(o.Status)).Add(1)
 	n.registry.Histogram("clew_api_request_duration_seconds", "Time from the request's head to the answer's end.", latencyBuckets, "route", o.Route).Observe(o.Took.Seconds())
 	n.registry.Counter("clew_api_response_bytes_total", "Bytes of answers' bodies as sent.", "route", o.Route).Add(float64(o.Bytes))
+}
+
+// traceRequest begins the span of a request to an API. Files of the page and
+// questions of machines about the state are not worth a trace.
+func (n *Node) traceRequest(ctx context.Context, method, route, traceparent string) (context.Context, func(int, error)) {
+	if !strings.Contains(route, "/api/") || strings.HasSuffix(route, "/api/status") {
+		return ctx, func(int, error) {}
+	}
+	return n.tracer.Request(ctx, method, route, traceparent)
 }
 
 // collectStore mirrors the state of the store into metrics when they are read.

@@ -80,6 +80,9 @@ type Node struct {
 	ctx              context.Context
 }
 
+// SelfTenant holds the spans of Clew's own work, apart from those of its users.
+const SelfTenant = "clew"
+
 // parts of readiness.
 const (
 	partStore = "store"
@@ -224,7 +227,7 @@ func (n *Node) openEdges(mem memory) error {
 	var chain telemetry.Sink = n.tail
 	chain = pipeline.NewEnrich(chain, n.registry.Counter("clew_pipeline_renamed_attributes_total", "Attributes that were given their current name beside the old one."))
 	chain = pipeline.NewNormalise(chain, n.registry.Counter("clew_pipeline_unnamed_services_total", "Resources that came without a service.name."))
-	n.tracer = health.NewTracer(health.TracerOptions{Sink: chain, Tenant: auth.DefaultTenant, Version: health.ReadBuild().Version, Registry: n.registry, Logger: n.log})
+	n.tracer = health.NewTracer(health.TracerOptions{Sink: chain, Tenant: SelfTenant, Version: health.ReadBuild().Version, Registry: n.registry, Logger: n.log})
 	health.RegisterProcess(n.registry, n.started)
 	n.registry.OnCollect(n.collectStore)
 	var err error
@@ -253,7 +256,7 @@ func (n *Node) apiOptions() api.Options {
 		Page:  ui.FS(),
 		Mount: map[string]http.Handler{"/tempo/": compat.NewTempo(compat.TempoOptions{Store: n.store,
 			Limits: func() charter.Limits { return n.charter.Current().Limits() }, Ready: n.ready.Reason, Version: build.Version, Logger: n.log})},
-		Ready: n.ready.Reason, WriteMetrics: n.registry.WriteText, Observe: n.observe, Trace: n.tracer.Request,
+		Ready: n.ready.Reason, WriteMetrics: n.registry.WriteText, Observe: n.observe, Trace: n.traceRequest,
 		Build: api.Build{Version: build.Version, Revision: build.Revision, Go: build.Go}, Started: n.started, Logger: n.log,
 	}
 }
