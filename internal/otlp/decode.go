@@ -68,6 +68,10 @@ func (d *Decoder) DecodeTraces(b *telemetry.Builder, body []byte, now int64, lim
 // numbers or names, 64-bit integers strings or numbers, fields are named in lower camel
 // case or as in the .proto file.
 func (d *Decoder) DecodeTracesJSON(b *telemetry.Builder, body []byte, now int64, lim Limits) (Report, error) {
+	if cap(d.json) < len(body) {
+		// The protobuf form is shorter than the text: growing would cost more memory than this.
+		d.json = make([]byte, 0, len(body))
+	}
 	t := transcoder{in: body, out: d.json[:0]}
 	err := t.traces()
 	d.json = t.out

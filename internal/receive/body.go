@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -87,7 +88,7 @@ func (s *Server) read(w *work, b *body) ([]byte, error) {
 func (s *Server) fill(w *work, buf []byte, r io.Reader, before int64, b *body) ([]byte, error) {
 	for {
 		if len(buf) == cap(buf) {
-			room := max(2*cap(buf), step)
+			room := max(4*cap(buf), step) // what is left behind is at most a third of what is held
 			if room > int(b.max)+1 {
 				room = int(b.max) + 1
 			}
@@ -119,16 +120,19 @@ func (s *Server) fill(w *work, buf []byte, r io.Reader, before int64, b *body) (
 }
 
 // inflateZstd inflates w.sent into w.body. The decoder writes no further than the
-// room that is reserved; when that is too little, it starts again with more.
+// room that is reserved; when that is too little, it starts again with more. It has
+// several errors for too little room, one of which damage can cause as well: damaged
+// bytes are tried again, too, which costs a third more than reading them to the end.
 func (s *Server) inflateZstd(w *work, b *body) ([]byte, error) {
+	const usual = 12 // how much smaller traces become
 	var h zstd.Header
-	room := int64(4 * len(w.sent))
+	room := int64(usual * len(w.sent))
 	if err := h.Decode(w.sent); err == nil && h.HasFCS {
 		if h.FrameContentSize > uint64(b.max) {
 			return nil, b.tooLarge("inflated")
 		}
 		// The size is a claim of the sender. It is worth a first try if it is not absurd.
-		if size := int64(h.FrameContentSize); size < 256*int64(len(w.sent)) {
+		if size := int64(h.FrameContentSize); size < 4*room {
 			room = size
 		}
 	}
@@ -144,13 +148,26 @@ func (s *Server) inflateZstd(w *work, b *body) ([]byte, error) {
 			w.body = out
 			return out, nil
 		}
-		if !errors.Is(err, zstd.ErrDecoderSizeExceeded) {
-			return nil, s.broken(b, err)
+		for _, damage := range damages {
+			if errors.Is(err, damage) {
+				return nil, s.broken(b, err)
+			}
 		}
-		if room == b.max {
+		if room < b.max {
+			continue
+		}
+		if errors.Is(err, zstd.ErrDecoderSizeExceeded) || strings.Contains(err.Error(), "output bigger than") {
 			return nil, b.tooLarge("inflated")
 		}
+		return nil, s.broken(b, err)
 	}
+}
+
+// damages are errors of the decoder that more room does not mend.
+var damages = []error{
+	zstd.ErrMagicMismatch, zstd.ErrReservedBlockType, zstd.ErrCompressedSizeTooBig, zstd.ErrWindowSizeExceeded,
+	zstd.ErrWindowSizeTooSmall, zstd.ErrUnknownDictionary, zstd.ErrFrameSizeExceeded, zstd.ErrFrameSizeMismatch,
+	zstd.ErrCRCMismatch, io.ErrUnexpectedEOF,
 }
 
 // broken explains an error of reading: that of the connection, or else that of the decompressor.
