@@ -180,6 +180,9 @@ func (p *process) ask(ctx context.Context, method, path string, q url.Values, he
 	case resp.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("%s answered %s: %s", path, resp.Status, body[:min(len(body), 500)])
 	}
+	if want, got := header.Get("Accept"), resp.Header.Get("Content-Type"); want != "" && got != want {
+		return nil, fmt.Errorf("%s answered %s instead of %s", path, got, want)
+	}
 	if v == nil {
 		return body, nil
 	}
