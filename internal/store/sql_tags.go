@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -192,73 +191,6 @@ func (c *duckConn) freshChildren(ctx context.Context, src sources, sh *shape) (*
 	}
 	only := sources{fresh: []*telemetry.Batch{&flat.Batch}}
 	return c.freshBranch(ctx, only, &shape{leaves: []query.Expr{query.Const{Value: true}}, labels: []query.Field{attr}, within: sh.within})
-}
-
-// summaries counts spans by service, or by name and kind of one service. Entry
-// points are spans of kind server and consumer; what has none counts all its spans.
-func (d *duck) summaries(ctx context.Context, src sources, within query.Range, service *string) (out []Summary, err error) {
-	svc := query.Field{Scope: telemetry.ScopeResource, Key: telemetry.KeyServiceName}
-	sh := &shape{leaves: []query.Expr{query.Const{Value: true}}, within: within, duration: true,
-		labels: []query.Field{svc, query.IntrinsicField(query.Kind), query.IntrinsicField(query.Status)}}
-	if service != nil {
-		lit := query.Lit{Value: query.Value{Type: query.TypeString, Str: *service}}
-		sh.leaves[0] = query.Compare{Op: query.OpEq, L: query.Ref{Field: svc}, R: lit}
-		sh.labels[0] = query.IntrinsicField(query.Name)
-	}
-	err = d.do(ctx, 0, func(ctx context.Context, c *duckConn) error {
-		u, err := c.union(ctx, src.within(within), sh)
-		if err != nil {
-			return err
-		}
-		return c.rows(ctx, summarySQL(u, service != nil), func(v []any) error {
-			s, err := readSummary(v)
-			out = append(out, s)
-			return err
-		})
-	})
-	slices.SortFunc(out, func(a, b Summary) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind)) })
-	return out, err
-}
-
-func summarySQL(u *union, operations bool) string {
-	name, group := "''", "1"
-	if u.has("g0_s") {
-		name = "coalesce(g0_s, '')"
-	}
-	kind, status := "g1_e", "g2_e"
-	if !u.has("g1_e") {
-		return "SELECT 1 WHERE FALSE"
-	}
-	first, entry := "0", kind+" IN (2, 5)"
-	if operations {
-		first, group = kind, "1, 2"
-	}
-	inner := fmt.Sprintf(`SELECT %s AS name, %s AS kind, count(*) AS spans, count(*) FILTER (WHERE %s) AS entries,
- count(*) FILTER (WHERE %s = 2) AS errors, count(*) FILTER (WHERE %s AND %s = 2) AS entry_errors,
- quantile_disc(duration, [0.5, 0.95, 0.99]) AS q, quantile_disc(duration, [0.5, 0.95, 0.99]) FILTER (WHERE %s) AS eq, max(start) AS seen
- FROM %s GROUP BY %s`, name, first, entry, status, entry, status, entry, u.sql, group)
-	return `SELECT name, kind::INTEGER, spans, CASE WHEN entries > 0 THEN entries ELSE spans END, CASE WHEN entries > 0 THEN entry_errors ELSE errors END,
- CASE WHEN entries > 0 THEN eq ELSE q END, seen FROM (` + inner + ")"
-}
-
-func readSummary(v []any) (Summary, error) {
-	q, ok := v[5].([]any)
-	if !ok || len(q) != 3 {
-		return Summary{}, fmt.Errorf("quantiles %v have type %T", v[5], v[5])
-	}
-	num := func(x any) int64 {
-		n, isNum := x.(int64)
-		ok = ok && isNum
-		return n
-	}
-	name, isText := v[0].(string)
-	kind, isKind := v[1].(int32)
-	s := Summary{Name: name, Kind: uint8(kind), Spans: num(v[2]), Requests: num(v[3]), Errors: num(v[4]),
-		P50: num(q[0]), P95: num(q[1]), P99: num(q[2]), LastSeen: num(v[6])}
-	if !ok || !isText || !isKind {
-		return s, fmt.Errorf("summary %v has unexpected types", v)
-	}
-	return s, nil
 }
 
 // putValue sets an attribute of a span that is being built.
