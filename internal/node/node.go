@@ -253,7 +253,7 @@ func (n *Node) apiOptions() api.Options {
 	build := health.ReadBuild()
 	return api.Options{
 		Store: n.store, Auth: n.state, Limits: func() charter.Limits { return n.charter.Current().Limits() },
-		Page:  ui.FS(),
+		Page: ui.FS(),
 		Mount: map[string]http.Handler{"/tempo/": compat.NewTempo(compat.TempoOptions{Store: n.store,
 			Limits: func() charter.Limits { return n.charter.Current().Limits() }, Ready: n.ready.Reason, Version: build.Version, Logger: n.log})},
 		Ready: n.ready.Reason, WriteMetrics: n.registry.WriteText, Observe: n.observe, Trace: n.traceRequest,
