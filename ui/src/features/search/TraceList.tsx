@@ -28,7 +28,7 @@ export function TraceList({ traces, selected, onSelect }: Props) {
           <th scope="col">Root</th>
           <th scope="col" className="wide-only c-services">Services</th>
           <th scope="col" className="num c-duration">Duration</th>
-          <th scope="col" className="num c-count">Spans</th>
+          <th scope="col" className="num c-count c-spans">Spans</th>
           <th scope="col" className="num c-count">Errors</th>
           <th scope="col" className="num wide-only c-count">Matched</th>
         </tr>
@@ -90,7 +90,7 @@ function Row({ trace: t, longest, selected, onSelect }: { trace: FoundTrace; lon
           {formatDuration(t.duration)}
         </span>
       </td>
-      <td className="num">{groupDigits(t.spans)}</td>
+      <td className="num c-spans">{groupDigits(t.spans)}</td>
       <td className="num">{t.errors > 0 ? <ErrorMark>{groupDigits(t.errors)}</ErrorMark> : <span className="faint">0</span>}</td>
       <td className="num dim wide-only">{groupDigits(t.matched)}</td>
     </tr>

@@ -142,12 +142,19 @@ export class Waterfall {
     if (i < 0 || i >= this.trace.count) return;
     if (reveal(this.trace, this.folds, i)) this.folded();
     this.selected = i;
+    this.bringIntoView(i);
+    this.on.select(i);
+    this.draw(true);
+  }
+  private bringIntoView(i: number): void {
     const y = rowOf(this.rows, i) * this.rowHeight;
     const margin = Math.min(2 * this.rowHeight, this.height / 4);
     if (y < this.top + margin) this.scrollTo(y - margin);
     else if (y + this.rowHeight > this.top + this.height - margin) this.scrollTo(y + this.rowHeight - this.height + margin);
-    this.on.select(i);
-    this.draw(true);
+  }
+  private inView(i: number): boolean {
+    const y = rowOf(this.rows, i) * this.rowHeight;
+    return y + this.rowHeight > this.top && y < this.top + this.height;
   }
   /** Moves the selection by rows. */
   move(by: number): void {
@@ -196,6 +203,7 @@ export class Waterfall {
     return this.total > MAX_HEIGHT;
   }
   private resize(): void {
+    const keep = this.selected >= 0 && this.inView(this.selected);
     this.height = this.host.clientHeight;
     this.width = this.host.clientWidth;
     this.layer.style.height = `${this.height}px`;
@@ -211,6 +219,7 @@ export class Waterfall {
     this.host.setAttribute("aria-rowcount", String(this.rows.length));
     this.stretch();
     this.scrollTo(this.top);
+    if (keep) this.bringIntoView(this.selected);
     this.draw(true);
   }
   private stretch(): void {
