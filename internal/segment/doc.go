@@ -22,7 +22,7 @@
 // One Parquet file, in the order of its bytes:
 //
 //	PAR1
-//	column chunks, those of up to eight row groups column by column:
+//	column chunks, those of up to four row groups column by column:
 //	    [dictionary page] data page, data page …      page = header, body
 //	column index of the sorted column, offset index of every column
 //	CRC-32C of every page, four bytes each            ┐

@@ -95,6 +95,9 @@ func (s *sorter) arrange(sources []*telemetry.Batch, resources, scopes [][]uint3
 		i = j
 	}
 	s.content = nil
+	if len(s.keys) > 2*groupRows { // a whole flush, not one range of a merge
+		s.keys = nil
+	}
 	return o
 }
 

@@ -11,7 +11,7 @@ import (
 // slabGroups is the number of row groups that Write encodes column by column
 // before it turns to the next. The columns of a slab lie one after the other,
 // so that a scan of one column reads one stretch of the file.
-const slabGroups = 8
+const slabGroups = 4
 
 // Options are the choices of a caller of Write, Merge and Open. The zero value works.
 type Options struct {
