@@ -38,7 +38,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		pattern = "other"
 	}
 	out := newWriter(w, r)
-	ctx, endSpan := s.o.Trace(r.Context(), r.Method, pattern[strings.IndexByte(pattern, ' ')+1:], r.Header.Get("traceparent"))
+	ctx, endSpan := r.Context(), func(int, error) {}
+	if traced(pattern) {
+		ctx, endSpan = s.o.Trace(ctx, r.Method, pattern[strings.IndexByte(pattern, ' ')+1:], r.Header.Get("traceparent"))
+	}
 	r = r.WithContext(context.WithValue(ctx, writerKey{}, out))
 	defer func() {
 		p := recover()
@@ -68,6 +71,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.mux.ServeHTTP(out, r)
+}
+
+// traced tells questions about data, which are worth a span of our own, from the
+// rest. A span is data too: one for each look at the status would mean that the
+// store never comes to rest under who waits for it, or after a flush.
+func traced(pattern string) bool {
+	switch pattern {
+	case "other", "GET /ready", "GET /metrics", "GET /api/version", "GET /api/openapi.yaml", "GET /api/status", "GET /api/tail", "POST /api/flush":
+		return false
+	}
+	return !strings.HasPrefix(pattern, "GET /debug/")
 }
 
 // open wraps a handler that anybody may ask.

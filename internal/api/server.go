@@ -43,8 +43,8 @@ type Options struct {
 	Ready        func() string           // empty, or why the server is not ready
 	WriteMetrics func(io.Writer) error   // in the text format of Prometheus; nil: no /metrics
 	Observe      func(Observation)
-	// Trace begins the span of a request, named by method and path pattern; the
-	// function that it returns ends it.
+	// Trace begins the span of a request that asks about data, named by method and
+	// path pattern; the function that it returns ends it.
 	Trace       func(ctx context.Context, method, route, traceparent string) (context.Context, func(status int, err error))
 	Build       Build
 	Started     time.Time
