@@ -15,16 +15,7 @@ import (
 // in the trace, and one that can give a span has to hold within the range.
 func (c *duckConn) candidates(ctx context.Context, src sources, p *query.Plan, within query.Range,
 	load func(context.Context, []telemetry.TraceID) ([]*telemetry.Batch, error), f func(*telemetry.Batch, []query.Spanset) error) error {
-	read := src.within(within)
-	sh := &shape{leaves: p.Leaves, within: within}
-	if p.NeedsStructure {
-		read, sh.within = src, everything
-	}
-	var err error
-	if sh.trace, err = c.traceTable(ctx, src, p.Fields); err != nil {
-		return err
-	}
-	u, err := c.union(ctx, read, sh)
+	statement, err := c.candidateStatement(ctx, src, p, within)
 	if err != nil {
 		return err
 	}
@@ -47,7 +38,7 @@ func (c *duckConn) candidates(ctx context.Context, src sources, p *query.Plan, w
 		}
 		return ctx.Err()
 	}
-	err = c.rows(ctx, candidateSQL(p, within, u), func(v []any) error {
+	err = c.rows(ctx, statement, func(v []any) error {
 		id, err := traceID(v[0])
 		if err != nil {
 			return err
@@ -61,6 +52,23 @@ func (c *duckConn) candidates(ctx context.Context, src sources, p *query.Plan, w
 		return err
 	}
 	return evaluate()
+}
+
+func (c *duckConn) candidateStatement(ctx context.Context, src sources, p *query.Plan, within query.Range) (string, error) {
+	read := src.within(within)
+	sh := &shape{leaves: p.Leaves, within: within}
+	if p.NeedsStructure {
+		read, sh.within = src, everything
+	}
+	var err error
+	if sh.trace, err = c.traceTable(ctx, src, p.Fields); err != nil {
+		return "", err
+	}
+	u, err := c.union(ctx, read, sh)
+	if err != nil {
+		return "", err
+	}
+	return candidateSQL(p, within, u), nil
 }
 
 func candidateSQL(p *query.Plan, within query.Range, u *union) string {

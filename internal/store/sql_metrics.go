@@ -72,21 +72,29 @@ const bucketSQL = `(CASE WHEN v <= 1 THEN 0 ELSE CAST(ceil(log2(v)) AS INTEGER)
 
 // series groups all matched spans by labels and step in one statement.
 func (c *duckConn) series(ctx context.Context, src sources, o metricsSpec, leaf query.Expr) ([]query.Series, error) {
+	a, statement, err := c.seriesStatement(ctx, src, o, leaf)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.rows(ctx, statement, a.add); err != nil {
+		return nil, err
+	}
+	return a.finish(), nil
+}
+
+func (c *duckConn) seriesStatement(ctx context.Context, src sources, o metricsSpec, leaf query.Expr) (*assembly, string, error) {
 	m := o.plan.Metrics
 	sh := &shape{leaves: []query.Expr{leaf}, labels: m.By, arg: m.Arg, argOnly: true, within: o.steps.Range}
 	var err error
 	if sh.trace, err = c.traceTable(ctx, src, o.plan.Fields); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	u, err := c.union(ctx, src.within(o.steps.Range), sh)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	a := newAssembly(m, o.steps, u)
-	if err := c.rows(ctx, a.statement(u), a.add); err != nil {
-		return nil, err
-	}
-	return a.finish()
+	return a, a.statement(u), nil
 }
 
 // assembly turns the rows of a grouped answer into series.
@@ -266,11 +274,11 @@ func (a *assembly) set(labels []query.Label, step int64, v float64) error {
 	return nil
 }
 
-func (a *assembly) finish() ([]query.Series, error) {
+func (a *assembly) finish() []query.Series {
 	out := make([]query.Series, 0, len(a.lines))
 	for _, l := range a.lines {
 		out = append(out, *l)
 	}
 	query.SortSeries(out)
-	return out, nil
+	return out
 }

@@ -22,14 +22,15 @@ const base = int64(1_700_000_000_000_000_000)
 
 // randomSpans makes n spans in small traces with every kind of attribute: few
 // values, so that conditions hit, with types mixed under one key, NaN, −0, missing
-// parents, circles, events, links and keys that would break a careless statement.
+// parents, circles, resources without a service (when n is odd), events, links and keys that would break a careless statement.
 func randomSpans(rng *rand.Rand, n int) *telemetry.Batch {
 	b := telemetry.NewBuilder()
 	one := func(of ...string) []byte { return []byte(of[rng.IntN(len(of))]) }
+	everyService := n%2 == 0
 	for i := range 6 {
 		row := b.Resources.AddRow()
-		if i > 0 {
-			b.Resources.Col(telemetry.ScopeResource, []byte("service.name"), telemetry.TypeString).AddText(row, []byte([]string{"", "web", "cart", "db", "it's"}[i-1]))
+		if i > 0 || everyService {
+			b.Resources.Col(telemetry.ScopeResource, []byte("service.name"), telemetry.TypeString).AddText(row, []byte([]string{"", "web", "cart", "db", "it's"}[max(i-1, 0)]))
 		}
 		if i%2 == 0 {
 			b.Resources.Col(telemetry.ScopeResource, []byte("zone"), telemetry.TypeString).AddText(row, one("eu", "us"))

@@ -142,14 +142,14 @@ var arrangements = []string{"fresh", "mixed", "segments"}
 // TestSQLAgainstModel runs random queries over random traces, in memory, in
 // segments and in both, and compares every answer with that of the evaluator.
 func TestSQLAgainstModel(t *testing.T) {
-	rounds, queries := 2, 40
+	rounds, queries := 2, 30
 	if testing.Short() {
 		rounds, queries = 1, 15
 	}
 	ctx := context.Background()
 	for round := range rounds {
 		rng := rand.New(rand.NewPCG(uint64(round), 7))
-		all := randomSpans(rng, 400+300*round)
+		all := randomSpans(rng, 400+901*round)
 		dir := t.TempDir()
 		d := openTestDuck(t, dir)
 		var sets []*bench

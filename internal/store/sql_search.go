@@ -196,6 +196,14 @@ func (o searchSpec) keyColumn() string {
 
 // rank lets SQL order all matching traces.
 func (c *duckConn) rank(ctx context.Context, src sources, o searchSpec) ([]searchKey, error) {
+	statement, err := c.rankStatement(ctx, src, o)
+	if err != nil {
+		return nil, err
+	}
+	return c.keys(ctx, statement)
+}
+
+func (c *duckConn) rankStatement(ctx context.Context, src sources, o searchSpec) (string, error) {
 	p, _ := sqlPipeline(o.plan)
 	sh := &shape{leaves: p.leaves, labels: p.by, within: o.within, duration: o.order == OrderSlowest}
 	for _, s := range p.aggregates {
@@ -205,13 +213,13 @@ func (c *duckConn) rank(ctx context.Context, src sources, o searchSpec) ([]searc
 	}
 	var err error
 	if sh.trace, err = c.traceTable(ctx, src, o.plan.Fields); err != nil {
-		return nil, err
+		return "", err
 	}
 	u, err := c.union(ctx, src.within(o.within), sh)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	return c.keys(ctx, rankSQL(o, p, u))
+	return rankSQL(o, p, u), nil
 }
 
 func rankSQL(o searchSpec, p pipeline, u *union) string {
