@@ -193,8 +193,8 @@ test("the page works at 360 pixels wide without scrolling sideways", async () =>
     await page.goto(base + path);
     await page.locator("table.data tbody tr").first().waitFor();
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${path} scrolls sideways`);
-    const name = await page.locator("table.data tbody .root-name, table.data tbody .name-link").first().boundingBox();
-    assert.ok(name && name.width >= 60 && name.x + name.width <= 360, `names on ${path} can be read: ${JSON.stringify(name)}`);
+    const name = await page.locator("table.data tbody .root, table.data tbody .name-link").first().boundingBox();
+    assert.ok(name && name.width >= 90 && name.x + name.width <= 360, `names on ${path} can be read: ${JSON.stringify(name)}`);
     await shot(page, `narrow${path.replaceAll("/", "-")}`);
   }
   assert.deepEqual(faults, []);

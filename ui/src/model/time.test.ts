@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { barStep, clampWindow, fromPixel, offsetTicks, pan, toPixel, wallTicks, zoom } from "./scale.ts";
-import { ago, formatInstant, isRelative, parseInstant, rangeLabel, resolveRange, toRfc3339 } from "./time.ts";
+import { ago, DEFAULT_RANGE, formatInstant, isRelative, parseInstant, rangeAround, rangeLabel, resolveRange, toRfc3339 } from "./time.ts";
 
 const now = Date.UTC(2026, 0, 31, 14, 5, 9, 123);
 
@@ -45,6 +45,12 @@ test("instants keep their nanoseconds, also far in the future", () => {
   expect(formatInstant(4070908800000000001n, "utc", 9)).toBe("2099-01-01 00:00:00.000000001");
   expect(toRfc3339(now)).toBe("2026-01-31T14:05:09.123Z");
   expect([ago(now - 3000, now), ago(now - 125e3, now), ago(now - 7300e3, now), ago(now - 9e7, now), ago(now + 1e6, now)]).toEqual(["3 s ago", "2 min ago", "2 h ago", "1 d ago", "in the future"]);
+});
+
+test("like traces are looked for where the trace is: old, recent or ahead of the clock", () => {
+  expect(rangeAround(now - 50 * 60e3, now)).toEqual(DEFAULT_RANGE);
+  expect(rangeAround(now - 90 * 60e3, now)).toEqual({ from: "2026-01-31T12:05:09.123Z", to: "2026-01-31T13:05:09.123Z" });
+  expect(rangeAround(now + 86400e3, now)).toEqual({ from: "2026-02-01T13:35:09.123Z", to: "2026-02-01T14:35:09.123Z" });
 });
 
 describe("windows", () => {

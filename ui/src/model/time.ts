@@ -42,6 +42,13 @@ export function resolveRange(r: RangeText, nowMs: number): RangeMs | string {
   return { from, to };
 }
 
+/** The range in which something like a trace is looked for: the usual one while the trace is inside it, else an hour around its start. */
+export function rangeAround(startMs: number, nowMs: number): RangeText {
+  const half = 30 * 60e3;
+  if (startMs <= nowMs && startMs > nowMs - 2 * half) return DEFAULT_RANGE;
+  return { from: toRfc3339(startMs - half), to: toRfc3339(startMs + half) };
+}
+
 export function isRelative(r: RangeText): boolean {
   return r.from.startsWith("now") && r.to.startsWith("now");
 }

@@ -4,11 +4,14 @@ import type { Attribute } from "../../api/types.ts";
 import { CopyButton } from "../../base/parts.tsx";
 import { Icon } from "../../base/Icon.tsx";
 import { fieldOf, literal } from "../../model/query.ts";
+import { DEFAULT_RANGE, type RangeText } from "../../model/time.ts";
 
 interface Props {
   attributes: Attribute[];
   /** Scope in queries, such as "span"; without it values cannot be searched for. */
   scope?: "span" | "resource" | "event" | "link" | "instrumentation";
+  /** Where traces with the same value are looked for. */
+  range: RangeText;
   /** Only lines that contain this, in lower case. */
   filter?: string;
 }
@@ -16,11 +19,16 @@ interface Props {
 /** Types whose values a query can compare. */
 const COMPARABLE = new Set(["string", "int", "double", "bool"]);
 
+/** The range as a link carries it: the usual one is left out. */
+export function linked(r: RangeText): RangeText {
+  return r === DEFAULT_RANGE ? { from: "", to: "" } : r;
+}
+
 export function valueText(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-export function Attributes({ attributes, scope, filter = "" }: Props) {
+export function Attributes({ attributes, scope, range, filter = "" }: Props) {
   const shown = attributes
     .filter((a) => filter === "" || a.key.toLowerCase().includes(filter) || valueText(a.value).toLowerCase().includes(filter))
     .toSorted((a, b) => (a.key < b.key ? -1 : 1));
@@ -39,7 +47,7 @@ export function Attributes({ attributes, scope, filter = "" }: Props) {
               {field !== undefined && COMPARABLE.has(a.type) && (
                 <Link
                   to="/traces"
-                  search={{ q: `{ ${field} = ${literal(field, text, a.type)} }` }}
+                  search={{ q: `{ ${field} = ${literal(field, text, a.type)} }`, ...linked(range) }}
                   className="button quiet square"
                   title={`Find traces with this ${a.key}`}
                   aria-label={`Find traces with this ${a.key}`}

@@ -7,12 +7,13 @@ import { spanQuery } from "../../api/queries.ts";
 import type { SpanDetails, SpanEvent, SpanLink } from "../../api/types.ts";
 import { Icon } from "../../base/Icon.tsx";
 import { CopyButton, ErrorMark, ServiceName, State, useLate } from "../../base/parts.tsx";
+import { useNow } from "../../base/now.ts";
 import { useZone } from "../../base/zone.ts";
 import { exactNs, formatDuration, formatShare, groupDigits, plural } from "../../model/format.ts";
 import { fieldOf, quote } from "../../model/query.ts";
 import { endsBeforeStart, kindOf, parentMissing, spanId, statusOf, type Trace } from "../../model/skeleton.ts";
-import { formatInstant } from "../../model/time.ts";
-import { Attributes, valueText } from "./Attributes.tsx";
+import { formatInstant, rangeAround, type RangeText } from "../../model/time.ts";
+import { Attributes, linked, valueText } from "./Attributes.tsx";
 
 interface Props {
   trace: Trace;
@@ -23,6 +24,7 @@ interface Props {
 
 export function DetailPanel({ trace, span, onSelect, onClose }: Props) {
   const zone = useZone();
+  const range = rangeAround(Number(trace.startNs / 1_000_000n), useNow());
   const id = spanId(trace, span);
   const { data, error, isPlaceholderData } = useQuery({ ...spanQuery(trace.traceId, id, kindOf(trace, span)), placeholderData: keepPreviousData });
   const details = isPlaceholderData ? undefined : data;
@@ -56,7 +58,7 @@ export function DetailPanel({ trace, span, onSelect, onClose }: Props) {
         {endsBeforeStart(trace, span) && <p className="note">Its sender says that it ended before it started; it is drawn without length.</p>}
         <div className="panel-tools">
           <input className="input" placeholder="Filter attributes" aria-label="Filter attributes" value={filter} onChange={(e) => setFilter(e.target.value)} />
-          <Link className="button" to="/traces" search={{ q: `{ ${fieldOf("resource", "service.name")} = ${quote(service)} && name = ${quote(name)} }` }} title="Find traces with this operation">
+          <Link className="button" to="/traces" search={{ q: `{ ${fieldOf("resource", "service.name")} = ${quote(service)} && name = ${quote(name)} }`, ...linked(range) }} title="Find traces with this operation">
             <Icon name="filter" />
             Similar
           </Link>
@@ -67,7 +69,7 @@ export function DetailPanel({ trace, span, onSelect, onClose }: Props) {
       <div className="panel-body" tabIndex={0} role="region" aria-label="Attributes, events and links">
         {error && <State icon="warning" title="The details did not load"><p>{error.message}</p></State>}
         {waiting && [0, 1, 2, 3, 4, 5].map((k) => <div key={k} className="bone-row"><span className="bone bone-a" /><span className="bone bone-w1" /></div>)}
-        {details && <Details span={details} filter={filter.toLowerCase()} trace={trace} />}
+        {details && <Details span={details} filter={filter.toLowerCase()} trace={trace} range={range} />}
         <Section title="Identity" count={undefined}>
           <dl className="attributes">
             <Identity label="trace id" value={trace.traceId} />
@@ -126,13 +128,13 @@ function Section({ title, count, children }: { title: string; count: number | un
   );
 }
 
-function Details({ span, filter, trace }: { span: SpanDetails; filter: string; trace: Trace }) {
+function Details({ span, filter, trace, range }: { span: SpanDetails; filter: string; trace: Trace; range: RangeText }) {
   return (
     <>
       {span.sharedId > 0 && <p className="note">{plural(span.sharedId, "other record")} in this trace {span.sharedId === 1 ? "has" : "have"} the same span id.</p>}
       {span.marks.length > 0 && <p className="note">Marked on arrival: {span.marks.join(", ")}</p>}
       <Section title="Attributes" count={span.attributes.length}>
-        <Attributes attributes={span.attributes} scope="span" filter={filter} />
+        <Attributes attributes={span.attributes} scope="span" range={range} filter={filter} />
       </Section>
       {span.events.length > 0 && (
         <Section title="Events" count={span.events.length}>
@@ -140,7 +142,7 @@ function Details({ span, filter, trace }: { span: SpanDetails; filter: string; t
             {span.events.map((e, k) => (
               // Events have no id; their order within a span never changes.
               // oxlint-disable-next-line react/no-array-index-key
-              <Event key={k} event={e} filter={filter} />
+              <Event key={k} event={e} range={range} filter={filter} />
             ))}
           </ol>
         </Section>
@@ -149,13 +151,13 @@ function Details({ span, filter, trace }: { span: SpanDetails; filter: string; t
         <Section title="Links" count={span.links.length}>
           <ul className="links">
             {span.links.map((l) => (
-              <LinkLine key={`${l.traceId}${l.spanId}`} link={l} here={l.traceId === trace.traceId} />
+              <LinkLine key={`${l.traceId}${l.spanId}`} link={l} range={range} here={l.traceId === trace.traceId} />
             ))}
           </ul>
         </Section>
       )}
       <Section title="Resource" count={span.resource.length}>
-        <Attributes attributes={span.resource} scope="resource" filter={filter} />
+        <Attributes attributes={span.resource} scope="resource" range={range} filter={filter} />
       </Section>
       {(span.scope.name !== "" || span.scope.attributes.length > 0) && (
         <Section title="Instrumentation scope" count={undefined}>
@@ -165,6 +167,7 @@ function Details({ span, filter, trace }: { span: SpanDetails; filter: string; t
               ...(span.scope.version === "" ? [] : [{ key: "version", type: "string" as const, value: span.scope.version }]),
               ...span.scope.attributes,
             ]}
+            range={range}
             filter={filter}
           />
         </Section>
@@ -173,7 +176,7 @@ function Details({ span, filter, trace }: { span: SpanDetails; filter: string; t
   );
 }
 
-function Event({ event, filter }: { event: SpanEvent; filter: string }) {
+function Event({ event, filter, range }: { event: SpanEvent; filter: string; range: RangeText }) {
   const stack = event.attributes.find((a) => a.key === "exception.stacktrace");
   const rest = event.attributes.filter((a) => a !== stack);
   return (
@@ -182,20 +185,20 @@ function Event({ event, filter }: { event: SpanEvent; filter: string }) {
         {event.name === "exception" ? <ErrorMark>exception</ErrorMark> : <b>{event.name}</b>}
         <span className="faint num" title="After the span's start">+{formatDuration(event.time)}</span>
       </div>
-      {rest.length > 0 && <Attributes attributes={rest} scope="event" filter={filter} />}
+      {rest.length > 0 && <Attributes attributes={rest} scope="event" range={range} filter={filter} />}
       {stack && <pre className="stack mono">{valueText(stack.value)}</pre>}
     </li>
   );
 }
 
-function LinkLine({ link, here }: { link: SpanLink; here: boolean }) {
+function LinkLine({ link, here, range }: { link: SpanLink; here: boolean; range: RangeText }) {
   return (
     <li>
       <Link to="/trace/$traceId" params={{ traceId: link.traceId }} search={{ span: link.spanId }} className="link mono">
         <Icon name="link" />
         {here ? "this trace" : link.traceId.slice(0, 16)} · {link.spanId}
       </Link>
-      {link.attributes.length > 0 && <Attributes attributes={link.attributes} scope="link" />}
+      {link.attributes.length > 0 && <Attributes attributes={link.attributes} scope="link" range={range} />}
     </li>
   );
 }
