@@ -9,9 +9,6 @@ import (
 // DefaultTenant is the tenant of who names none while no token was ever made.
 const DefaultTenant = "default"
 
-// SelfTenant holds the traces of Clew itself.
-const SelfTenant = "clew-self"
-
 // Role is what a principal may do.
 type Role string
 

@@ -3,7 +3,7 @@
 //
 //	Registry   counters, gauges and histograms → Prometheus text on /metrics
 //	Readiness  a state and a reason per part   → /ready
-//	Tracer     spans of own requests           → the pipeline, as tenant clew-self
+//	Tracer     spans of own requests           → the pipeline, as a tenant of their own
 //
 // A metric is made once, when its part is built, with a fixed set of labels; no
 // label value ever comes from a sender, so that the number of series is known
