@@ -72,10 +72,10 @@ func (c *Cache) get(key cacheKey) any {
 	return e.Value.(*cacheItem).v
 }
 
-// put enters v. A thing larger than an eighth of the cache is not kept, so that
+// put enters v. A thing larger than a third of the cache is not kept, so that
 // one strange segment cannot push out all others.
 func (c *Cache) put(key cacheKey, v any, size int64) {
-	if c == nil || size > c.max/8 {
+	if c == nil || size > c.max/3 {
 		return
 	}
 	c.mu.Lock()

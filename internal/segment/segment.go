@@ -174,7 +174,7 @@ func (s *Segment) loadFooter(f wal.File, table byte, info *FileInfo) (*footer, e
 			pages += len(foot.groups[i].cols[j].pages)
 		}
 	}
-	s.cache.put(key, foot, int64(2*len(tail)+pages*24))
+	s.cache.put(key, foot, int64(len(tail)+pages*24))
 	return foot, nil
 }
 

@@ -16,7 +16,7 @@ import (
 // grows, and not at all while there are fewer segments than that.
 const (
 	mergeFanIn   = 16
-	mergeMaxRows = 8 << 20 // no merge makes a larger segment
+	mergeMaxRows = 4 << 20 // no merge makes a larger segment
 	maxFiles     = 32      // of a partition; beyond it the smallest neighbours merge whatever their level
 )
 
