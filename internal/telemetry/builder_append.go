@@ -192,10 +192,7 @@ func IndexRows(t *Table) *RowIndex {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, func(i, j int) int {
-		a, b := t.Cols[i], t.Cols[j]
-		return cmp.Or(cmp.Compare(a.Scope, b.Scope), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Type, b.Type))
-	})
+	slices.SortFunc(order, func(i, j int) int { return compareColumns(t.Cols[i], t.Cols[j]) })
 	for _, c := range t.Cols {
 		for _, r := range c.Rows {
 			x.start[r+1]++
@@ -215,8 +212,13 @@ func IndexRows(t *Table) *RowIndex {
 	return x
 }
 
+// compareColumns gives the order of the cells of a RowIndex.
+func compareColumns(a, b *Column) int {
+	return cmp.Or(cmp.Compare(a.Scope, b.Scope), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Type, b.Type))
+}
+
 // AppendRowKey appends a text that is equal for two rows exactly when they hold
-// the same values, given that the cells come from a RowIndex.
+// the same values, given that the cells are in the order of a RowIndex.
 func AppendRowKey(dst []byte, t *Table, cells []Cell) []byte {
 	for _, cell := range cells {
 		c := t.Cols[cell.Col]

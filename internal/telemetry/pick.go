@@ -50,6 +50,7 @@ func (b *Builder) AppendPicked(src *Batch, rows []uint32) {
 
 func (b *Builder) pickRow(t *TableBuilder, src *Table, row uint32, seen map[string]uint32) uint32 {
 	cells := RowCells(src, row)
+	slices.SortFunc(cells, func(i, j Cell) int { return compareColumns(src.Cols[i.Col], src.Cols[j.Col]) })
 	b.keyBuf = AppendRowKey(b.keyBuf[:0], src, cells)
 	to, ok := seen[string(b.keyBuf)]
 	if !ok {
