@@ -138,7 +138,9 @@ func (e *Embedded) Search(ctx context.Context, tenant string, p *query.Plan, o S
 		}
 	}
 	res := &SearchResult{}
-	res.Partial, res.Stats, err = e.ask(ctx, tenant, o.Range, func(v *view, src sources) error {
+	// No segment is left out by time here: relations and fields of the trace reach
+	// beyond the range. The query engine itself prunes what it scans.
+	res.Partial, res.Stats, err = e.ask(ctx, tenant, Range{}, func(v *view, src sources) error {
 		if o.Cursor == "" {
 			page.MaxSeq, page.Expired = v.maxSeq, v.expired
 		} else if page.Expired != v.expired {
@@ -190,8 +192,8 @@ func describe(f *found, p *query.Plan, o SearchOptions) FoundTrace {
 		if s.Start[i] < s.Start[first] {
 			first = i
 		}
-		end = max(end, s.Start[i]+max(s.Duration[i], 0))
-		if s.Parent[i].IsZero() && (root < 0 || s.Start[i] < s.Start[root]) {
+		end = max(end, query.SaturatingAdd(s.Start[i], max(s.Duration[i], 0)))
+		if s.Parent[i].IsZero() && (root < 0 || cmp.Or(cmp.Compare(s.Start[i], s.Start[root]), cmp.Compare(s.SpanID[i].Uint64(), s.SpanID[root].Uint64())) < 0) {
 			root = i
 		}
 	}
@@ -201,7 +203,7 @@ func describe(f *found, p *query.Plan, o SearchOptions) FoundTrace {
 		root = first
 	}
 	out.RootService, out.RootName = services[s.Resource[root]], s.Names.Str(s.Name[root])
-	out.Start, out.Duration = s.Start[first], end-s.Start[first]
+	out.Start, out.Duration = s.Start[first], query.SaturatingSub(end, s.Start[first])
 	for _, name := range sortedKeys(byService) {
 		out.Services = append(out.Services, *byService[name])
 	}
@@ -238,7 +240,7 @@ func fieldAttrs(r *query.Reader, p *query.Plan, row int) []Attr {
 		if f.Scope == telemetry.ScopeIntrinsic {
 			continue // a span shows its own anyway
 		}
-		if v, ok := r.One(f, row); ok {
+		for _, v := range r.Values(f, row) {
 			if a := (Attr{f.String(), anyValue(v)}); !slices.Contains(out, a) {
 				out = append(out, a)
 			}
@@ -278,7 +280,7 @@ func (e *Embedded) Metrics(ctx context.Context, tenant string, p *query.Plan, o 
 	for i := range steps.N {
 		res.Times = append(res.Times, steps.Start+int64(i)*steps.Step)
 	}
-	res.Partial, res.Stats, err = e.ask(ctx, tenant, o.Range, func(v *view, src sources) error {
+	res.Partial, res.Stats, err = e.ask(ctx, tenant, Range{}, func(v *view, src sources) error {
 		series, err := e.duck.metrics(ctx, src, metricsSpec{plan: p, steps: steps, timeout: o.Timeout, load: v.loader()})
 		if err != nil {
 			return err
