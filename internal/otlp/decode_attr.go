@@ -220,8 +220,33 @@ func (l *attrList) put(d *Decoder, items []attr, row uint32) (dropped int) {
 	return dropped
 }
 
+// shortField reads the length-delimited field at the beginning of b if it has the tag
+// and a length of one or two bytes; otherwise data is nil and nothing is known.
+func shortField(b []byte, tag byte) (data, rest []byte) {
+	if len(b) < 2 || b[0] != tag {
+		return nil, nil
+	}
+	n, from := int(b[1]), 2
+	if n >= 0x80 {
+		if len(b) < 3 || b[2] >= 0x80 {
+			return nil, nil
+		}
+		n, from = n&0x7f|int(b[2])<<7, 3
+	}
+	if n > len(b)-from {
+		return nil, nil
+	}
+	return b[from : from+n], b[from+n:]
+}
+
 // keyValue reads the two fields of a KeyValue. No value is the same as an empty one.
 func keyValue(body []byte) (key, value []byte, err error) {
+	// Nearly every attribute is a short key and then a value, and nothing else.
+	if key, rest := shortField(body, 0x0a); key != nil {
+		if value, rest = shortField(rest, 0x12); value != nil && len(rest) == 0 {
+			return key, value, nil
+		}
+	}
 	c := cursor{rest: body}
 	have := false
 	for c.next() {

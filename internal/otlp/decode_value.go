@@ -24,6 +24,15 @@ const (
 
 // anyValue reads the fields of an AnyValue. The last one of the wire is the one that is set.
 func anyValue(body []byte) (kind anyKind, num uint64, data []byte, err error) {
+	// Nearly every value is one short string or one integer.
+	if data, rest := shortField(body, byte(anyString)<<3|wireBytes); data != nil && len(rest) == 0 {
+		return anyString, 0, data, nil
+	}
+	if len(body) > 1 && body[0] == byte(anyInt)<<3|wireVarint {
+		if num, n := uvarint(body[1:]); n > 0 && n == len(body)-1 {
+			return anyInt, num, nil, nil
+		}
+	}
 	c := cursor{rest: body}
 	for c.next() {
 		if c.num > uint32(anyIndex) {
