@@ -64,7 +64,7 @@ function Row({ trace: t, longest, selected, onSelect }: { trace: FoundTrace; lon
           <button type="button" className="chevron" aria-expanded={selected} aria-label={`Matching spans of ${t.rootName}`} onClick={() => onSelect(selected ? "" : t.traceId)}>
             <Icon name={selected ? "down" : "right"} small />
           </button>
-          {today ? instant.slice(11) : instant.slice(5)}
+          {today ? instant.slice(11) : instant.slice(5, 19)}
         </span>
       </td>
       <td>
