@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
@@ -12,21 +13,45 @@ import (
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
-// background flushes, merges and expires until Close. It wakes on a nudge and
-// every second; an error is logged and tried again with the next second.
+// Pace of the background work.
+const (
+	lookEvery  = time.Second
+	scrubEvery = time.Minute // one segment each time
+)
+
+// background runs flushes and expiry in one loop and merges in another, so that
+// a long merge never holds up a flush: what is fresh would fill its memory. A
+// third reads segments for damage. All end with Close.
 func (e *Embedded) background() {
-	defer e.loops.Done()
-	tick := time.NewTicker(time.Second)
+	e.loops.Go(func() {
+		e.repeat("flush", lookEvery, e.wakeFlush, func() error {
+			e.noteFree()
+			return errors.Join(e.flushIfDue(), e.expire())
+		})
+	})
+	e.loops.Go(func() {
+		e.repeat("merge", lookEvery, e.wakeMerge, func() error { return e.mergeAll(e.ctx) })
+	})
+	var last uint64
+	e.loops.Go(func() {
+		e.repeat("scrub", scrubEvery, nil, func() error { last = e.scrubAfter(last); return nil })
+	})
+}
+
+// repeat calls work on every wake and at least so often. An error is logged when
+// it is another one than before, and the work tried again.
+func (e *Embedded) repeat(name string, every time.Duration, wake <-chan struct{}, work func() error) {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	last := ""
 	for {
 		select {
 		case <-e.ctx.Done():
 			return
-		case <-e.wake:
+		case <-wake:
 		case <-tick.C:
 		}
-		err := errors.Join(e.flushIfDue(), e.mergeAll(e.ctx), e.expire())
+		err := work()
 		switch {
 		case err == nil:
 			last = ""
@@ -34,15 +59,64 @@ func (e *Embedded) background() {
 			return
 		case err.Error() != last:
 			last = err.Error()
-			e.o.Logger.Error("background work of the store", "err", err)
+			e.o.Logger.Error("background work of the store", "work", name, "err", err)
 		}
 	}
 }
 
-// nudge wakes the background loop without waiting for it.
-func (e *Embedded) nudge() {
+// scrubAfter verifies the first segment with an id over last, or the very first
+// when there is none, and gives its id.
+func (e *Embedded) scrubAfter(last uint64) uint64 {
+	var next, first *handle
+	e.mu.Lock()
+	for _, t := range e.tenants {
+		for _, h := range t.segments {
+			if h.broken.Load() != nil {
+				continue
+			}
+			if first == nil || h.ID < first.ID {
+				first = h
+			}
+			if h.ID > last && (next == nil || h.ID < next.ID) {
+				next = h
+			}
+		}
+	}
+	h := cmp.Or(next, first)
+	if h == nil {
+		e.mu.Unlock()
+		return 0
+	}
+	h.refs++
+	e.mu.Unlock()
+	v := &view{e: e, segments: []*handle{h}}
+	defer v.release()
+	if err := h.seg.VerifyAll(); err != nil {
+		e.quarantine(h, err)
+	}
+	e.counters.add("segments_scrubbed", 1)
+	return h.ID
+}
+
+// noteFree remembers the free space of the data folder's file system for Admit.
+func (e *Embedded) noteFree() {
+	if free, err := freeSpace(e.o.Dir); err == nil {
+		e.free.Store(free)
+	}
+}
+
+func freeSpace(dir string) (int64, error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(filepath.Clean(dir), &st); err != nil {
+		return 0, fmt.Errorf("free space of %s: %w", dir, err)
+	}
+	return int64(st.Bavail) * st.Bsize, nil
+}
+
+// nudge wakes a background loop without waiting for it.
+func nudge(wake chan struct{}) {
 	select {
-	case e.wake <- struct{}{}:
+	case wake <- struct{}{}:
 	default:
 	}
 }
@@ -88,6 +162,9 @@ func (e *Embedded) Admit(tenant string) error {
 	if e.readOnly != "" {
 		return telemetry.RetryError(telemetry.KindUnavailable, 30*time.Second, "the store is read-only: %s", e.readOnly)
 	}
+	if free := e.free.Load(); free < e.o.DiskReserve {
+		return telemetry.RetryError(telemetry.KindExhausted, 30*time.Second, "the disk of %s has %d MiB left, %d MiB are kept free: make room, or lower retention.disk in the charter", e.o.Dir, free>>20, e.o.DiskReserve>>20)
+	}
 	bytes := int64(0)
 	for _, t := range e.tenants {
 		t.mu.Lock()
@@ -95,7 +172,7 @@ func (e *Embedded) Admit(tenant string) error {
 		t.mu.Unlock()
 	}
 	if bytes >= e.o.FreshBytes {
-		e.nudge()
+		nudge(e.wakeFlush)
 	}
 	if bytes >= 2*e.o.FreshBytes {
 		return telemetry.RetryError(telemetry.KindExhausted, time.Second, "the store is %d MiB behind and writes it to disk now: send again in a second", bytes>>20)
@@ -195,11 +272,10 @@ func byReceipt(a, b *handle) int {
 // reserve reports whether a merge may write size bytes more: a merge needs its
 // sources' size again until it commits.
 func (e *Embedded) reserve(size int64) error {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(filepath.Clean(e.o.Dir), &st); err != nil {
+	free, err := freeSpace(e.o.Dir)
+	if err != nil {
 		return err
 	}
-	free := int64(st.Bavail) * st.Bsize
 	if free < size+e.o.DiskReserve {
 		return telemetry.Errorf(telemetry.KindExhausted, "%d MiB free, a merge needs %d MiB", free>>20, (size+e.o.DiskReserve)>>20)
 	}

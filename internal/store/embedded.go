@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/clew-dev/clew/internal/segment"
@@ -109,7 +110,10 @@ type Embedded struct {
 	idSeq      uint64
 	counters   counters
 
-	wake   chan struct{} // asks the background loop to look at once
+	free atomic.Int64 // of the file system, as of the last look
+
+	wakeFlush, wakeMerge chan struct{} // ask a background loop to look at once
+
 	stop   context.CancelFunc
 	ctx    context.Context
 	loops  sync.WaitGroup
@@ -136,7 +140,7 @@ type tenant struct {
 // acknowledged span is visible again.
 func Open(ctx context.Context, o Options) (*Embedded, error) {
 	o.setDefaults()
-	e := &Embedded{o: o, tenants: map[string]*tenant{}, wake: make(chan struct{}, 1), cache: segment.NewCache(o.CacheBytes)}
+	e := &Embedded{o: o, tenants: map[string]*tenant{}, wakeFlush: make(chan struct{}, 1), wakeMerge: make(chan struct{}, 1), cache: segment.NewCache(o.CacheBytes)}
 	e.counters.init()
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	if err := o.FS.MkdirAll(filepath.Join(o.Dir, "segments"), 0o755); err != nil {
@@ -169,6 +173,7 @@ func Open(ctx context.Context, o Options) (*Embedded, error) {
 	}); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
+	e.noteFree()
 	if err := e.replay(ctx); err != nil {
 		e.duck.Close()
 		return nil, fmt.Errorf("open store: %w", err)
@@ -176,8 +181,7 @@ func Open(ctx context.Context, o Options) (*Embedded, error) {
 	e.mu.Lock()
 	e.ready = true
 	e.mu.Unlock()
-	e.loops.Add(1)
-	go e.background()
+	e.background()
 	return e, nil
 }
 

@@ -114,7 +114,7 @@ func (e *Embedded) flush(ctx context.Context) error {
 		e.o.Logger.Warn("log not truncated", "err", err)
 	}
 	e.o.Logger.Info("flushed", "rows", rows, "segments", len(handles), "took", time.Since(began))
-	e.nudge()
+	nudge(e.wakeMerge)
 	return nil
 }
 

@@ -19,8 +19,9 @@ var counterNames = []string{
 	"spans_expired",        // removed by retention or a disk budget
 	"flushes_failed",
 	"merges_failed",
-	"merges_postponed", // not enough free space
-	"tail_missed",      // rows that a tail reader was too slow for
+	"merges_postponed",  // not enough free space
+	"segments_scrubbed", // read for damage in the background
+	"tail_missed",       // rows that a tail reader was too slow for
 }
 
 func (c *counters) init() {
