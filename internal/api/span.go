@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/clew-dev/clew/internal/query"
 	"github.com/clew-dev/clew/internal/telemetry"
@@ -44,7 +43,7 @@ type scopeJSON struct {
 
 type eventJSON struct {
 	Name              string          `json:"name"`
-	Time              int64           `json:"time"` // after the start of the trace
+	Time              int64           `json:"time"` // after the start of the span
 	Attributes        []attributeJSON `json:"attributes"`
 	DroppedAttributes int64           `json:"droppedAttributes"`
 }
@@ -95,7 +94,6 @@ func spanOf(b *telemetry.Batch, row uint32) spanJSON {
 	resource, ofResource := rowAttrs(&b.Resources, s.Resource[row])
 	scope, ofScope := rowAttrs(&b.Scopes, s.Scope[row])
 	services, serviceOf := servicesOf(b)
-	traceStart := slices.Min(s.Start)
 	out := spanJSON{
 		TraceID: s.TraceID[row].String(), SpanID: s.SpanID[row].String(), ParentID: idOrNone(s.Parent[row]),
 		Service: services[serviceOf[s.Resource[row]]], Name: s.Names.Str(s.Name[row]),
@@ -114,7 +112,7 @@ func spanOf(b *telemetry.Batch, row uint32) spanJSON {
 		if of == row {
 			attrs, more := rowAttrs(&b.Events.Table, uint32(i))
 			out.Events = append(out.Events, eventJSON{
-				b.Events.Names.Str(b.Events.Name[i]), query.SaturatingSub(b.Events.Time[i], traceStart), attrs, countOf(more, telemetry.KeyDroppedAttributes),
+				b.Events.Names.Str(b.Events.Name[i]), query.SaturatingSub(b.Events.Time[i], s.Start[row]), attrs, countOf(more, telemetry.KeyDroppedAttributes),
 			})
 		}
 	}

@@ -130,7 +130,7 @@ export type SkeletonHeader = {
 
 export type SpanEvent = {
   name: string;
-  /** Nanoseconds after the trace's start. */
+  /** Nanoseconds after the span's start. */
   time: number;
   attributes: Attribute[];
   droppedAttributes: number;
