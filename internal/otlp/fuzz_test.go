@@ -42,7 +42,11 @@ func seeds(f *testing.F) [][]byte {
 			out = append(out, bent)
 		}
 	}
-	return append(out, nil, inSpan(), inSpan(msg(9, msg(2, msg(5, bytes.Repeat([]byte{0x0a, 0x00}, 50))))), bytes.Repeat([]byte{0x0a, 0x00}, 500))
+	noIDs, err := proto.Marshal(wrap(&tracepb.Span{TraceId: newGen(1).id(16), SpanId: newGen(1).id(8), Links: []*tracepb.Span_Link{{TraceState: "s"}}}))
+	if err != nil {
+		f.Fatal(err)
+	}
+	return append(out, nil, noIDs, inSpan(), inSpan(msg(9, msg(2, msg(5, bytes.Repeat([]byte{0x0a, 0x00}, 50))))), bytes.Repeat([]byte{0x0a, 0x00}, 500))
 }
 
 // spentOver runs read and gives what it allocates over 40 times its input and 1 MiB: a

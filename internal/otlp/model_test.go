@@ -71,7 +71,7 @@ func ofMessage(td *tracepb.TracesData) []modelSpan {
 					m.Events = append(m.Events, modelChild{Time: e.TimeUnixNano, Name: e.Name, Attrs: pbAttrs(e.Attributes, e.DroppedAttributesCount)})
 				}
 				for _, l := range s.Links {
-					m.Links = append(m.Links, modelChild{Trace: string(l.TraceId), ID: string(l.SpanId), State: l.TraceState, Flags: l.Flags,
+					m.Links = append(m.Links, modelChild{Trace: linkID(l.TraceId, 16), ID: linkID(l.SpanId, 8), State: l.TraceState, Flags: l.Flags,
 						Attrs: pbAttrs(l.Attributes, l.DroppedAttributesCount)})
 				}
 				out = append(out, m)
@@ -79,6 +79,14 @@ func ofMessage(td *tracepb.TracesData) []modelSpan {
 		}
 	}
 	return out
+}
+
+// linkID gives the id of a link; no id and the id of zeros are the same in a Batch.
+func linkID(id []byte, n int) string {
+	if len(id) == 0 {
+		id = make([]byte, n)
+	}
+	return string(id)
 }
 
 func pbAttrs(kvs []*commonpb.KeyValue, dropped uint32) modelAttrs {

@@ -29,9 +29,12 @@ type reservation struct {
 	held int64
 }
 
-// cover reserves what is missing to n bytes, in whole steps, and reports whether there is room.
+// cover reserves what is missing to n bytes, in whole steps as far as the budget has
+// them, and reports whether there is room.
 func (r *reservation) cover(n int64) bool {
-	n = (n + step - 1) / step * step
+	if whole := (n + step - 1) / step * step; whole <= r.b.max {
+		n = whole
+	}
 	if n <= r.held {
 		return true
 	}

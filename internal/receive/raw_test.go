@@ -311,6 +311,31 @@ func TestOverload(t *testing.T) {
 	}
 }
 
+// TestLargestRequestPassesAlone asserts that the smallest budget that New allows is
+// enough for one request of nearly the largest size that compression does not make smaller.
+func TestLargestRequestPassesAlone(t *testing.T) {
+	const size = 1<<20 + 1234
+	r := start(t, func(o *receive.Options) { o.MaxRequestBytes, o.MaxInflightBytes = size, 2*size })
+	c := sender(t, r)
+	noise := make([]byte, size-400) // compression adds some bytes to noise
+	for i, g := 0, uint64(1); i < len(noise); i++ {
+		g = g*6364136223846793005 + 1442695040888963407
+		noise[i] = byte(g >> 56)
+	}
+	body := inSpan(attr("k", msg(7, noise)))
+	for _, encoding := range []string{"identity", "gzip", "zstd"} {
+		packed := pack(t, encoding, body)
+		if len(packed) < size-1000 || len(packed) > size {
+			t.Fatalf("%s: %d bytes, want nearly %d", encoding, len(packed), size)
+		}
+		for range 2 {
+			if a, err := c.sendHTTP(protobufType, encoding, packed); err != nil || a.verdict != "ok" {
+				t.Errorf("%s, %d bytes: %+v, %v", encoding, len(packed), a, err)
+			}
+		}
+	}
+}
+
 // TestUnfinishedMessages opens many calls that declare the largest size and send
 // nothing: they hold next to nothing, and others are served meanwhile.
 func TestUnfinishedMessages(t *testing.T) {

@@ -93,7 +93,7 @@ func New(o Options) (*Server, error) {
 	setDefault(&o.RetryAfter, time.Second)
 	// One request of the largest size holds its compressed and its inflated bytes. It
 	// must pass when nothing else is in flight, or it would be refused for ever.
-	if least := 2 * (o.MaxRequestBytes + step); o.MaxInflightBytes < least {
+	if least := 2 * o.MaxRequestBytes; o.MaxInflightBytes < least {
 		return nil, telemetry.Errorf(telemetry.KindInvalid,
 			"%d bytes in flight are too few for one compressed request of %d bytes; allow at least %d", o.MaxInflightBytes, o.MaxRequestBytes, least)
 	}
