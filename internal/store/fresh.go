@@ -20,7 +20,9 @@ type generation struct {
 	runs               []*telemetry.Builder
 	bases              []uint32 // first row number of each run within the generation
 	rows               uint32
-	bytes              int64
+	bytes              int64 // of all runs; of the open one as of measured rows, plus what was sent since
+	openBytes          int64 // of the open run in bytes
+	measured           int   // rows of the open run when it was measured
 	ids                idTable
 	born               time.Time // of the first row
 	minStart, maxStart int64
@@ -59,10 +61,10 @@ func (g *generation) append(b *telemetry.Batch, hashes []uint64, keep []bool, se
 		r.Reset(b.Tenant)
 		g.runs = append(g.runs, r)
 		g.bases = append(g.bases, g.rows)
+		g.openBytes, g.measured = 0, 0
 		n++
 	}
 	run := g.runs[n-1]
-	before := run.Batch.Bytes()
 	if g.rows == 0 {
 		g.born, g.minSeq = now, seq
 		g.minStart, g.maxStart = b.Spans.Start[0], b.Spans.Start[0]
@@ -77,7 +79,24 @@ func (g *generation) append(b *telemetry.Batch, hashes []uint64, keep []bool, se
 		g.rows++
 		g.minStart, g.maxStart = min(g.minStart, b.Spans.Start[i]), max(g.maxStart, b.Spans.Start[i])
 	}
-	g.bytes += run.Batch.Bytes() - before
+	g.measure(run, b)
+}
+
+// measureEvery is how many rows the open run grows by before its memory is added
+// up again: with thousands of columns that costs more than the rows do.
+const measureEvery = 4096
+
+// measure keeps bytes true enough for a bound: what was sent is more than what it
+// adds to a run that shares its texts.
+func (g *generation) measure(run *telemetry.Builder, added *telemetry.Batch) {
+	now := g.openBytes
+	if run.Batch.Spans.N-g.measured >= measureEvery || g.measured == 0 {
+		now, g.measured = run.Batch.Bytes(), run.Batch.Spans.N
+	} else {
+		now += added.Bytes()
+	}
+	g.bytes += now - g.openBytes
+	g.openBytes = now
 }
 
 // snapshot gives the runs as immutable batches, oldest first.
