@@ -185,6 +185,7 @@ func (n *Node) servePage() {
 
 func (n *Node) openStore(ctx context.Context, mem memory) error {
 	limits, retention := n.charter.Current().Limits(), n.charter.Current().Retention()
+	logBytes := logBound(retention.Disk)
 	failed := make(chan error, 1) // the log calls once
 	var err error
 	n.store, err = store.Open(ctx, store.Options{
@@ -192,7 +193,7 @@ func (n *Node) openStore(ctx context.Context, mem memory) error {
 		OpenLog: func(notBefore wal.Position) (*wal.Log, error) {
 			return wal.Open(n.folder.join("log"), wal.Options{
 				NotBefore: notBefore, Logger: n.log, Delay: 2 * time.Millisecond,
-				MaxBytes: max(1<<30, 8*mem.fresh), MaxRecordBytes: 64 << 20, MaxPendingBytes: 128 << 20,
+				MaxBytes: logBytes, MaxRecordBytes: 64 << 20, MaxPendingBytes: 128 << 20,
 				OnFailure: func(err error) { failed <- err },
 			})
 		},
@@ -200,7 +201,7 @@ func (n *Node) openStore(ctx context.Context, mem memory) error {
 			r := n.charter.Current().RetentionOf(tenant)
 			return store.Retention{Age: r.Age, DiskBytes: r.Disk}
 		},
-		FreshBytes: mem.fresh, ClockSkew: retention.ClockSkew, DiskBudget: retention.Disk,
+		FreshBytes: mem.fresh, LogBytes: logBytes, ClockSkew: retention.ClockSkew, DiskBudget: retention.Disk,
 		QueryMemory: mem.query, QuerySlots: limits.QueryConcurrency, QueryTimeout: limits.QueryTimeout,
 		MaxSeries: limits.Series, CacheBytes: mem.cache,
 	})
@@ -255,10 +256,22 @@ func (n *Node) apiOptions() api.Options {
 		Store: n.store, Auth: n.state, Limits: func() charter.Limits { return n.charter.Current().Limits() },
 		Page: ui.FS(),
 		Mount: map[string]http.Handler{"/tempo/": compat.NewTempo(compat.TempoOptions{Store: n.store,
-			Limits: func() charter.Limits { return n.charter.Current().Limits() }, Ready: n.ready.Reason, Version: build.Version, Logger: n.log})},
-		Ready: n.ready.Reason, WriteMetrics: n.registry.WriteText, Observe: n.observe, Trace: n.traceRequest,
+			Limits: func() charter.Limits { return n.charter.Current().Limits() }, Ready: n.whyNotReady, Version: build.Version, Logger: n.log})},
+		Ready: n.whyNotReady, WriteMetrics: n.registry.WriteText, Observe: n.observe, Trace: n.traceRequest,
 		Build: api.Build{Version: build.Version, Revision: build.Revision, Go: build.Go}, Started: n.started, Logger: n.log,
 	}
+}
+
+// logBound is what the log may hold of the disk's budget: a quarter, at most 1 GiB
+// and at least two of the largest records.
+func logBound(disk int64) int64 { return max(min(1<<30, disk/4), 192<<20) }
+
+// whyNotReady is empty while the node can serve.
+func (n *Node) whyNotReady() string {
+	if why := n.ready.Reason(); why != "" {
+		return why
+	}
+	return n.store.ReadOnly()
 }
 
 // Ready is closed when the node serves.

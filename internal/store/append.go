@@ -1,6 +1,9 @@
 package store
 
 import (
+	"time"
+
+	"github.com/clew-dev/clew/internal/query"
 	"github.com/clew-dev/clew/internal/telemetry"
 	"github.com/clew-dev/clew/internal/wal"
 )
@@ -15,7 +18,9 @@ func (e *Embedded) Append(b *telemetry.Batch, seq int64, _, end wal.Position) er
 		return err
 	}
 	if b.Spans.N > 0 {
-		e.appendRows(t, b, seq)
+		if err := e.appendRows(t, b, seq); err != nil {
+			return err
+		}
 	}
 	e.mu.Lock()
 	e.maxSeq = max(e.maxSeq, seq)
@@ -24,7 +29,7 @@ func (e *Embedded) Append(b *telemetry.Batch, seq int64, _, end wal.Position) er
 	return nil
 }
 
-func (e *Embedded) appendRows(t *tenant, b *telemetry.Batch, seq int64) {
+func (e *Embedded) appendRows(t *tenant, b *telemetry.Batch, seq int64) error {
 	s := &b.Spans
 	hashes := make([]uint64, s.N)
 	first, last := s.Start[0], s.Start[0]
@@ -40,7 +45,10 @@ func (e *Embedded) appendRows(t *tenant, b *telemetry.Batch, seq int64) {
 		t.mu.Lock()
 		epoch, recent := t.epoch, t.recent
 		t.mu.Unlock()
-		stored = e.findStored(b, hashes, recent, first, last)
+		var err error
+		if stored, err = e.findStored(t, b, hashes, recent, first, last); err != nil {
+			return err
+		}
 		t.mu.Lock()
 		if t.epoch == epoch {
 			break
@@ -68,17 +76,18 @@ func (e *Embedded) appendRows(t *tenant, b *telemetry.Batch, seq int64) {
 				same, other = same || was, other || differs
 			}
 		}
-		inBatch.each(h, func(row uint32) bool {
-			if s.TraceID[row] != s.TraceID[i] || s.SpanID[row] != s.SpanID[i] || s.Kind[row] != s.Kind[i] {
-				return true
-			}
-			if sameRecord(b, row, b, uint32(i)) {
-				same = true
-			} else {
-				other = true
-			}
-			return !same
-		})
+		known := 0
+		if !same {
+			inBatch.each(h, func(row uint32) bool {
+				known++
+				if s.TraceID[row] != s.TraceID[i] || s.SpanID[row] != s.SpanID[i] || s.Kind[row] != s.Kind[i] {
+					return true
+				}
+				same = sameRecord(b, row, b, uint32(i))
+				other = other || !same
+				return !same
+			})
+		}
 		switch {
 		case same:
 			drop(i)
@@ -87,17 +96,20 @@ func (e *Embedded) appendRows(t *tenant, b *telemetry.Batch, seq int64) {
 			s.Marks[i] |= telemetry.MarkIDCollision
 			e.counters.add("id_collisions", 1)
 		}
-		inBatch.add(h, uint32(i))
+		if known < sameIDRows {
+			inBatch.add(h, uint32(i))
+		}
 		kept++
 	}
 	if n := s.N - kept; n > 0 {
 		e.counters.add("duplicates_dropped", int64(n))
 	}
 	if kept == 0 {
-		return
+		return nil
 	}
 	t.active.append(b, hashes, keep, seq, e.o.Now())
 	t.notify(kept)
+	return nil
 }
 
 // storedVerdicts says of rows of a batch whether segments hold them; nil: none of them.
@@ -110,12 +122,13 @@ func (v storedVerdicts) verdict(i int) (same, other bool) {
 
 // findStored looks for the rows of b in segments. Only rows whose identity a
 // filter of a recent flush may hold, or that could be in a segment older than
-// those filters, are looked for at all.
-func (e *Embedded) findStored(b *telemetry.Batch, hashes []uint64, recent []*recentIDs, first, last int64) storedVerdicts {
-	v := e.view(b.Tenant, Range{Start: first, End: last + 1})
+// those filters, are looked for at all. A segment that cannot be read for a
+// passing reason is an unavailable error: the sender repeats, and one is kept.
+func (e *Embedded) findStored(t *tenant, b *telemetry.Batch, hashes []uint64, recent []*recentIDs, first, last int64) (storedVerdicts, error) {
+	v := e.pin(t, Range{Start: first, End: query.SaturatingAdd(last, 1)})
 	defer v.release()
 	if len(v.segments) == 0 {
-		return nil
+		return nil, nil
 	}
 	oldest := int64(1<<63 - 1) // rows received before it are in no recent filter
 	var near []*recentIDs
@@ -125,8 +138,8 @@ func (e *Embedded) findStored(b *telemetry.Batch, hashes []uint64, recent []*rec
 			near = append(near, r)
 		}
 	}
-	var out storedVerdicts
-	seen := map[storedTrace]*telemetry.Batch{}
+	out := storedVerdicts{}
+	seen := map[storedTrace]*storedRows{}
 	s := &b.Spans
 	for i, h := range hashes {
 		suspect := false
@@ -137,22 +150,21 @@ func (e *Embedded) findStored(b *telemetry.Batch, hashes []uint64, recent []*rec
 			}
 		}
 		for _, seg := range v.segments {
-			m := seg.meta
-			if s.Start[i] < m.MinStart || s.Start[i] > m.MaxStart || (!suspect && m.MinSeq >= oldest) || !e.mayContain(seg, s.TraceID[i]) {
+			if s.Start[i] < seg.meta.MinStart || s.Start[i] > seg.meta.MaxStart || (!suspect && seg.meta.MinSeq >= oldest) || seg.broken.Load() != nil {
 				continue
 			}
-			same, other := e.lookIn(seg, b, i, seen)
-			if same || other {
-				if out == nil {
-					out = storedVerdicts{}
-				}
+			rows, err := e.storedTrace(seg, s.TraceID[i], seen)
+			if err != nil {
+				return nil, err
+			}
+			if same, other := rows.find(b, i); same || other {
 				x := out[i]
 				x.same, x.other = x.same || same, x.other || other
 				out[i] = x
 			}
 		}
 	}
-	return out
+	return out, nil
 }
 
 type storedTrace struct {
@@ -160,27 +172,46 @@ type storedTrace struct {
 	trace   telemetry.TraceID
 }
 
-// lookIn compares row i of b with what the segment holds of its trace; seen
-// keeps the traces read for this batch.
-func (e *Embedded) lookIn(h *handle, b *telemetry.Batch, i int, seen map[storedTrace]*telemetry.Batch) (same, other bool) {
-	s := &b.Spans
-	key := storedTrace{h.ID, s.TraceID[i]}
-	stored, ok := seen[key]
-	if !ok {
-		var err error
-		if stored, err = h.seg.Trace(key.trace); err != nil {
-			e.quarantine(h, err)
+// storedRows is a trace as a segment has it, and its rows by span id.
+type storedRows struct {
+	b    *telemetry.Batch // nil: the segment does not have the trace
+	rows map[telemetry.SpanID][]uint32
+}
+
+// storedTrace reads a trace once for all rows of a batch.
+func (e *Embedded) storedTrace(h *handle, id telemetry.TraceID, seen map[storedTrace]*storedRows) (*storedRows, error) {
+	key := storedTrace{h.ID, id}
+	if r := seen[key]; r != nil {
+		return r, nil
+	}
+	r := &storedRows{}
+	seen[key] = r
+	b, err := h.seg.Trace(id)
+	if err != nil {
+		if why := e.unreadable(h, err); h.broken.Load() == nil {
+			return nil, telemetry.RetryError(telemetry.KindUnavailable, time.Second, "look for repeats: %s", why)
 		}
-		seen[key] = stored
 	}
-	if stored == nil {
-		return false, false
+	if r.b = b; b == nil {
+		return r, nil
 	}
-	for j := range stored.Spans.N {
-		if stored.Spans.SpanID[j] != s.SpanID[i] || stored.Spans.Kind[j] != s.Kind[i] {
+	r.rows = map[telemetry.SpanID][]uint32{}
+	for row, span := range b.Spans.SpanID {
+		r.rows[span] = append(r.rows[span], uint32(row))
+	}
+	return r, nil
+}
+
+// find compares row i of b with the stored rows of its ids and kind.
+func (r *storedRows) find(b *telemetry.Batch, i int) (same, other bool) {
+	for n, row := range r.rows[b.Spans.SpanID[i]] {
+		if n == sameIDRows {
+			break
+		}
+		if r.b.Spans.Kind[row] != b.Spans.Kind[i] {
 			continue
 		}
-		if sameRecord(stored, uint32(j), b, uint32(i)) {
+		if sameRecord(r.b, row, b, uint32(i)) {
 			return true, other
 		}
 		other = true

@@ -92,7 +92,7 @@ func (e *Embedded) scrubAfter(last uint64) uint64 {
 	v := &view{e: e, segments: []*handle{h}}
 	defer v.release()
 	if err := h.seg.VerifyAll(); err != nil {
-		e.quarantine(h, err)
+		e.unreadable(h, err)
 	}
 	e.counters.add("segments_scrubbed", 1)
 	return h.ID
@@ -100,8 +100,15 @@ func (e *Embedded) scrubAfter(last uint64) uint64 {
 
 // noteFree remembers the free space of the data folder's file system for Admit.
 func (e *Embedded) noteFree() {
-	if free, err := freeSpace(e.o.Dir); err == nil {
-		e.free.Store(free)
+	free, err := freeSpace(e.o.Dir)
+	if err != nil {
+		return
+	}
+	e.free.Store(free)
+	if free > e.o.DiskReserve {
+		if err := e.layBallast(); err != nil {
+			e.o.Logger.Debug("ballast not laid", "err", err)
+		}
 	}
 }
 
@@ -135,7 +142,7 @@ func (e *Embedded) freshBytes() int64 {
 
 func (e *Embedded) flushIfDue() error {
 	e.mu.Lock()
-	due := e.flushRetry != 0
+	due := e.flushRetry != 0 || int64(e.log.End()-max(e.manifest.cursor, e.log.Start())) > e.o.LogBytes/2
 	bytes := int64(0)
 	now := e.o.Now()
 	for _, t := range e.tenants {
@@ -151,6 +158,10 @@ func (e *Embedded) flushIfDue() error {
 	return e.flush(e.ctx)
 }
 
+// freshBound is how many times FreshBytes fresh rows may take, those that are
+// being flushed included, before senders are asked to wait.
+const freshBound = 3
+
 // Admit implements Store. What was acknowledged is never evicted unstored, so when
 // memory or disk cannot take more the sender is asked to wait.
 func (e *Embedded) Admit(tenant string) error {
@@ -165,17 +176,21 @@ func (e *Embedded) Admit(tenant string) error {
 	if free := e.free.Load(); free < e.o.DiskReserve {
 		return telemetry.RetryError(telemetry.KindExhausted, 30*time.Second, "the disk of %s has %d MiB left, %d MiB are kept free: make room, or lower retention.disk in the charter", e.o.Dir, free>>20, e.o.DiskReserve>>20)
 	}
-	bytes := int64(0)
+	active, all := int64(0), int64(0)
 	for _, t := range e.tenants {
 		t.mu.Lock()
-		bytes += t.active.bytes
+		active += t.active.bytes
+		if t.flushingGen != nil {
+			all += t.flushingGen.bytes
+		}
 		t.mu.Unlock()
 	}
-	if bytes >= e.o.FreshBytes {
+	all += active
+	if active >= e.o.FreshBytes {
 		nudge(e.wakeFlush)
 	}
-	if bytes >= 2*e.o.FreshBytes {
-		return telemetry.RetryError(telemetry.KindExhausted, time.Second, "the store is %d MiB behind and writes it to disk now: send again in a second", bytes>>20)
+	if all >= freshBound*e.o.FreshBytes {
+		return telemetry.RetryError(telemetry.KindExhausted, time.Second, "the store is %d MiB behind and writes it to disk now: send again in a second", all>>20)
 	}
 	return nil
 }
@@ -186,6 +201,16 @@ func (e *Embedded) SetReadOnly(reason string) {
 	e.mu.Lock()
 	e.readOnly = reason
 	e.mu.Unlock()
+}
+
+// logShare is the part of the disk budget that the log may hold: one of so many.
+const logShare = 4
+
+// ReadOnly says why nothing can be stored, or is empty.
+func (e *Embedded) ReadOnly() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.readOnly
 }
 
 // expire drops segments by age of receipt and, oldest first, by the disk budgets
@@ -205,7 +230,9 @@ func (e *Embedded) expire() error {
 		h *handle
 	}
 	var all []owned
-	total := e.log.Bytes()
+	// The log empties itself by flushes: what it holds over its share is not taken
+	// from the segments.
+	total := e.manifest.journal.Bytes() + min(e.log.Bytes(), e.o.DiskBudget/logShare)
 	for _, name := range sortedKeys(e.tenants) {
 		t := e.tenants[name]
 		keep := e.o.Retention(name)
@@ -214,12 +241,12 @@ func (e *Embedded) expire() error {
 		slices.SortFunc(mine, byReceipt)
 		for i := len(mine) - 1; i >= 0; i-- { // newest first: the oldest go over the budget
 			m := mine[i].meta
-			bytes += m.Bytes
+			bytes += mine[i].size()
 			if (keep.Age > 0 && m.MaxSeq < now-int64(keep.Age)) || (keep.DiskBytes > 0 && bytes > keep.DiskBytes) {
 				mark(t, mine[i])
 				continue
 			}
-			total += m.Bytes
+			total += mine[i].size()
 			all = append(all, owned{t, mine[i]})
 		}
 	}
@@ -228,7 +255,7 @@ func (e *Embedded) expire() error {
 		if e.o.DiskBudget == 0 || total <= e.o.DiskBudget {
 			break
 		}
-		total -= o.h.meta.Bytes
+		total -= o.h.size()
 		mark(o.t, o.h)
 	}
 	if len(drop) == 0 {
@@ -247,7 +274,9 @@ func (e *Embedded) expire() error {
 	}
 	slices.Sort(c.Remove)
 	e.mu.Unlock()
-	if _, err := e.commit(c); err != nil {
+	if err := e.commitRemoval(c); errors.Is(err, errStale) {
+		return nil // a merge was faster; the next look sees what it made
+	} else if err != nil {
 		return err
 	}
 	e.mu.Lock()

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,7 @@ type Options struct {
 	FreshAge     time.Duration // age of the oldest fresh row at which they are flushed; default 15 min
 	ClockSkew    time.Duration // a start further from its receipt counts as received then when a partition is chosen; default 24 h
 	DiskBudget   int64         // bytes of the whole folder, log included; 0: none
+	LogBytes     int64         // what the log may hold; at half of it a flush is due; default 1 GiB
 	DiskReserve  int64         // free space of the file system below which nothing is admitted; default 256 MiB
 	QueryMemory  int64         // DuckDB's memory_limit; default 160 MiB
 	QueryThreads int           // default: number of processors
@@ -74,6 +76,7 @@ func (o *Options) setDefaults() {
 	def((*int64)(&o.FreshAge), int64(15*time.Minute))
 	def((*int64)(&o.ClockSkew), int64(24*time.Hour))
 	def(&o.DiskReserve, 256<<20)
+	def(&o.LogBytes, 1<<30)
 	def(&o.QueryMemory, 160<<20)
 	def((*int64)(&o.QueryTimeout), int64(30*time.Second))
 	def(&o.CacheBytes, 32<<20)
@@ -92,6 +95,7 @@ type Embedded struct {
 	cache *segment.Cache
 	duck  *duck
 
+	commitMu sync.Mutex // one record of the manifest at a time; taken before mu
 	mu       sync.Mutex // guards tenants, their segments, and handle refs; taken before tenant.mu
 	tenants  map[string]*tenant
 	manifest *manifest
@@ -138,18 +142,22 @@ type tenant struct {
 // Open reads the manifest, removes what no manifest record names, opens every
 // segment and replays the log after the cursor. It returns when every
 // acknowledged span is visible again.
-func Open(ctx context.Context, o Options) (*Embedded, error) {
+func Open(ctx context.Context, o Options) (_ *Embedded, err error) {
 	o.setDefaults()
 	e := &Embedded{o: o, tenants: map[string]*tenant{}, wakeFlush: make(chan struct{}, 1), wakeMerge: make(chan struct{}, 1), cache: segment.NewCache(o.CacheBytes)}
 	e.counters.init()
 	e.ctx, e.stop = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			e.abandon()
+		}
+	}()
 	if err := o.FS.MkdirAll(filepath.Join(o.Dir, "segments"), 0o755); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	if err := o.FS.SyncDir(o.Dir); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	var err error
 	if e.manifest, err = openManifest(o.FS, filepath.Join(o.Dir, "manifest")); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
@@ -162,7 +170,8 @@ func Open(ctx context.Context, o Options) (*Embedded, error) {
 		// Folders that the lost records named must not be taken for garbage.
 		e.damaged = fmt.Sprintf("the manifest lost %d bytes to damage: segments that it does not name any more are kept on disk but not read; restore %s from a backup to read them", d.CorruptBytes+d.MissingBytes, filepath.Join(o.Dir, "manifest"))
 		e.o.Logger.Error("manifest damaged", "lost_bytes", d.CorruptBytes+d.MissingBytes)
-	} else if err := e.sweep(); err != nil {
+	}
+	if err := e.sweep(e.damaged == ""); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	if e.log, err = o.OpenLog(e.manifest.cursor); err != nil {
@@ -175,7 +184,6 @@ func Open(ctx context.Context, o Options) (*Embedded, error) {
 	}
 	e.noteFree()
 	if err := e.replay(ctx); err != nil {
-		e.duck.Close()
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	e.mu.Lock()
@@ -185,15 +193,26 @@ func Open(ctx context.Context, o Options) (*Embedded, error) {
 	return e, nil
 }
 
+// abandon gives back what a failed Open has taken.
+func (e *Embedded) abandon() {
+	e.stop()
+	if e.duck != nil {
+		e.duck.Close()
+	}
+	if e.log != nil {
+		e.log.Close()
+	}
+	if e.manifest != nil {
+		e.manifest.journal.Close()
+	}
+}
+
 // openSegments opens what the manifest names. A segment that cannot be opened is
 // quarantined: it stays on disk, answers say that they are partial.
 func (e *Embedded) openSegments() error {
 	for _, id := range slices.Sorted(maps.Keys(e.manifest.segments)) {
 		a := e.manifest.segments[id]
 		h, err := e.openHandle(a)
-		if h == nil {
-			return err
-		}
 		if err != nil {
 			e.quarantine(h, err)
 		}
@@ -206,66 +225,84 @@ func (e *Embedded) openSegments() error {
 	return nil
 }
 
-// openHandle opens the files of an entry of the manifest. With an error it still
-// returns a handle, without the files, when the entry itself could be read.
+// openHandle opens the files of an entry of the manifest. With an error the
+// handle has no files.
 func (e *Embedded) openHandle(a added) (*handle, error) {
-	meta, err := a.meta()
+	dir := filepath.Join(e.o.Dir, a.folder())
+	h := &handle{added: a, meta: &segment.Meta{}}
+	meta, err := readMeta(e.o.FS, dir, &a)
 	if err != nil {
-		return nil, err
+		return h, err
 	}
-	h := &handle{added: a, meta: meta}
-	h.seg, err = segment.Open(e.o.FS, filepath.Join(e.o.Dir, a.folder()), meta, segment.Options{Cache: e.cache})
+	h.meta = meta
+	h.seg, err = segment.Open(e.o.FS, dir, meta, segment.Options{Cache: e.cache})
 	return h, err
 }
+
+// size is what the segment takes on disk.
+func (h *handle) size() int64 { return h.meta.Bytes + int64(h.MetaBytes) }
 
 // quarantine takes a segment out of every later view and says so once.
 func (e *Embedded) quarantine(h *handle, cause error) {
 	reason := cause.Error()
 	if h.broken.CompareAndSwap(nil, &reason) {
 		e.counters.add("segments_quarantined", 1)
-		e.counters.add("segments_quarantined", 1)
 		e.o.Logger.Error("segment quarantined", "segment", h.folder(), "err", cause)
 	}
 }
 
-// sweep removes folders that no manifest record names: halves of a flush or merge
-// that a crash interrupted, and segments whose removal it did.
-func (e *Embedded) sweep() error {
+// unreadable deals with an error of reading a segment and says why an answer is
+// partial. Damage takes the segment out of every later view; what may pass, as
+// too many open files does, only leaves it out of this answer.
+func (e *Embedded) unreadable(h *handle, cause error) string {
+	var kinded *telemetry.Error
+	if errors.Is(cause, os.ErrNotExist) || (errors.As(cause, &kinded) && kinded.Kind == telemetry.KindInternal) {
+		e.quarantine(h, cause)
+		return h.why()
+	}
+	e.counters.add("read_errors", 1)
+	e.o.Logger.Warn("segment not read", "segment", h.folder(), "err", cause)
+	return "segment " + h.folder() + " could not be read this time: " + cause.Error()
+}
+
+// sweep looks at every folder below segments that no manifest record names: what a
+// crash left of a flush, a merge or a removal. Their numbers are not used again,
+// because a removal may not be durable yet; with remove they are removed.
+func (e *Embedded) sweep(remove bool) error {
 	known := map[string]bool{}
 	for _, a := range e.manifest.segments {
 		known[filepath.Join(e.o.Dir, a.folder())] = true
 	}
-	root := filepath.Join(e.o.Dir, "segments")
-	tenants, err := e.o.FS.ReadDir(root)
-	if err != nil {
-		return err
-	}
-	for _, t := range tenants {
-		partitions, err := e.o.FS.ReadDir(filepath.Join(root, t.Name()))
+	var at func(dir string, depth int) error
+	at = func(dir string, depth int) error {
+		entries, err := e.o.FS.ReadDir(dir)
 		if err != nil {
 			return err
 		}
-		for _, p := range partitions {
-			at := filepath.Join(root, t.Name(), p.Name())
-			folders, err := e.o.FS.ReadDir(at)
-			if err != nil {
-				return err
-			}
-			for _, f := range folders {
-				if dir := filepath.Join(at, f.Name()); !known[dir] {
-					e.o.Logger.Info("unreferenced segment removed", "folder", dir)
-					// Its number is not used again: the removal may not be durable yet.
-					if id, err := strconv.ParseUint(strings.TrimSuffix(f.Name(), tempSuffix), 16, 64); err == nil {
-						e.idSeq = max(e.idSeq, id+1)
-					}
-					if err := removeFolder(e.o.FS, dir); err != nil {
-						return err
-					}
+		for _, f := range entries {
+			path := filepath.Join(dir, f.Name())
+			switch {
+			case !f.IsDir() || known[path]: // a plain file is nobody's of ours
+			case depth > 0:
+				if err := at(path, depth-1); err != nil {
+					return err
+				}
+			default:
+				if id, err := strconv.ParseUint(strings.TrimSuffix(f.Name(), tempSuffix), 16, 64); err == nil {
+					e.idSeq = max(e.idSeq, id+1)
+				}
+				if !remove {
+					continue
+				}
+				e.o.Logger.Info("unreferenced segment removed", "folder", path)
+				if err := removeFolder(e.o.FS, path); err != nil {
+					return err
 				}
 			}
 		}
+		return nil
 	}
-	return nil
+	return at(filepath.Join(e.o.Dir, "segments"), 2) // tenant, partition, segment
 }
 
 // removeFolder removes a folder of plain files. What is gone already is no error.
@@ -315,6 +352,12 @@ func (e *Embedded) replay(ctx context.Context) error {
 		}
 		start, end, record, err := r.Next()
 		if errors.Is(err, io.EOF) {
+			lost := e.log.Recovery().Damage
+			d := r.Damage()
+			if n := lost.CorruptBytes + lost.MissingBytes + d.CorruptBytes + d.MissingBytes; n > 0 {
+				e.counters.add("log_bytes_lost", n)
+				e.damaged = cmp.Or(e.damaged, fmt.Sprintf("the log lost %d bytes to damage of the disk: spans that were acknowledged in them are gone", n))
+			}
 			return nil
 		}
 		if err != nil {

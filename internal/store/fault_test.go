@@ -82,16 +82,7 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 	}
 	for seed := range seeds {
 		r := rand.New(rand.NewSource(int64(seed)))
-		fs := testkit.NewFS()
-		dir := t.TempDir()
-		if err := fs.MkdirAll(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		for at := dir; at != "/"; at = filepath.Dir(at) {
-			if err := fs.SyncDir(filepath.Dir(at)); err != nil {
-				t.Fatal(err)
-			}
-		}
+		fs, dir := memoryFS(t)
 		seq := &atomic.Int64{}
 		seq.Store(storetest.Base)
 		g := storetest.NewGen(int64(seed), storetest.Base)
@@ -132,11 +123,7 @@ func TestNothingAcknowledgedIsLost(t *testing.T) {
 func TestFailedFlushIsRepeated(t *testing.T) {
 	for _, op := range []testkit.Op{testkit.OpSync, testkit.OpWrite, testkit.OpRename, testkit.OpSyncDir, testkit.OpMkdir} {
 		for nth := 1; nth <= 12; nth++ {
-			fs := testkit.NewFS()
-			dir := t.TempDir()
-			if err := fs.MkdirAll(dir, 0o755); err != nil {
-				t.Fatal(err)
-			}
+			fs, dir := memoryFS(t)
 			seq := &atomic.Int64{}
 			seq.Store(storetest.Base)
 			e, err := tryOpen(dir, fs, seq)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -28,6 +29,20 @@ func (e *Embedded) Flush(ctx context.Context) error {
 func (e *Embedded) flush(ctx context.Context) error {
 	e.flushMu.Lock()
 	defer e.flushMu.Unlock()
+	for {
+		again, err := e.flushOnce(ctx)
+		if err != nil || !again {
+			return err
+		}
+	}
+}
+
+// flushOnce is flush of what an earlier failure left, when there is such, and
+// then says that the rows received since are still to be written.
+func (e *Embedded) flushOnce(ctx context.Context) (again bool, err error) {
+	if err := e.manifest.journal.Err(); err != nil {
+		return false, fmt.Errorf("flush: %w", err) // segments that cannot be committed would fill the disk
+	}
 	began := time.Now()
 	e.mu.Lock()
 	_, cursor := e.watermark()
@@ -36,6 +51,7 @@ func (e *Embedded) flush(ctx context.Context) error {
 		t.mu.Lock()
 		if t.flushingGen != nil { // an earlier flush failed: its rows are still to be written
 			rotated[t] = t.flushingGen
+			again = true
 		} else if t.active.rows > 0 {
 			t.flushingGen, t.flushing = t.active, t.active.snapshot()
 			t.active = &generation{}
@@ -54,7 +70,7 @@ func (e *Embedded) flush(ctx context.Context) error {
 		cursor = min(cursor, retried)
 	}
 	if len(rotated) == 0 {
-		return e.moveCursor(cursor, seq)
+		return false, e.moveCursor(cursor, seq)
 	}
 	defer func() {
 		e.mu.Lock()
@@ -66,7 +82,7 @@ func (e *Embedded) flush(ctx context.Context) error {
 	c := change{Cursor: cursor, Seq: seq}
 	rows := int64(0)
 	unknown := false
-	err := func() error {
+	err = func() error {
 		for t, g := range rotated {
 			written, err := e.writeGeneration(ctx, t)
 			handles = append(handles, written...)
@@ -92,7 +108,7 @@ func (e *Embedded) flush(ctx context.Context) error {
 		e.flushRetry = cursor
 		e.mu.Unlock()
 		e.counters.add("flushes_failed", 1)
-		return fmt.Errorf("flush: %w", err)
+		return false, fmt.Errorf("flush: %w", err)
 	}
 	e.mu.Lock()
 	for t := range rotated {
@@ -115,7 +131,7 @@ func (e *Embedded) flush(ctx context.Context) error {
 	}
 	e.o.Logger.Info("flushed", "rows", rows, "segments", len(handles), "took", time.Since(began))
 	nudge(e.wakeMerge)
-	return nil
+	return again, nil
 }
 
 // moveCursor lets the log go up to a position below which nothing is fresh.
@@ -147,17 +163,41 @@ func keepRecent(old []*recentIDs, r *recentIDs) []*recentIDs {
 // is on disk makes the store read-only: the next start may find it there, so that
 // nothing it names may be removed, and nothing further be written behind it.
 func (e *Embedded) commit(c change) (unknown bool, err error) {
+	return e.commitIf(c, nil)
+}
+
+// commitIf is commit when allowed, which is called with e.mu held, says so; it
+// returns errStale otherwise.
+func (e *Embedded) commitIf(c change, allowed func() bool) (unknown bool, err error) {
+	e.commitMu.Lock()
+	defer e.commitMu.Unlock()
+	if allowed != nil {
+		e.mu.Lock()
+		ok := allowed()
+		e.mu.Unlock()
+		if !ok {
+			return false, errStale
+		}
+	}
+	unknown, err = e.manifest.write(&c)
 	e.mu.Lock()
-	defer e.mu.Unlock()
-	if err = e.manifest.commit(c); err == nil {
-		return false, nil
+	if err == nil {
+		err = e.manifest.apply(&c)
 	}
 	if broken := e.manifest.journal.Err(); broken != nil {
 		e.readOnly = broken.Error()
-		return true, err
 	}
-	return false, err
+	e.mu.Unlock()
+	if err == nil {
+		if err := e.manifest.compactIfDue(); err != nil {
+			e.o.Logger.Warn("manifest not compacted", "err", err)
+		}
+	}
+	return unknown, err
 }
+
+// errStale says that what a change was made from is not there any more.
+var errStale = errors.New("sources changed meanwhile")
 
 // writeGeneration writes what the tenant is flushing, a segment a partition.
 func (e *Embedded) writeGeneration(ctx context.Context, t *tenant) ([]*handle, error) {
@@ -182,7 +222,6 @@ func (e *Embedded) writeGeneration(ctx context.Context, t *tenant) ([]*handle, e
 
 func (e *Embedded) noteWrite(s segment.Stats) {
 	e.counters.add("duplicates_dropped", int64(s.Duplicates))
-	e.counters.add("id_collisions", int64(s.Collisions))
 }
 
 const tempSuffix = ".tmp"
@@ -204,24 +243,29 @@ func (e *Embedded) writeSegment(tenant, partition string, write func(dir string)
 	}
 	meta, err := write(temp)
 	if err == nil {
-		err = fs.Rename(temp, final)
+		err = writeMeta(fs, temp, meta, &a)
+	}
+	made := []string{temp}
+	if err == nil {
+		if err = fs.Rename(temp, final); err == nil {
+			made = []string{final}
+		}
 	}
 	for _, dir := range []string{parent, filepath.Dir(parent), filepath.Dir(filepath.Dir(parent))} {
 		if err == nil {
 			err = fs.SyncDir(dir)
 		}
 	}
+	var h *handle
+	if err == nil {
+		h, err = e.openHandle(a)
+	}
 	if err != nil {
-		for _, dir := range []string{temp, final} {
+		for _, dir := range made { // never a folder that another step made
 			if cleanup := removeFolder(fs, dir); cleanup != nil {
 				e.o.Logger.Warn("half-written segment not removed", "folder", dir, "err", cleanup)
 			}
 		}
-		return nil, fmt.Errorf("write segment %s: %w", a.folder(), err)
-	}
-	a.Meta = segment.AppendMeta(nil, meta)
-	h, err := e.openHandle(a)
-	if err != nil {
 		return nil, fmt.Errorf("write segment %s: %w", a.folder(), err)
 	}
 	return h, nil

@@ -75,7 +75,11 @@ func (g *generation) append(b *telemetry.Batch, hashes []uint64, keep []bool, se
 		if keep != nil && !keep[i] {
 			continue
 		}
-		g.ids.add(h, g.rows)
+		known := 0
+		g.ids.each(h, func(uint32) bool { known++; return known < sameIDRows })
+		if known < sameIDRows {
+			g.ids.add(h, g.rows)
+		}
 		g.rows++
 		g.minStart, g.maxStart = min(g.minStart, b.Spans.Start[i]), max(g.maxStart, b.Spans.Start[i])
 	}
@@ -91,12 +95,27 @@ const measureEvery = 4096
 func (g *generation) measure(run *telemetry.Builder, added *telemetry.Batch) {
 	now := g.openBytes
 	if run.Batch.Spans.N-g.measured >= measureEvery || g.measured == 0 {
-		now, g.measured = run.Batch.Bytes(), run.Batch.Spans.N
+		now, g.measured = run.Batch.Bytes()+builtBytes(&run.Batch), run.Batch.Spans.N
 	} else {
-		now += added.Bytes()
+		now += added.Bytes() + builtBytes(added)
 	}
 	g.bytes += now - g.openBytes
 	g.openBytes = now
+}
+
+// What a row and a column cost beside their values: identities, and what the
+// builder keeps to find texts and columns again.
+const (
+	bytesOfRow    = 36
+	bytesOfColumn = 400
+)
+
+func builtBytes(b *telemetry.Batch) int64 {
+	n := int64(b.Spans.N) * bytesOfRow
+	for _, t := range b.Tables() {
+		n += int64(len(t.Cols)) * bytesOfColumn
+	}
+	return n
 }
 
 // snapshot gives the runs as immutable batches, oldest first.

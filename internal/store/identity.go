@@ -23,6 +23,12 @@ func identityHash(t telemetry.TraceID, s telemetry.SpanID, kind uint8) uint64 {
 	return 1 // 0 marks a free slot
 }
 
+// sameIDRows bounds how many different records under one id are told apart while
+// they are fresh. A sender whose ids never change would else make every row be
+// compared with all before. Beyond it rows are marked as collisions and kept;
+// repeats among them are dropped when they are written to a segment.
+const sameIDRows = 64
+
 // idTable maps identity hashes to row numbers: open addressing at a load of at
 // most one half, 12 bytes a slot. Several rows may have one hash.
 type idTable struct {

@@ -2,8 +2,12 @@ package store
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -32,8 +36,9 @@ type change struct {
 type added struct {
 	ID        uint64 `json:"id"`
 	Tenant    string `json:"tenant"`
-	Partition string `json:"partition"` // UTC day of the spans' start, 20060102
-	Meta      []byte `json:"meta"`      // segment.AppendMeta
+	Partition string `json:"partition"`  // UTC day of the spans' start, 20060102
+	MetaBytes int    `json:"meta_bytes"` // of the file metaName in the segment's folder
+	MetaCRC   uint32 `json:"meta_crc"`   // CRC-32C of that file
 }
 
 var (
@@ -50,6 +55,7 @@ type manifest struct {
 	seq       int64
 	nextID    uint64
 	records   int
+	notBefore int // records at which a failed compaction is tried again
 }
 
 // openManifest reads the catalogue, or starts an empty one.
@@ -94,28 +100,40 @@ func (m *manifest) apply(c *change) error {
 // twice the segments, it is replaced by a record a segment.
 const compactAfter = 256
 
-// commit makes a change durable and then applies it. After an error the state is
-// as before and the disk has either none or all of it.
-func (m *manifest) commit(c change) error {
+// write makes a change durable. unknown says of an error that the record may be
+// on disk all the same, and that the journal takes no more. e.commitMu MUST be held.
+func (m *manifest) write(c *change) (unknown bool, err error) {
 	c.Version = manifestVersion
 	c.Cursor = max(c.Cursor, m.cursor)
 	c.Seq = max(c.Seq, m.seq)
 	c.NextID = m.nextID
+	if err := m.journal.Err(); err != nil {
+		return false, fmt.Errorf("commit to the manifest: %w", err)
+	}
 	record, err := json.Marshal(c)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if err := m.journal.Append(record); err != nil {
-		return fmt.Errorf("commit to the manifest: %w", err)
+		return m.journal.Err() != nil, fmt.Errorf("commit to the manifest: %w", err)
 	}
 	m.records++
-	if err := m.apply(&c); err != nil {
-		return err
+	return false, nil
+}
+
+// compactIfDue replaces the records by fewer ones. An error changes nothing of
+// what is committed; it is tried again after as many records more. e.commitMu
+// MUST be held.
+func (m *manifest) compactIfDue() error {
+	if m.records <= max(compactAfter, 2*len(m.segments), m.notBefore) {
+		return nil
 	}
-	if m.records > compactAfter && m.records > 2*len(m.segments) {
-		return m.compact()
+	err := m.compact()
+	m.notBefore = 0
+	if err != nil {
+		m.notBefore = m.records + compactAfter
 	}
-	return nil
+	return err
 }
 
 func (m *manifest) compact() error {
@@ -145,10 +163,56 @@ func (a *added) folder() string {
 	return filepath.Join("segments", a.Tenant, a.Partition, fmt.Sprintf("%016x", a.ID))
 }
 
-func (a *added) meta() (*segment.Meta, error) {
-	meta, err := segment.ParseMeta(a.Meta)
+// metaName is the file in a segment's folder that holds its description. It
+// lists every column and chunk, which may be many: the manifest, read whole at each
+// start, keeps its checksum only.
+const metaName = "meta"
+
+// writeMeta adds the description to the folder of a segment that is being made.
+func writeMeta(fs wal.FS, dir string, m *segment.Meta, a *added) error {
+	p := segment.AppendMeta(nil, m)
+	a.MetaBytes, a.MetaCRC = len(p), crc32.Checksum(p, castagnoli)
+	f, err := fs.OpenFile(filepath.Join(dir, metaName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
 	if err != nil {
-		return nil, telemetry.Errorf(telemetry.KindInternal, "manifest entry of segment %d: %w", a.ID, err)
+		return err
 	}
-	return meta, nil
+	_, err = f.Write(p)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return fs.SyncDir(dir)
 }
+
+// readMeta reads the description and compares it with its checksum.
+func readMeta(fs wal.FS, dir string, a *added) (*segment.Meta, error) {
+	name := filepath.Join(dir, metaName)
+	f, err := fs.OpenFile(name, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if a.MetaBytes < 0 || a.MetaBytes > maxMetaBytes {
+		return nil, telemetry.Errorf(telemetry.KindInternal, "%s: %d bytes by the manifest", name, a.MetaBytes)
+	}
+	p := make([]byte, a.MetaBytes)
+	if _, err := f.ReadAt(p, 0); errors.Is(err, io.EOF) {
+		return nil, telemetry.Errorf(telemetry.KindInternal, "%s was cut: restore it from a backup", name)
+	} else if err != nil {
+		return nil, err
+	}
+	if crc32.Checksum(p, castagnoli) != a.MetaCRC {
+		return nil, telemetry.Errorf(telemetry.KindInternal, "%s: checksum does not match: restore it from a backup", name)
+	}
+	m, err := segment.ParseMeta(p)
+	if err != nil {
+		return nil, telemetry.Errorf(telemetry.KindInternal, "%s: %w", name, err)
+	}
+	return m, nil
+}
+
+const maxMetaBytes = 1 << 30
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)

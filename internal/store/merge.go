@@ -1,7 +1,9 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -76,17 +78,20 @@ func fitting(segments []*handle) []*handle {
 // mergeAll runs every merge that is due.
 func (e *Embedded) mergeAll(ctx context.Context) error {
 	for {
-		more, err := e.mergeOnce(ctx)
-		if err != nil || !more {
+		more, err := e.mergeOnce()
+		if err = cmp.Or(err, ctx.Err()); err != nil || !more {
 			return err
 		}
 	}
 }
 
 // mergeOnce runs one due merge and reports whether there was one.
-func (e *Embedded) mergeOnce(ctx context.Context) (bool, error) {
+func (e *Embedded) mergeOnce() (bool, error) {
 	e.mergeMu.Lock()
 	defer e.mergeMu.Unlock()
+	if err := e.manifest.journal.Err(); err != nil {
+		return false, fmt.Errorf("merge: %w", err)
+	}
 	t, pick := e.pickMerge()
 	if pick == nil {
 		return false, nil
@@ -105,7 +110,7 @@ func (e *Embedded) mergeOnce(ctx context.Context) (bool, error) {
 	gone := map[uint64]bool{}
 	for i, h := range pick {
 		sources[i] = h.seg
-		size += h.meta.Bytes
+		size += h.size()
 		c.Remove = append(c.Remove, h.ID)
 		gone[h.ID] = true
 	}
@@ -126,9 +131,14 @@ func (e *Embedded) mergeOnce(ctx context.Context) (bool, error) {
 		return false, fmt.Errorf("merge: %w", err)
 	}
 	c.Add = []added{merged.added}
-	if unknown, err := e.commit(c); err != nil {
+	// Retention may have removed a source while it was read: what has expired must
+	// not come back. The next look merges what is left.
+	if unknown, err := e.commitIf(c, e.stillThere(c.Remove)); err != nil {
 		if !unknown {
 			e.discard(merged)
+		}
+		if errors.Is(err, errStale) {
+			return true, nil
 		}
 		return false, fmt.Errorf("merge: %w", err)
 	}
@@ -142,13 +152,20 @@ func (e *Embedded) mergeOnce(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
+// stillThere says whether the manifest names all of the segments.
+func (e *Embedded) stillThere(ids []uint64) func() bool {
+	return func() bool {
+		return !slices.ContainsFunc(ids, func(id uint64) bool { _, ok := e.manifest.segments[id]; return !ok })
+	}
+}
+
 // blame checks the sources of a failed merge and quarantines those that are not sound.
 func (e *Embedded) blame(pick []*handle) bool {
 	found := false
 	for _, h := range pick {
 		if err := h.seg.VerifyAll(); err != nil {
-			e.quarantine(h, err)
-			found = true
+			e.unreadable(h, err)
+			found = found || h.broken.Load() != nil
 		}
 	}
 	return found

@@ -49,8 +49,7 @@ func (v *view) sources() sources {
 				continue
 			}
 		}
-		v.e.quarantine(h, err)
-		v.partial = h.why()
+		v.partial = v.e.unreadable(h, err)
 	}
 	return src
 }
@@ -63,7 +62,7 @@ func (h *handle) verify(e *Embedded) func(table byte, columns ...string) error {
 		}
 		err := h.seg.Verify(table, columns...)
 		if err != nil {
-			e.quarantine(h, err)
+			e.unreadable(h, err)
 		}
 		return err
 	}

@@ -65,19 +65,32 @@ func (e *Embedded) view(tenant string, r Range) *view {
 	v.fresh = append(v.fresh, t.flushing...)
 	v.fresh = append(v.fresh, t.active.snapshot()...)
 	t.mu.Unlock()
+	v.pinSegments(t, r)
+	return v
+}
+
+// pin is view without what is in memory.
+func (e *Embedded) pin(t *tenant, r Range) *view {
+	v := &view{e: e}
+	e.mu.Lock()
+	v.pinSegments(t, r)
+	e.mu.Unlock()
+	return v
+}
+
+// pinSegments adds the tenant's sound segments. e.mu MUST be held.
+func (v *view) pinSegments(t *tenant, r Range) {
 	for _, h := range t.segments {
 		if h.broken.Load() != nil {
 			v.partial = h.why()
 			continue
 		}
-		m := h.meta
-		if (r.End != 0 && m.MinStart >= r.End) || (r.Start != 0 && m.MaxStart < r.Start) {
+		if (r.End != 0 && h.meta.MinStart >= r.End) || (r.Start != 0 && h.meta.MaxStart < r.Start) {
 			continue
 		}
 		h.refs++
 		v.segments = append(v.segments, h)
 	}
-	return v
 }
 
 // publish installs a new set of segments of a tenant. e.mu MUST be held; the

@@ -17,6 +17,8 @@ var counterNames = []string{
 	"id_collisions",        // different records under one trace id, span id and kind
 	"segments_quarantined", // unreadable segments taken out of answers
 	"spans_expired",        // removed by retention or a disk budget
+	"log_bytes_lost",       // acknowledged bytes of the log that damage of the disk took
+	"read_errors",          // of segments, passing ones: the answer at hand was partial
 	"flushes_failed",
 	"merges_failed",
 	"merges_postponed",  // not enough free space
@@ -74,7 +76,7 @@ func (e *Embedded) Status() Status {
 			}
 			ts.Segments++
 			ts.Spans += int64(m.Rows)
-			ts.Bytes += m.Bytes
+			ts.Bytes += h.size()
 			ts.oldest(m.MinSeq)
 		}
 		s.SpansStored += ts.Spans

@@ -77,6 +77,8 @@ func (e *Embedded) Tail(ctx context.Context, name string, p *query.Plan, fn func
 			g, at = next, 0
 			t.mu.Lock()
 			runs, bases, end = g.snapshot(), g.bases, g.rows
+			arrived += w.rows
+			w.rows = 0
 			t.mu.Unlock()
 			if err := tailRuns(runs, bases, 0, leaf, fn); err != nil {
 				return err

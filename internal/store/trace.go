@@ -31,13 +31,9 @@ func (e *Embedded) traceIn(ctx context.Context, v *view, id telemetry.TraceID, o
 		if err := ctx.Err(); err != nil {
 			return nil, telemetry.Errorf(telemetry.KindUnavailable, "trace %s: %w", id, err)
 		}
-		if !e.mayContain(h, id) {
-			continue
-		}
 		b, err := h.seg.Trace(id)
 		if err != nil {
-			e.quarantine(h, err)
-			out.Partial = h.why()
+			out.Partial = e.unreadable(h, err)
 			continue
 		}
 		if b != nil {
@@ -62,16 +58,6 @@ func (e *Embedded) traceIn(ctx context.Context, v *view, id telemetry.TraceID, o
 	}
 	out.Batch = joinTrace(parts)
 	return out, nil
-}
-
-// mayContain asks the segment's trace filter. A filter that cannot be read
-// quarantines the segment.
-func (e *Embedded) mayContain(h *handle, id telemetry.TraceID) bool {
-	ok, err := h.seg.MayContain(id)
-	if err != nil {
-		e.quarantine(h, err)
-	}
-	return ok
 }
 
 // pick copies a few rows out of a large batch.
