@@ -294,7 +294,7 @@ func (d *drawing) foldLines(fold []*treeNode, own, below string) {
 	})
 	text := "p50 " + d.span(st.median) + " max " + d.span(st.longest) + " total " + d.span(st.total)
 	if more := st.spans - len(fold); more > 0 {
-		text += ", " + number(int64(more), "span", "spans") + " below"
+		text += ", " + number(int64(more), "span", "spans") + " below, --all shows them"
 	}
 	d.note(below+"  ", text)
 }

@@ -55,6 +55,7 @@ func parseHex(dst []byte, s, what string) error {
 	if len(s) == 0 || len(s) > 2*len(dst) {
 		return Errorf(KindInvalid, "%s %q has %d characters; write 1 to %d hex digits", what, clip(s), len(s), 2*len(dst))
 	}
+	given := s
 	if pad := 2*len(dst) - len(s); pad > 0 {
 		full := make([]byte, 2*len(dst))
 		for i := range pad {
@@ -64,14 +65,14 @@ func parseHex(dst []byte, s, what string) error {
 		s = string(full)
 	}
 	if _, err := hex.Decode(dst, []byte(s)); err != nil {
-		return Errorf(KindInvalid, "%s %q is not hexadecimal", what, clip(s))
+		return Errorf(KindInvalid, "%s %q is not hexadecimal", what, clip(given))
 	}
 	for _, b := range dst {
 		if b != 0 {
 			return nil
 		}
 	}
-	return Errorf(KindInvalid, "%s %q is all zeros, which W3C Trace Context forbids", what, clip(s))
+	return Errorf(KindInvalid, "%s %q is all zeros, which W3C Trace Context forbids", what, clip(given))
 }
 
 func clip(s string) string {

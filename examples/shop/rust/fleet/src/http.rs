@@ -140,7 +140,8 @@ pub async fn call(request: reqwest::RequestBuilder, resend: i64) -> Answer {
     let answer = read(client.execute(request)).instrument(span.clone()).await;
     match answer {
         Ok(answer) => {
-            span.record("http.response.status_code", answer.status.as_u16());
+            // A field of tracing of type u16 would arrive as text.
+            span.record("http.response.status_code", i64::from(answer.status.as_u16()));
             if answer.status.is_client_error() || answer.status.is_server_error() {
                 span.set_attribute("error.type", answer.status.as_str().to_owned());
                 span.set_status(Status::error(answer.status.to_string()));
