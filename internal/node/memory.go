@@ -26,7 +26,7 @@ func shareOut(total, inflight int64) memory {
 		inflight: min(inflight, total/8),
 		query:    total / 4,
 		cache:    total / 16,
-		heap:     total * 5 / 8,
+		heap:     total / 2,
 	}
 }
 
