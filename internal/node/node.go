@@ -73,7 +73,6 @@ type Node struct {
 
 	page, grpc, otlp net.Listener
 	handler          atomic.Pointer[http.Handler]
-	isReady          chan struct{}
 	fatal            chan error
 	background       sync.WaitGroup
 	cancel           context.CancelFunc
@@ -101,7 +100,7 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	if o.MemoryBytes < MinMemory {
 		return nil, fmt.Errorf("--memory %d MiB: a node needs at least %d MiB", o.MemoryBytes>>20, MinMemory>>20)
 	}
-	n := &Node{o: o, log: o.Logger, started: time.Now(), isReady: make(chan struct{}), fatal: make(chan error, 1),
+	n := &Node{o: o, log: o.Logger, started: time.Now(), fatal: make(chan error, 1),
 		registry: health.NewRegistry(), ready: health.NewReadiness(partStore, partLog)}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.open(ctx); err != nil {
@@ -109,7 +108,6 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 		defer cancel()
 		return nil, errors.Join(err, n.Close(stop))
 	}
-	close(n.isReady)
 	n.log.Info("ready", "http", n.HTTPAddr(), "otlp_grpc", n.GRPCAddr(), "otlp_http", n.OTLPHTTPAddr(), "data", n.folder.path, "took", time.Since(n.started).Round(time.Millisecond))
 	return n, nil
 }
@@ -273,9 +271,6 @@ func (n *Node) whyNotReady() string {
 	}
 	return n.store.ReadOnly()
 }
-
-// Ready is closed when the node serves.
-func (n *Node) Ready() <-chan struct{} { return n.isReady }
 
 // HTTPAddr is the address of the page and the APIs.
 func (n *Node) HTTPAddr() string { return n.page.Addr().String() }

@@ -31,8 +31,6 @@ type values struct {
 	ids    []telemetry.TraceID
 }
 
-func (v *values) len() int { return max(len(v.nums), len(v.codes), len(v.ids)) }
-
 // count tells how many of the rows [lo, hi) have a value. lo is a multiple of 64.
 func (v *values) count(lo, hi int) int {
 	if v.bitmap == nil {

@@ -128,31 +128,32 @@ func nudge(wake chan struct{}) {
 	}
 }
 
-func (e *Embedded) freshBytes() int64 {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	n := int64(0)
+// freshSize adds up what is fresh over all tenants: bytes that no flush has taken,
+// bytes that one is writing, and the birth of the oldest of the former, which is
+// the zero time when there are none. e.mu MUST be held.
+func (e *Embedded) freshSize() (active, flushing int64, oldest time.Time) {
 	for _, t := range e.tenants {
 		t.mu.Lock()
-		n += t.active.bytes
+		active += t.active.bytes
+		if born := t.active.born; t.active.rows > 0 && (oldest.IsZero() || born.Before(oldest)) {
+			oldest = born
+		}
+		if t.flushingGen != nil {
+			flushing += t.flushingGen.bytes
+		}
 		t.mu.Unlock()
 	}
-	return n
+	return active, flushing, oldest
 }
 
 func (e *Embedded) flushIfDue() error {
 	e.mu.Lock()
-	due := e.flushRetry != 0 || int64(e.log.End()-max(e.manifest.cursor, e.log.Start())) > e.o.LogBytes/2
-	bytes := int64(0)
-	now := e.o.Now()
-	for _, t := range e.tenants {
-		t.mu.Lock()
-		bytes += t.active.bytes
-		due = due || (t.active.rows > 0 && now.Sub(t.active.born) > e.o.FreshAge)
-		t.mu.Unlock()
-	}
+	active, _, oldest := e.freshSize()
+	due := e.flushFailed || active >= e.o.FreshBytes ||
+		(!oldest.IsZero() && e.o.Now().Sub(oldest) > e.o.FreshAge) ||
+		int64(e.log.End()-max(e.manifest.cursor, e.log.Start())) > e.o.LogBytes/2
 	e.mu.Unlock()
-	if !due && bytes < e.o.FreshBytes {
+	if !due {
 		return nil
 	}
 	return e.flush(e.ctx)
@@ -176,20 +177,11 @@ func (e *Embedded) Admit(tenant string) error {
 	if free := e.free.Load(); free < e.o.DiskReserve {
 		return telemetry.RetryError(telemetry.KindExhausted, 30*time.Second, "the disk of %s has %d MiB left, %d MiB are kept free: make room, or lower retention.disk in the charter", e.o.Dir, free>>20, e.o.DiskReserve>>20)
 	}
-	active, all := int64(0), int64(0)
-	for _, t := range e.tenants {
-		t.mu.Lock()
-		active += t.active.bytes
-		if t.flushingGen != nil {
-			all += t.flushingGen.bytes
-		}
-		t.mu.Unlock()
-	}
-	all += active
+	active, flushing, _ := e.freshSize()
 	if active >= e.o.FreshBytes {
 		nudge(e.wakeFlush)
 	}
-	if all >= freshBound*e.o.FreshBytes {
+	if all := active + flushing; all >= freshBound*e.o.FreshBytes {
 		return telemetry.RetryError(telemetry.KindExhausted, time.Second, "the store is %d MiB behind and writes it to disk now: send again in a second", all>>20)
 	}
 	return nil

@@ -106,13 +106,14 @@ type Embedded struct {
 	ready    bool
 	readOnly string // why, or empty
 
-	flushMu    sync.Mutex // one flush at a time
-	mergeMu    sync.Mutex // one merge at a time
-	flushing   int
-	flushRetry wal.Position // cursor of a flush that failed, 0: none
-	merging    int
-	idSeq      uint64
-	counters   counters
+	flushMu      sync.Mutex // one flush at a time
+	mergeMu      sync.Mutex // one merge at a time
+	flushing     int
+	flushFailed  bool         // the last flush: its rows are still in flushingGen
+	failedCursor wal.Position // of that flush
+	merging      int
+	idSeq        uint64
+	counters     counters
 
 	free atomic.Int64 // of the file system, as of the last look
 
@@ -372,7 +373,10 @@ func (e *Embedded) replay(ctx context.Context) error {
 		if err := e.Append(b, seq, start, end); err != nil {
 			return fmt.Errorf("replay the log at position %d: %w", start, err)
 		}
-		if e.freshBytes() > e.o.FreshBytes {
+		e.mu.Lock()
+		active, _, _ := e.freshSize()
+		e.mu.Unlock()
+		if active > e.o.FreshBytes {
 			if err := e.flush(ctx); err != nil {
 				return err
 			}

@@ -63,12 +63,11 @@ func (e *Embedded) flushOnce(ctx context.Context) (again bool, err error) {
 	if len(rotated) > 0 {
 		e.flushing++
 	}
-	retried := e.flushRetry
-	e.flushRetry = 0
-	e.mu.Unlock()
-	if retried != 0 {
-		cursor = min(cursor, retried)
+	if e.flushFailed { // what is fresh since then stays behind the cursor of that flush
+		cursor = min(cursor, e.failedCursor)
 	}
+	e.flushFailed = false
+	e.mu.Unlock()
 	if len(rotated) == 0 {
 		return false, e.moveCursor(cursor, seq)
 	}
@@ -105,7 +104,7 @@ func (e *Embedded) flushOnce(ctx context.Context) (again bool, err error) {
 			}
 		}
 		e.mu.Lock()
-		e.flushRetry = cursor
+		e.flushFailed, e.failedCursor = true, cursor
 		e.mu.Unlock()
 		e.counters.add("flushes_failed", 1)
 		return false, fmt.Errorf("flush: %w", err)
