@@ -143,7 +143,7 @@ func (s *Server) principal(r *http.Request) (auth.Principal, error) {
 	}
 	if !s.hostAllowed(r.Host) {
 		return auth.Principal{}, telemetry.Errorf(telemetry.KindForbidden,
-			"without tokens this server answers to localhost and 127.0.0.1 only, not to %q; make a token, or name the host in the options of the server", clip(r.Host))
+			"without tokens this server answers to localhost and 127.0.0.1 only, not to %q; make a token, or name the host in the options of the server", telemetry.Clip(r.Host))
 	}
 	if err := s.crossOK.Check(r); err != nil {
 		return auth.Principal{}, telemetry.Errorf(telemetry.KindForbidden, "another site's page sent this request; without tokens that is refused")
@@ -187,11 +187,4 @@ func (s *Server) hostAllowed(hostport string) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
-}
-
-func clip(s string) string {
-	if len(s) > 64 {
-		return s[:64] + "…"
-	}
-	return s
 }

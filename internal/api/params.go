@@ -45,7 +45,7 @@ func parseTime(name, v string, now time.Time) (int64, error) {
 	if rest, ok := strings.CutPrefix(v, "now"); ok {
 		d, ok := parseRelative(rest)
 		if !ok {
-			return 0, telemetry.Errorf(telemetry.KindInvalid, "%s: %q is not a time; write now-15m, now-1h or now-7d", name, clip(v))
+			return 0, telemetry.Errorf(telemetry.KindInvalid, "%s: %q is not a time; write now-15m, now-1h or now-7d", name, telemetry.Clip(v))
 		}
 		return query.SaturatingAdd(now.UnixNano(), d), nil
 	}
@@ -67,7 +67,7 @@ func parseTime(name, v string, now time.Time) (int64, error) {
 	}
 	t, err := time.Parse(time.RFC3339Nano, v)
 	if err != nil {
-		return 0, telemetry.Errorf(telemetry.KindInvalid, "%s: %q is not a time; write RFC 3339 such as 2026-01-31T09:00:00Z, Unix seconds, milliseconds or nanoseconds, or now-1h", name, clip(v))
+		return 0, telemetry.Errorf(telemetry.KindInvalid, "%s: %q is not a time; write RFC 3339 such as 2026-01-31T09:00:00Z, Unix seconds, milliseconds or nanoseconds, or now-1h", name, telemetry.Clip(v))
 	}
 	if t.Before(time.Unix(0, 0)) || t.Unix() > maxUnixSeconds {
 		return 0, outside(name)
@@ -120,7 +120,7 @@ func number(r *http.Request, name string, preset, least, most int) (int, error) 
 	}
 	n, err := strconv.Atoi(v)
 	if err != nil || n < least || n > most {
-		return 0, telemetry.Errorf(telemetry.KindInvalid, "%s: %q is not a whole number from %d to %d", name, clip(v), least, most)
+		return 0, telemetry.Errorf(telemetry.KindInvalid, "%s: %q is not a whole number from %d to %d", name, telemetry.Clip(v), least, most)
 	}
 	return n, nil
 }
@@ -176,7 +176,7 @@ func stepOf(r *http.Request, within store.Range) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(v)
 	if err != nil || d <= 0 {
-		return 0, telemetry.Errorf(telemetry.KindInvalid, "step: %q is not a step; write 30s, 5m or a number of seconds", clip(v))
+		return 0, telemetry.Errorf(telemetry.KindInvalid, "step: %q is not a step; write 30s, 5m or a number of seconds", telemetry.Clip(v))
 	}
 	return d, nil
 }

@@ -72,7 +72,7 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request) error {
 	case string(store.OrderSlowest):
 		o.Order = store.OrderSlowest
 	default:
-		return telemetry.Errorf(telemetry.KindInvalid, "order: %q is not an order; write newest or slowest", clip(v))
+		return telemetry.Errorf(telemetry.KindInvalid, "order: %q is not an order; write newest or slowest", telemetry.Clip(v))
 	}
 	if o.Limit, err = number(r, "limit", 20, 1, 1000); err != nil {
 		return err

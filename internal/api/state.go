@@ -143,5 +143,5 @@ func (s *Server) profile(h http.HandlerFunc) func(http.ResponseWriter, *http.Req
 
 // unknown answers for paths below /api that do not exist, where the page must not.
 func (s *Server) unknown(_ http.ResponseWriter, r *http.Request) error {
-	return telemetry.Errorf(telemetry.KindNotFound, "%s %s is not part of this interface; GET /api/openapi.yaml describes it", r.Method, clip(r.URL.Path))
+	return telemetry.Errorf(telemetry.KindNotFound, "%s %s is not part of this interface; GET /api/openapi.yaml describes it", r.Method, telemetry.Clip(r.URL.Path))
 }

@@ -61,7 +61,7 @@ func (s *Server) tagNames(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 		if o.Scope == 0 {
-			return telemetry.Errorf(telemetry.KindInvalid, "scope: %q is not a scope; write span, resource, event, link, instrumentation or intrinsic", clip(v))
+			return telemetry.Errorf(telemetry.KindInvalid, "scope: %q is not a scope; write span, resource, event, link, instrumentation or intrinsic", telemetry.Clip(v))
 		}
 	}
 	names, err := s.o.Store.TagNames(r.Context(), auth.FromContext(r.Context()).Tenant, o)

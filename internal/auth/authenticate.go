@@ -32,7 +32,7 @@ func (s *State) HasTokens() (bool, error) {
 // a tenant's name), unauthenticated, forbidden or unavailable.
 func (s *State) Authenticate(token, orgID string, remote net.Addr) (Principal, error) {
 	if orgID != "" && !ValidTenant(orgID) {
-		return Principal{}, telemetry.Errorf(telemetry.KindInvalid, "X-Scope-OrgID %q is not a tenant's name; write 1 to 64 of A-Z a-z 0-9 _ -", clip(orgID))
+		return Principal{}, telemetry.Errorf(telemetry.KindInvalid, "X-Scope-OrgID %q is not a tenant's name; write 1 to 64 of A-Z a-z 0-9 _ -", telemetry.Clip(orgID))
 	}
 	tokens, err := s.known()
 	if err != nil {
@@ -90,11 +90,4 @@ func IsLoopback(a net.Addr) bool {
 	}
 	ip := net.ParseIP(host)
 	return ip != nil && ip.IsLoopback()
-}
-
-func clip(s string) string {
-	if len(s) > 64 {
-		return s[:64] + "…"
-	}
-	return s
 }

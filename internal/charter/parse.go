@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clew-dev/clew/internal/telemetry"
 	"gopkg.in/yaml.v3"
 )
 
@@ -239,7 +240,7 @@ var tenantKeys = []string{"retention", "disk"}
 func (p *parser) tenants(n *yaml.Node, path string) {
 	p.fields(n, path, []string{"NAME"}, func(name string, v *yaml.Node, at string) bool {
 		if !tenantName.MatchString(name) {
-			p.fail(v, path, "%q is not a tenant's name; write 1 to 64 of A-Z a-z 0-9 _ -", clip(name))
+			p.fail(v, path, "%q is not a tenant's name; write 1 to 64 of A-Z a-z 0-9 _ -", telemetry.Clip(name))
 			return true
 		}
 		var t TenantRetention
@@ -297,7 +298,7 @@ func (p *parser) duration(n *yaml.Node, at string, to *time.Duration, least, mos
 	d, bad := parseDuration(s)
 	switch {
 	case bad != "":
-		p.fail(n, at, "%q %s", clip(s), bad)
+		p.fail(n, at, "%q %s", telemetry.Clip(s), bad)
 	case d < least:
 		p.fail(n, at, "%q is under %s; write %s or more", s, formatDuration(least), formatDuration(least))
 	case d > most:
@@ -315,7 +316,7 @@ func (p *parser) bytes(n *yaml.Node, at string, to *int64, least, most int64) {
 	v, bad := parseBytes(s)
 	switch {
 	case bad != "":
-		p.fail(n, at, "%q %s", clip(s), bad)
+		p.fail(n, at, "%q %s", telemetry.Clip(s), bad)
 	case v < least:
 		p.fail(n, at, "%q is under %s; write %s or more", s, formatBytes(least), formatBytes(least))
 	case v > most:
@@ -333,7 +334,7 @@ func (p *parser) count(n *yaml.Node, at string, to *int, least, most int) {
 	v, err := strconv.Atoi(s)
 	switch {
 	case err != nil || strconv.Itoa(v) != s:
-		p.fail(n, at, "%q is not a whole number; write one from %d to %d", clip(s), least, most)
+		p.fail(n, at, "%q is not a whole number; write one from %d to %d", telemetry.Clip(s), least, most)
 	case v < least:
 		p.fail(n, at, "%d is under %d; write %d or more", v, least, least)
 	case v > most:
@@ -354,21 +355,14 @@ func describe(n *yaml.Node) string {
 	case n.Tag == "!!null":
 		return "nothing stands"
 	}
-	return strconv.Quote(clip(n.Value))
-}
-
-func clip(s string) string {
-	if len(s) > 64 {
-		return s[:64] + "…"
-	}
-	return s
+	return strconv.Quote(telemetry.Clip(n.Value))
 }
 
 func join(path, key string) string {
 	if path == "" {
-		return clip(key)
+		return telemetry.Clip(key)
 	}
-	return path + "." + clip(key)
+	return path + "." + telemetry.Clip(key)
 }
 
 func lastWord(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }

@@ -191,7 +191,7 @@ func instant(name, v string, preset int64) (int64, error) {
 	} else if at, err := time.Parse(time.RFC3339Nano, v); err == nil && at.Unix() >= 0 && at.Unix() < maxSeconds {
 		return at.UnixNano(), nil
 	}
-	return 0, telemetry.Errorf(telemetry.KindInvalid, "invalid %s: %q is not a time in Unix seconds", name, clip(v))
+	return 0, telemetry.Errorf(telemetry.KindInvalid, "invalid %s: %q is not a time in Unix seconds", name, telemetry.Clip(v))
 }
 
 // maxSeconds is the last instant that nanoseconds in 64 bits can hold.
@@ -205,17 +205,10 @@ func number(r *http.Request, name string, preset, most int) (int, error) {
 	}
 	n, err := strconv.Atoi(v)
 	if err != nil || n < 0 {
-		return 0, telemetry.Errorf(telemetry.KindInvalid, "invalid %s: %q is not a positive number", name, clip(v))
+		return 0, telemetry.Errorf(telemetry.KindInvalid, "invalid %s: %q is not a positive number", name, telemetry.Clip(v))
 	}
 	if n == 0 {
 		return preset, nil
 	}
 	return min(n, most), nil
-}
-
-func clip(s string) string {
-	if len(s) > 64 {
-		return s[:64] + "…"
-	}
-	return s
 }

@@ -75,7 +75,7 @@ func stepOf(r *http.Request, within store.Range) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(v)
 	if err != nil || d <= 0 {
-		return 0, telemetry.Errorf(telemetry.KindInvalid, "invalid step: %q is not a duration", clip(v))
+		return 0, telemetry.Errorf(telemetry.KindInvalid, "invalid step: %q is not a duration", telemetry.Clip(v))
 	}
 	return d, nil
 }

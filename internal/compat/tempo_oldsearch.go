@@ -33,7 +33,7 @@ func oldSearch(r *http.Request) (string, error) {
 		}
 		d, err := time.ParseDuration(v)
 		if err != nil || d < 0 {
-			return "", telemetry.Errorf(telemetry.KindInvalid, "invalid %s: %q is not a duration such as 100ms", bound.name, clip(v))
+			return "", telemetry.Errorf(telemetry.KindInvalid, "invalid %s: %q is not a duration such as 100ms", bound.name, telemetry.Clip(v))
 		}
 		parts = append(parts, "traceDuration "+bound.op+" "+strconv.FormatInt(int64(d), 10)+"ns")
 	}
@@ -89,16 +89,16 @@ func parseLogfmt(s string) ([]tag, error) {
 		}
 		key, after, ok := word(rest, "= ")
 		if !ok || key == "" || !strings.HasPrefix(after, "=") {
-			return nil, telemetry.Errorf(telemetry.KindInvalid, "invalid tags: %q is not key=value", clip(rest))
+			return nil, telemetry.Errorf(telemetry.KindInvalid, "invalid tags: %q is not key=value", telemetry.Clip(rest))
 		}
 		value, after, ok := word(after[1:], " ")
 		if !ok {
-			return nil, telemetry.Errorf(telemetry.KindInvalid, "invalid tags: the quotes of %q do not close", clip(rest))
+			return nil, telemetry.Errorf(telemetry.KindInvalid, "invalid tags: the quotes of %q do not close", telemetry.Clip(rest))
 		}
 		out = append(out, tag{key, value})
 		rest = after
 		if rest != "" && rest[0] != ' ' {
-			return nil, telemetry.Errorf(telemetry.KindInvalid, "invalid tags: a space is due before %q", clip(rest))
+			return nil, telemetry.Errorf(telemetry.KindInvalid, "invalid tags: a space is due before %q", telemetry.Clip(rest))
 		}
 	}
 	return out, nil

@@ -62,7 +62,7 @@ func (t *tempo) scopes(r *http.Request) ([]tagScope, error) {
 			}
 		}
 		if o.Scope == 0 {
-			return nil, telemetry.Errorf(telemetry.KindInvalid, "invalid scope: %q", clip(want))
+			return nil, telemetry.Errorf(telemetry.KindInvalid, "invalid scope: %q", telemetry.Clip(want))
 		}
 	}
 	out := []tagScope{}

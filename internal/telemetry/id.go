@@ -53,7 +53,7 @@ func ParseSpanID(s string) (SpanID, error) {
 
 func parseHex(dst []byte, s, what string) error {
 	if len(s) == 0 || len(s) > 2*len(dst) {
-		return Errorf(KindInvalid, "%s %q has %d characters; write 1 to %d hex digits", what, clip(s), len(s), 2*len(dst))
+		return Errorf(KindInvalid, "%s %q has %d characters; write 1 to %d hex digits", what, Clip(s), len(s), 2*len(dst))
 	}
 	given := s
 	if pad := 2*len(dst) - len(s); pad > 0 {
@@ -65,17 +65,18 @@ func parseHex(dst []byte, s, what string) error {
 		s = string(full)
 	}
 	if _, err := hex.Decode(dst, []byte(s)); err != nil {
-		return Errorf(KindInvalid, "%s %q is not hexadecimal", what, clip(given))
+		return Errorf(KindInvalid, "%s %q is not hexadecimal", what, Clip(given))
 	}
 	for _, b := range dst {
 		if b != 0 {
 			return nil
 		}
 	}
-	return Errorf(KindInvalid, "%s %q is all zeros, which W3C Trace Context forbids", what, clip(given))
+	return Errorf(KindInvalid, "%s %q is all zeros, which W3C Trace Context forbids", what, Clip(given))
 }
 
-func clip(s string) string {
+// Clip shortens a text of somebody else's for a message: to 64 bytes and an ellipsis.
+func Clip(s string) string {
 	if len(s) > 64 {
 		return s[:64] + "…"
 	}
