@@ -18,7 +18,7 @@ UI_SOURCES := $(shell find ui -type f -not -path '*/node_modules/*' -not -path '
 # The parts of `make test`, in order of how soon they find a mistake. CI runs the same list.
 TEST_PARTS := test-go test-ui test-bench test-shop-go test-shop-rust test-e2e
 
-.PHONY: help setup build ui shop up test $(TEST_PARTS) print-test-parts check check-go check-ui check-shop generate bench fuzz race nightly clean
+.PHONY: help setup build ui shop up test $(TEST_PARTS) print-test-parts check check-go check-ui check-shop generate bench bench-page fuzz race nightly clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -113,6 +113,9 @@ generate: .make/go ## write the generated files anew: docs/cli.md, cmd/clew/deps
 
 bench: bin/clew bin/bench ## print the table of figures; BENCH_SPANS=5000000 for the record
 	bin/bench run --clew bin/clew --spans $(or $(BENCH_SPANS),1000000)
+
+bench-page: bin/clew shop .make/npm ## judge the page's budgets: first rows, a frame of fling; on a quiet machine
+	CLEW_BUDGETS=1 scripts/e2e
 
 fuzz: .make/go ## every fuzz target for FUZZ_TIME (20s)
 	scripts/fuzz $(FUZZ_TIME)

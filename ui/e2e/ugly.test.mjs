@@ -1,7 +1,6 @@
 // What a real fleet does not give on demand: huge, broken and hostile traces, and
 // errors. Runs against the fixture alone.
 import assert from "node:assert/strict";
-import { cpus, loadavg } from "node:os";
 import { after, before, test } from "node:test";
 import { mainThreadMs, openBrowser, openPage } from "./browser.mjs";
 import { startFixture } from "./fixture.mjs";
@@ -9,8 +8,8 @@ import { UGLY } from "./fixture-data.mjs";
 
 let fixture;
 let browser;
-/** The budget's reference is a quiet machine of two cores: a busy one gets half as much again, an overloaded one three times. The figures are printed always. */
-const slack = () => (loadavg()[0] > 2 * cpus().length ? 3 : 1.5);
+/** The budgets are for a quiet machine: `make bench-page` judges them. A test fails only for work that grows with the trace. */
+const slack = process.env.CLEW_BUDGETS ? 1 : 8;
 
 before(async () => {
   fixture = await startFixture();
@@ -80,8 +79,8 @@ for (const [id, spans, openMs] of [[UGLY.big, 100_000, 1000], [UGLY.million, 1_0
     await page.keyboard.press("ArrowLeft");
     await page.waitForFunction(() => document.querySelector(".wf").getAttribute("aria-rowcount") === "1");
     t.diagnostic(`${spans} spans: first rows after ${opened} ms, longest task ${Math.round(longTask)} ms, ${perFrame.toFixed(1)} ms of main thread a frame of fling`);
-    assert.ok(opened < openMs * slack(), `first rows after ${opened} ms; the budget is ${openMs}`);
-    assert.ok(perFrame < 8 * slack(), `${perFrame} ms a frame; the budget is 8`);
+    assert.ok(opened < openMs * slack, `first rows after ${opened} ms; the budget is ${openMs}`);
+    assert.ok(perFrame < 8 * slack, `${perFrame} ms a frame; the budget is 8`);
     assert.deepEqual(faults, []);
     await close();
   });
