@@ -1,0 +1,5 @@
+//! One user program, built with and without the kit.
+
+fn main() {
+    clew::tracing::info!("hello");
+}
