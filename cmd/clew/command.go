@@ -49,7 +49,7 @@ type flagDef struct {
 func commands() []*command {
 	return []*command{
 		upCommand(), serveCommand(),
-		searchCommand(), traceCommand(), tailCommand(), servicesCommand(),
+		searchCommand(), traceCommand(), tailCommand(), servicesCommand(), kitsCommand(),
 		statusCommand(), flushCommand(),
 		tokenCreateCommand(), tokenListCommand(), tokenRevokeCommand(),
 		versionCommand(), completionCommand(),

@@ -23,6 +23,7 @@ func nodeFlags() []flagDef {
 		{name: "listen.otlp-grpc", value: "ADDRESS", def: "127.0.0.1:4317", help: "Address that takes OTLP over gRPC."},
 		{name: "listen.otlp-http", value: "ADDRESS", def: "127.0.0.1:4318", help: "Address that takes OTLP over HTTP, protobuf and JSON."},
 		{name: "charter", value: "FILE", help: "The charter: retention, limits and tenants. It is read again when it changes. Without it the built-in defaults hold."},
+		{name: "kit-policy", value: "FILE", help: "What the kits of services are told: levels, sampling, redaction (JSON). It is read again when it changes. Defaults to kit-policy.json in the data folder."},
 		{name: "memory", kind: size, value: "SIZE", def: "450MiB", help: "Memory that the process aims to stay within: log, fresh spans, flush and queries share it."},
 		{name: "tls-cert", value: "FILE", help: "Certificate (PEM) for every listener; needs --tls-key. Read again when it changes."},
 		{name: "tls-key", value: "FILE", help: "Private key (PEM) of the certificate."},
@@ -81,7 +82,7 @@ func runNode(ctx context.Context, in *invocation, greet bool) error {
 	}
 	n, err := node.Open(ctx, node.Options{
 		Data: in.str("data"), ListenHTTP: in.str("listen.http"), ListenGRPC: in.str("listen.otlp-grpc"),
-		ListenOTLPHTTP: in.str("listen.otlp-http"), Charter: in.str("charter"), MemoryBytes: in.bytes("memory"),
+		ListenOTLPHTTP: in.str("listen.otlp-http"), Charter: in.str("charter"), KitPolicy: in.str("kit-policy"), MemoryBytes: in.bytes("memory"),
 		TLSCert: in.str("tls-cert"), TLSKey: in.str("tls-key"), Logger: newLogger(in),
 	})
 	if err != nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/clew-dev/clew/internal/api/apitest"
 	"github.com/clew-dev/clew/internal/auth"
 	"github.com/clew-dev/clew/internal/charter"
+	"github.com/clew-dev/clew/internal/policy"
 	"github.com/clew-dev/clew/internal/store"
 	"github.com/clew-dev/clew/internal/telemetry"
 )
@@ -49,9 +50,20 @@ func limits(change func(*charter.Limits)) func() charter.Limits {
 	return func() charter.Limits { return l }
 }
 
+// noPolicy is the policy of a server without a file of one.
+func noPolicy(t testing.TB) *policy.Source {
+	t.Helper()
+	s, err := policy.Watch("testdata/there-is-none.json", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func options(t testing.TB, f store.Store) api.Options {
 	return api.Options{
 		Store: f, Auth: openAuth(t), Limits: limits(nil), Now: func() time.Time { return apitest.Now }, Started: apitest.Now.Add(-time.Minute),
+		Policy: noPolicy(t), Instances: policy.NewInstances(func() time.Time { return apitest.Now }),
 		Build: api.Build{Version: "1.0", Revision: "abc", Go: "go1.26"},
 		Page: fstest.MapFS{
 			"index.html": {Data: []byte("<!doctype html><title>Clew</title>\n")}, "assets/app-1a2b.js": {Data: []byte("plain()\n")},

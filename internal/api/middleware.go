@@ -63,11 +63,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler)
 		}
 	}()
+	slots, retry := s.requests, time.Second
+	if pattern == kitRoute {
+		slots, retry = s.kits, 10*time.Second
+	}
 	select {
-	case s.requests <- struct{}{}:
-		defer func() { <-s.requests }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 	default:
-		s.fail(out, r, telemetry.RetryError(telemetry.KindExhausted, time.Second, "%d requests are being served, which is the limit; try again", cap(s.requests)))
+		s.fail(out, r, telemetry.RetryError(telemetry.KindExhausted, retry, "%d requests are being served, which is the limit; try again", cap(slots)))
 		return
 	}
 	s.mux.ServeHTTP(out, r)
@@ -78,7 +82,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // store never comes to rest under who waits for it, or after a flush.
 func traced(pattern string) bool {
 	switch pattern {
-	case "other", "GET /ready", "GET /metrics", "GET /api/version", "GET /api/openapi.yaml", "GET /api/status", "GET /api/tail", "POST /api/flush":
+	case "other", "GET /ready", "GET /metrics", "GET /api/version", "GET /api/openapi.yaml", "GET /api/status", "GET /api/tail", "POST /api/flush", kitRoute, "GET /api/kit/instances":
 		return false
 	}
 	return !strings.HasPrefix(pattern, "GET /debug/")

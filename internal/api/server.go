@@ -13,6 +13,7 @@ import (
 
 	"github.com/clew-dev/clew/internal/auth"
 	"github.com/clew-dev/clew/internal/charter"
+	"github.com/clew-dev/clew/internal/policy"
 	"github.com/clew-dev/clew/internal/store"
 )
 
@@ -32,7 +33,7 @@ type Observation struct {
 	Bytes  int64 // of the body, as sent
 }
 
-// Options configure a Server. Store, Auth and Limits are needed.
+// Options configure a Server. Store, Auth, Limits, Policy and Instances are needed.
 type Options struct {
 	Store        store.Store
 	Auth         Authenticator
@@ -46,12 +47,15 @@ type Options struct {
 	// Trace begins the span of a request that asks about data, named by method and
 	// path pattern; the function that it returns ends it.
 	Trace       func(ctx context.Context, method, route, traceparent string) (context.Context, func(status int, err error))
+	Policy      *policy.Source    // what kits are told
+	Instances   *policy.Instances // kits that asked
 	Build       Build
 	Started     time.Time
 	Logger      *slog.Logger
 	Now         func() time.Time
 	MaxRequests int // requests that are served at once; default 256
 	MaxTails    int // of them, tails; default 32
+	MaxKits     int // kits that wait for their policy, beside those requests; default 2,000
 }
 
 // Server is the handler of all paths on the page's port.
@@ -60,6 +64,7 @@ type Server struct {
 	mux      *http.ServeMux
 	requests chan struct{}
 	tails    chan struct{}
+	kits     chan struct{}
 	stopping chan struct{}
 	stop     sync.Once
 	crossOK  *http.CrossOriginProtection
@@ -91,9 +96,12 @@ func New(o Options) *Server {
 	if o.MaxTails == 0 {
 		o.MaxTails = 32
 	}
+	if o.MaxKits == 0 {
+		o.MaxKits = 2000
+	}
 	s := &Server{
 		o: o, mux: http.NewServeMux(), crossOK: http.NewCrossOriginProtection(), hosts: map[string]bool{},
-		requests: make(chan struct{}, o.MaxRequests), tails: make(chan struct{}, o.MaxTails), stopping: make(chan struct{}),
+		requests: make(chan struct{}, o.MaxRequests), tails: make(chan struct{}, o.MaxTails), kits: make(chan struct{}, o.MaxKits), stopping: make(chan struct{}),
 	}
 	for _, h := range o.AllowedHosts {
 		s.hosts[h] = true
@@ -150,6 +158,8 @@ func (s *Server) table() []route {
 		{"GET /api/services/{name}/operations", auth.RoleRead, limitQuery, s.operations},
 		{"GET /api/tail", auth.RoleRead, limitNone, s.tail},
 		{"GET /api/query/explain", auth.RoleRead, limitQuery, s.explain},
+		{kitRoute, auth.RoleWrite, limitNone, s.kitPolicy},
+		{"GET /api/kit/instances", auth.RoleRead, limitQuery, s.kitInstances},
 		{"GET /api/status", auth.RoleRead, limitQuery, s.status},
 		{"POST /api/flush", auth.RoleAdmin, limitLong, s.flush},
 	}

@@ -38,6 +38,7 @@ var layers = map[string]layer{
 	"internal/flag":     {height: 2},
 	"internal/metrics":  {height: 2},
 	"internal/pipeline": {height: 2},
+	"internal/policy":   {height: 2},
 	"internal/store":    {height: 2},
 	"internal/logs":     {height: 2, beside: []string{"internal/store"}},
 

@@ -31,6 +31,7 @@ import (
 	"github.com/clew-dev/clew/internal/compat"
 	"github.com/clew-dev/clew/internal/health"
 	"github.com/clew-dev/clew/internal/pipeline"
+	"github.com/clew-dev/clew/internal/policy"
 	"github.com/clew-dev/clew/internal/receive"
 	"github.com/clew-dev/clew/internal/store"
 	"github.com/clew-dev/clew/internal/telemetry"
@@ -45,6 +46,7 @@ type Options struct {
 	ListenGRPC     string // OTLP/gRPC
 	ListenOTLPHTTP string // OTLP/HTTP
 	Charter        string // path; empty: the built-in one
+	KitPolicy      string // path; empty: kit-policy.json in Data
 	MemoryBytes    int64  // 0: DefaultMemory
 	TLSCert        string // PEM files for every listener; empty: no TLS
 	TLSKey         string
@@ -59,6 +61,7 @@ type Node struct {
 
 	folder   *folder
 	charter  *charter.Watcher
+	policy   *policy.Source
 	state    *auth.State
 	store    *store.Embedded
 	tail     *pipeline.Log
@@ -120,6 +123,12 @@ func (n *Node) open(ctx context.Context) error {
 	if n.folder, err = openFolder(n.o.Data); err != nil {
 		return err
 	}
+	if n.o.KitPolicy == "" {
+		n.o.KitPolicy = n.folder.join("kit-policy.json")
+	}
+	if n.policy, err = policy.Watch(n.o.KitPolicy, n.log); err != nil {
+		return err
+	}
 	if n.state, err = auth.Open(ctx, n.folder.join("state.db"), auth.Options{}); err != nil {
 		return err
 	}
@@ -153,6 +162,7 @@ func (n *Node) open(ctx context.Context) error {
 		defer signal.Stop(hup)
 		n.charter.Run(n.ctx, hup)
 	})
+	n.background.Go(func() { n.policy.Run(n.ctx) })
 	n.background.Go(func() { n.tracer.Run(n.ctx) })
 	return nil
 }
@@ -256,6 +266,7 @@ func (n *Node) apiOptions() api.Options {
 		Mount: map[string]http.Handler{"/tempo/": compat.NewTempo(compat.TempoOptions{Store: n.store,
 			Limits: func() charter.Limits { return n.charter.Current().Limits() }, Ready: n.whyNotReady, Version: build.Version, Logger: n.log})},
 		Ready: n.whyNotReady, WriteMetrics: n.registry.WriteText, Observe: n.observe, Trace: n.traceRequest,
+		Policy: n.policy, Instances: policy.NewInstances(nil),
 		Build: api.Build{Version: build.Version, Revision: build.Revision, Go: build.Go}, Started: n.started, Logger: n.log,
 	}
 }

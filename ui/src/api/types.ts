@@ -243,6 +243,29 @@ export type Operations = {
   partial: string;
 };
 
+export type KitInstances = {
+  /** Where the policy is read from. Empty without the role admin. */
+  file: string;
+  /** Empty, or why the file as it stands is not in force. */
+  error: string;
+  instances: {
+    service: string;
+    instance: string;
+    language: string;
+    /** Of the kit. */
+    version: string;
+    /** Version of the document in force there. */
+    applied: string;
+    /** That is the one it should have. */
+    current: boolean;
+    /** By component. */
+    levels: Record<string, string>;
+    /** Records lost so far by reason. */
+    dropped: Record<string, number>;
+    lastSeen: Nanos;
+  }[];
+};
+
 export type Status = {
   version: string;
   uptime_seconds: number;

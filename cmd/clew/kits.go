@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func kitsCommand() *command {
+	return &command{
+		name:  "kits",
+		short: "list the kits inside services and the policy they have applied",
+		long: `Lists every process whose kit asked for its policy in the last ten minutes: what
+language and version it is, which version of the policy it has applied, the
+levels of its components where they differ from standard, and what it lost.`,
+		flags: append(outputFlags(), clientFlags()...),
+		examples: []example{
+			{"clew kits", "who is instrumented, and who is behind"},
+			{"clew kits --json | jq '.instances[] | select(.current | not)'", "who has not applied the policy in force"},
+		},
+		run: runKits,
+	}
+}
+
+// kitsAnswer is GET /api/kit/instances.
+type kitsAnswer struct {
+	File, Error string
+	Instances   []struct {
+		Service, Instance, Language, Version, Applied string
+		Current                                       bool
+		Levels                                        map[string]string
+		Dropped                                       map[string]int64
+		LastSeen                                      decimal
+	}
+}
+
+func runKits(ctx context.Context, in *invocation) error {
+	c, err := newClient(in)
+	if err != nil {
+		return err
+	}
+	var a kitsAnswer
+	body, err := c.get(ctx, "/api/kit/instances", nil, &a)
+	if err != nil {
+		return err
+	}
+	if in.on("json") {
+		return printJSON(in.std.out, body)
+	}
+	if a.Error != "" {
+		fmt.Fprintf(in.std.err, "The policy file is not in force as it stands: %s\n", clean(a.Error))
+	}
+	if len(a.Instances) == 0 {
+		fmt.Fprintln(in.std.err, "No kit has asked for its policy; set CLEW_ENDPOINT to this server in the services.")
+		return nil
+	}
+	s := newScreen(in)
+	t := newTable("SERVICE", "INSTANCE", "KIT", "POLICY", "LEVELS", ">DROPPED", "LAST SEEN")
+	for _, i := range a.Instances {
+		applied := cmpOr(clean(i.Applied), "none")
+		if !i.Current {
+			applied += " (behind)"
+		}
+		var dropped int64
+		for _, n := range i.Dropped {
+			dropped += n
+		}
+		row := t.add(clean(i.Service), clean(i.Instance), clean(i.Language+" "+i.Version), applied, levelsOf(i.Levels),
+			strconv.FormatInt(dropped, 10), formatTime(int64(i.LastSeen)))
+		if !i.Current {
+			row.style[3] = styleError
+		}
+		if dropped > 0 {
+			row.style[5] = styleError
+		}
+	}
+	return t.write(s)
+}
+
+// levelsOf names the components that are not at the usual level.
+func levelsOf(levels map[string]string) string {
+	var out []string
+	for _, component := range slices.Sorted(maps.Keys(levels)) {
+		if level := levels[component]; level != "standard" {
+			out = append(out, clean(component+"="+level))
+		}
+	}
+	return cmpOr(strings.Join(out, " "), "standard")
+}
