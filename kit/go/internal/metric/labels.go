@@ -1,0 +1,107 @@
+package metric
+
+import (
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/clew-dev/clew/kit/go/internal/wire"
+)
+
+// Labels are the attributes of a series, sorted by key, with their encoding.
+type Labels struct {
+	list []attribute.KeyValue
+	otlp []byte // the attributes field of a point, as often as there are attributes
+}
+
+// The attributes field in NumberDataPoint and HistogramDataPoint
+// (opentelemetry/proto/metrics/v1/metrics.proto).
+const (
+	numberAttributes    = 7
+	histogramAttributes = 9
+)
+
+// NewLabels encodes a set for the points of instruments of a kind.
+func NewLabels(kind Kind, set attribute.Set) *Labels {
+	l := &Labels{list: set.ToSlice()}
+	field := numberAttributes
+	if kind == Histogram {
+		field = histogramAttributes
+	}
+	for _, kv := range l.list {
+		l.otlp = appendAttribute(l.otlp, field, kv)
+	}
+	l.otlp = l.otlp[:len(l.otlp):len(l.otlp)]
+	return l
+}
+
+// List is the attributes sorted by key. It must not be changed.
+func (l *Labels) List() []attribute.KeyValue { return l.list }
+
+func appendAttribute(b []byte, field int, kv attribute.KeyValue) []byte {
+	key, v := string(kv.Key), kv.Value
+	switch v.Type() {
+	case attribute.BOOL:
+		return wire.AppendBoolAttr(b, field, key, v.AsBool())
+	case attribute.INT64:
+		return wire.AppendIntAttr(b, field, key, v.AsInt64())
+	case attribute.FLOAT64:
+		return wire.AppendFloatAttr(b, field, key, v.AsFloat64())
+	case attribute.STRING:
+		return wire.AppendStringAttr(b, field, key, wire.Text(v.AsString(), MaxLabelBytes))
+	case attribute.BOOLSLICE:
+		return wire.AppendBoolsAttr(b, field, key, v.AsBoolSlice())
+	case attribute.INT64SLICE:
+		return wire.AppendIntsAttr(b, field, key, v.AsInt64Slice())
+	case attribute.FLOAT64SLICE:
+		return wire.AppendFloatsAttr(b, field, key, v.AsFloat64Slice())
+	case attribute.STRINGSLICE:
+		return wire.AppendStringsAttr(b, field, key, v.AsStringSlice())
+	}
+	return wire.AppendStringAttr(b, field, key, wire.Text(v.Emit(), MaxLabelBytes))
+}
+
+// limit is the set within the bounds of a series, and how many attributes had to be
+// cut or left out for that.
+func limit(set attribute.Set) (attribute.Set, int) {
+	wrong := 0
+	for i := range set.Len() {
+		if kv, _ := set.Get(i); i >= MaxLabels || tooLong(kv) {
+			wrong++
+		}
+	}
+	if wrong == 0 {
+		return set, 0
+	}
+	list := set.ToSlice()
+	if len(list) > MaxLabels {
+		list = list[:MaxLabels]
+	}
+	for i, kv := range list {
+		if !tooLong(kv) {
+			continue
+		}
+		kv.Key = attribute.Key(wire.Text(string(kv.Key), MaxLabelBytes))
+		switch kv.Value.Type() {
+		case attribute.STRING:
+			kv.Value = attribute.StringValue(wire.Text(kv.Value.AsString(), MaxLabelBytes))
+		case attribute.BOOL, attribute.INT64, attribute.FLOAT64:
+		default:
+			// An array that is too long becomes its text: a label is compared, not read.
+			kv.Value = attribute.StringValue(wire.Text(kv.Value.Emit(), MaxLabelBytes))
+		}
+		list[i] = kv
+	}
+	return attribute.NewSet(list...), wrong
+}
+
+func tooLong(kv attribute.KeyValue) bool {
+	if len(kv.Key) > MaxLabelBytes {
+		return true
+	}
+	switch kv.Value.Type() {
+	case attribute.STRING:
+		return len(kv.Value.AsString()) > MaxLabelBytes
+	case attribute.BOOL, attribute.INT64, attribute.FLOAT64:
+		return false
+	}
+	return len(kv.Value.Emit()) > MaxLabelBytes
+}
