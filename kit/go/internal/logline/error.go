@@ -4,44 +4,41 @@ package logline
 // The redaction of the key applies to each message. Of a chain that is longer than MaxErrors the rest is left out and
 // counts as one.
 func (l *Line) Err(key string, err error) {
-	if action, length, kept := l.beginErrors(key); kept {
-		l.addError(err, action, length)
+	if r := l.beginErrors(key); !r.drops() {
+		l.addError(err, r)
 	}
 }
 
 // ErrText sets the error of the event where only messages are known.
 func (l *Line) ErrText(key string, messages ...string) {
-	if action, length, kept := l.beginErrors(key); kept {
+	if r := l.beginErrors(key); !r.drops() {
 		for _, message := range messages {
-			if !l.addMessage(message, action, length) {
+			if !l.addMessage(message, r) {
 				return
 			}
 		}
 	}
 }
 
-func (l *Line) beginErrors(key string) (action Redaction, length int, kept bool) {
+func (l *Line) beginErrors(key string) rule {
 	clear(l.errors[:l.errorCount])
 	l.errorCount, l.errorLoss = 0, 0
-	if l.Redactor != nil {
-		action, length = l.Redactor.Redact(key)
-	}
-	return action, length, action != Drop
+	return l.rule(key)
 }
 
 // addError adds an error and all it wraps, and says whether there is room for more. A chain that bites its tail ends there.
-func (l *Line) addError(err error, action Redaction, length int) bool {
-	if !l.addMessage(textOfError(err), action, length) {
+func (l *Line) addError(err error, r rule) bool {
+	if !l.addMessage(textOfError(err), r) {
 		return false
 	}
 	switch e := err.(type) {
 	case interface{ Unwrap() error }:
 		if cause := unwrap(e); cause != nil {
-			return l.addError(cause, action, length)
+			return l.addError(cause, r)
 		}
 	case interface{ Unwrap() []error }:
 		for _, cause := range unwrapMany(e) {
-			if cause != nil && !l.addError(cause, action, length) {
+			if cause != nil && !l.addError(cause, r) {
 				return false
 			}
 		}
@@ -49,12 +46,12 @@ func (l *Line) addError(err error, action Redaction, length int) bool {
 	return true
 }
 
-func (l *Line) addMessage(message string, action Redaction, length int) bool {
+func (l *Line) addMessage(message string, r rule) bool {
 	if l.errorCount == MaxErrors {
 		l.errorLoss++
 		return false
 	}
-	v, loss := redacted(message, action, length)
+	v, loss := r.text(message)
 	l.errors[l.errorCount] = v
 	l.errorCount++
 	l.errorLoss += loss

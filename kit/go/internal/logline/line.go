@@ -21,7 +21,7 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/clew-dev/clew/kit/go/internal/wire"
+	"github.com/clew-dev/clew/kit/go/internal/policy"
 )
 
 // The limits of a line, in bytes or in number.
@@ -79,25 +79,6 @@ type Event struct {
 	Observed int64 // Nanoseconds since 1970, of the record only.
 }
 
-// Redaction is what is done with the value of a key before anything sees it.
-type Redaction uint8
-
-const (
-	Keep Redaction = iota
-	Drop
-	Mask
-	Truncate
-)
-
-// Redactor says what is to be done with the values of a key, and for Truncate to
-// how many bytes texts are cut. MUST be safe for concurrent use.
-type Redactor interface {
-	Redact(key string) (action Redaction, length int)
-}
-
-// masked stands where a value was masked.
-const masked = "***"
-
 type kind uint8
 
 const (
@@ -130,8 +111,8 @@ type attribute struct {
 type Line struct {
 	// Prefix stands before every key: the names of the open groups, each with its dot.
 	Prefix string
-	// Redactor may be nil.
-	Redactor Redactor
+	// Policy says what is redacted; nil redacts nothing.
+	Policy *policy.Snapshot
 
 	attributes [MaxAttributes]attribute
 	count      int
@@ -140,6 +121,7 @@ type Line struct {
 	errorCount int
 	errorLoss  uint64
 	loss       uint64 // What was left out whole.
+	buffer     []byte // Of the Pipeline.
 }
 
 var lines = sync.Pool{New: func() any { return new(Line) }}
@@ -153,8 +135,11 @@ func Put(l *Line) {
 	lines.Put(l)
 }
 
-// keepElements is how large the memory for elements may stay in the pool.
-const keepElements = 4 * MaxElements
+// How large the memory of a line may stay in the pool.
+const (
+	keepElements = 4 * MaxElements
+	keepBuffer   = 64 << 10
+)
 
 // Reset empties the line.
 func (l *Line) Reset() {
@@ -165,75 +150,89 @@ func (l *Line) Reset() {
 	if cap(l.elements) > keepElements {
 		l.elements = nil
 	}
+	if cap(l.buffer) > keepBuffer {
+		l.buffer = nil
+	}
 	l.count, l.errorCount = 0, 0
 	l.errorLoss, l.loss = 0, 0
-	l.Prefix, l.Redactor = "", nil
+	l.Prefix, l.Policy = "", nil
 }
 
-// slot returns where the value of the key is to be put, with its redaction; nil when the attribute is left out.
-func (l *Line) slot(key string) (*attribute, Redaction, int) {
-	if l.Prefix != "" {
-		key = l.Prefix + key
-	}
-	action, length := Keep, 0
-	if l.Redactor != nil {
-		// The rules see the whole key, also where the line shows a cut one.
-		if action, length = l.Redactor.Redact(key); action == Drop {
-			return nil, Drop, 0
-		}
-	}
-	key, missing := cut(key, MaxKey)
-	for i := range l.count {
-		if a := &l.attributes[i]; len(a.key) == len(key) && a.cut == missing && a.key == key {
-			a.loss = 0
-			return a, action, length
-		}
-	}
-	if l.count == MaxAttributes {
-		l.loss++
-		return nil, Drop, 0
-	}
-	a := &l.attributes[l.count]
-	l.count++
-	a.key, a.cut = key, missing
-	return a, action, length
+// rule is what the policy says about a key. The zero rule keeps the value as it is.
+type rule struct {
+	policy.Action
+	found bool
 }
 
-// set puts a value that is no text.
-func (l *Line) set(key string, v value) {
-	a, action, _ := l.slot(key)
-	switch {
-	case a == nil:
-	case action == Keep:
-		a.value = v
-	default:
-		// A number has no shorter form that hides anything, so Truncate masks it too.
-		a.value = value{kind: text, text: masked}
+func (r rule) drops() bool { return r.found && r.Do == policy.Drop }
+
+func (l *Line) rule(key string) rule {
+	if l.Policy == nil {
+		return rule{}
 	}
+	action, found := l.Policy.Redact(key)
+	return rule{action, found}
 }
 
-// String sets a text.
-func (l *Line) String(key, s string) {
-	a, action, length := l.slot(key)
-	if a == nil {
-		return
+// plain is a value that is no text under the rule. A number has no shorter form that hides anything, so Truncate masks it too.
+func (r rule) plain(v value) value {
+	if r.found {
+		return value{kind: text, text: policy.Masked}
 	}
-	a.value, a.loss = redacted(s, action, length)
+	return v
 }
 
-// redacted is the text as its redaction and the limit leave it, and 1 when the limit cut it.
-func redacted(s string, action Redaction, length int) (v value, loss uint64) {
-	switch action {
-	case Mask:
-		s = masked
-	case Truncate:
-		s = wire.Clip(s, length)
+// text is a text under the rule and the limit, and 1 when the limit cut it.
+func (r rule) text(s string) (v value, loss uint64) {
+	if r.found {
+		s, _ = r.Text(s)
 	}
 	kept, missing := cut(s, MaxValue)
 	if missing {
 		loss = 1
 	}
 	return value{kind: text, text: kept, cut: missing}, loss
+}
+
+// slot returns where the value of the key is to be put, with its rule; nil when the attribute is left out.
+func (l *Line) slot(key string) (*attribute, rule) {
+	if l.Prefix != "" {
+		key = l.Prefix + key
+	}
+	// The rules see the whole key, also where the line shows a cut one.
+	r := l.rule(key)
+	if r.drops() {
+		return nil, r
+	}
+	key, missing := cut(key, MaxKey)
+	for i := range l.count {
+		if a := &l.attributes[i]; a.cut == missing && a.key == key {
+			a.loss = 0
+			return a, r
+		}
+	}
+	if l.count == MaxAttributes {
+		l.loss++
+		return nil, r
+	}
+	a := &l.attributes[l.count]
+	l.count++
+	a.key, a.cut = key, missing
+	return a, r
+}
+
+// set puts a value that is no text.
+func (l *Line) set(key string, v value) {
+	if a, r := l.slot(key); a != nil {
+		a.value = r.plain(v)
+	}
+}
+
+// String sets a text.
+func (l *Line) String(key, s string) {
+	if a, r := l.slot(key); a != nil {
+		a.value, a.loss = r.text(s)
+	}
 }
 
 // Bool sets a boolean.
@@ -266,31 +265,29 @@ func (l *Line) Bytes(key string, b []byte) {
 	l.String(key, base64.StdEncoding.EncodeToString(b[:min(len(b), enough)]))
 }
 
-// List sets an array. Its elements are what each calls of the [Elements] it is given.
+// List sets an array, whose elements each adds to the [Elements] it is given.
 func (l *Line) List(key string, each func(*Elements)) {
-	a, action, length := l.slot(key)
+	a, r := l.slot(key)
 	if a == nil {
 		return
 	}
-	if action == Mask {
-		a.value = value{kind: text, text: masked}
+	e := Elements{line: l, first: len(l.elements), rule: r}
+	if r.found && r.Do == policy.Mask {
+		a.value = r.plain(value{})
 		return
 	}
-	e := Elements{line: l, first: len(l.elements), action: action, length: length}
 	each(&e)
-	// An element may have logged or set attributes of its own only through another line, so the range is closed.
 	a.value = value{kind: list, num: uint64(e.first) | uint64(len(l.elements))<<32}
 	a.loss = e.loss
 }
 
 // Elements collects the elements of one array.
 type Elements struct {
-	line   *Line
-	first  int
-	action Redaction
-	length int
-	loss   uint64
-	over   bool
+	line  *Line
+	first int
+	rule  rule
+	loss  uint64
+	over  bool
 }
 
 // Full says that the array has all the elements it may have, and counts that there were more.
@@ -309,10 +306,7 @@ func (e *Elements) add(v value) {
 	if e.Full() {
 		return
 	}
-	if e.action != Keep {
-		v = value{kind: text, text: masked}
-	}
-	e.line.elements = append(e.line.elements, v)
+	e.line.elements = append(e.line.elements, e.rule.plain(v))
 }
 
 // String adds a text.
@@ -320,7 +314,7 @@ func (e *Elements) String(s string) {
 	if e.Full() {
 		return
 	}
-	v, loss := redacted(s, e.action, e.length)
+	v, loss := e.rule.text(s)
 	e.loss += loss
 	e.line.elements = append(e.line.elements, v)
 }
@@ -346,7 +340,7 @@ func (e *Elements) Instant(unixNano int64) { e.add(value{kind: instant, num: uin
 // Null adds that there is no value.
 func (e *Elements) Null() { e.add(value{kind: null}) }
 
-// truncated is what the line says as truncated, but for its message.
+// truncated is what the line says as truncated, but for its own members.
 func (l *Line) truncated() uint64 {
 	n := l.loss + l.errorLoss
 	for i := range l.count {
@@ -370,8 +364,8 @@ func (l *Line) AppendLine(dst []byte, e *Event) []byte {
 	dst = append(dst, `,"level":"`...)
 	dst = append(dst, e.Level.String()...)
 	dst = append(dst, '"')
-	message, messageCut := cut(e.Message, MaxMessage)
-	dst = appendMember(dst, `,"message":`, message, messageCut)
+	truncated := l.truncated()
+	dst = appendMember(dst, `,"message":`, e.Message, MaxMessage, &truncated)
 	if e.TraceID != [16]byte{} {
 		dst = append(dst, `,"trace_id":"`...)
 		dst = appendHex(dst, e.TraceID[:])
@@ -384,14 +378,14 @@ func (l *Line) AppendLine(dst []byte, e *Event) []byte {
 		dst = append(dst, `,"sampled":`...)
 		dst = strconv.AppendBool(dst, e.Flags&1 != 0)
 	}
-	dst = appendMember(dst, `,"service":`, e.Service, false)
+	dst = appendMember(dst, `,"service":`, e.Service, MaxKey, &truncated)
 	if e.Task != 0 {
 		dst = append(dst, `,"task":"`...)
 		dst = strconv.AppendUint(dst, e.Task, 10)
 		dst = append(dst, '"')
 	}
-	dst = appendMember(dst, `,"thread":`, e.Thread, false)
-	dst = appendMember(dst, `,"code":`, e.Code, false)
+	dst = appendMember(dst, `,"thread":`, e.Thread, MaxKey, &truncated)
+	dst = appendMember(dst, `,"code":`, e.Code, MaxKey, &truncated)
 	for i := range l.errorCount {
 		if i == 0 {
 			dst = append(dst, `,"error":[`...)
@@ -406,10 +400,6 @@ func (l *Line) AppendLine(dst []byte, e *Event) []byte {
 	if e.More != 0 {
 		dst = append(dst, `,"more":`...)
 		dst = strconv.AppendUint(dst, e.More, 10)
-	}
-	truncated := l.truncated()
-	if messageCut {
-		truncated++
 	}
 	if truncated != 0 {
 		dst = append(dst, `,"truncated":`...)
@@ -433,11 +423,15 @@ func (l *Line) AppendLine(dst []byte, e *Event) []byte {
 }
 
 // appendMember appends a member of the line that is a text, when it is not empty.
-func appendMember(dst []byte, name, s string, missing bool) []byte {
+func appendMember(dst []byte, name, s string, limit int, truncated *uint64) []byte {
 	if s == "" {
 		return dst
 	}
-	return appendText(append(dst, name...), s, missing)
+	kept, missing := cut(s, limit)
+	if missing {
+		*truncated++
+	}
+	return appendText(append(dst, name...), kept, missing)
 }
 
 func appendText(dst []byte, s string, missing bool) []byte {

@@ -99,6 +99,7 @@ type Counters struct {
 	SpanLimited atomic.Int64 // clew.kit.span.limited, attributes
 
 	LogSuppressed  atomic.Int64 // clew.kit.log.suppressed
+	LogLost        atomic.Int64 // clew.kit.log.lost
 	MetricOverflow atomic.Int64 // clew.kit.metric.overflow
 	MetricInvalid  atomic.Int64 // clew.kit.metric.invalid
 	BaggageDropped atomic.Int64 // clew.kit.baggage.dropped, members
