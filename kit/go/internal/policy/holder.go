@@ -62,8 +62,11 @@ func (h *Holder) Renew(now time.Time) {
 	if h.live == nil {
 		return
 	}
+	wasStale := h.stale
 	h.renew(now)
-	h.swap()
+	if wasStale {
+		h.swap()
+	}
 }
 
 func (h *Holder) renew(now time.Time) {
@@ -79,13 +82,10 @@ func (h *Holder) renew(now time.Time) {
 func (h *Holder) Expire(now time.Time) time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.stale || h.expires.IsZero() || now.Before(h.expires) {
-		if h.stale {
-			return time.Time{}
-		}
+	if h.expires.IsZero() || now.Before(h.expires) {
 		return h.expires
 	}
-	h.stale = true
+	h.stale, h.expires = true, time.Time{}
 	h.swap()
 	return time.Time{}
 }

@@ -9,6 +9,17 @@ mod value;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub mod span;
 
+// Decisions without state. Hidden: the contract's tests and fuzzer use them, services do not.
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+#[doc(hidden)]
+pub mod policy;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+#[doc(hidden)]
+pub mod propagation;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+#[doc(hidden)]
+pub mod sampling;
+
 pub use component::{Component, Kind, Level};
 pub use context::{Carrier, Context, Member, RANDOM, SAMPLED, SpanContext, SpanId, TraceId};
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
