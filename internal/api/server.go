@@ -150,6 +150,7 @@ func (s *Server) table() []route {
 		{"GET /api/traces/{id}", auth.RoleRead, limitQuery, s.trace},
 		{"GET /api/traces/{id}/skeleton", auth.RoleRead, limitQuery, s.skeleton},
 		{"GET /api/traces/{id}/spans/{span}", auth.RoleRead, limitQuery, s.span},
+		{"GET /api/traces/{id}/linked", auth.RoleRead, limitQuery, s.linked},
 		{"GET /api/traces/{id}/otlp", auth.RoleRead, limitQuery, s.otlp},
 		{"GET /api/metrics", auth.RoleRead, limitQuery, s.metrics},
 		{"GET /api/tags", auth.RoleRead, limitQuery, s.tagNames},

@@ -167,6 +167,7 @@ export function ugly(traceId, nowNs) {
     case UGLY.hostile: {
       const root = b.add(-1, "<img src=x onerror=alert(1)>", "<script>alert('name')</script>", "server", 0, 9 * MS);
       b.add(root, "ünïcødé サービス", `${"a very long name without a space ".replaceAll(" ", "_").repeat(12)}`, "client", MS, 7 * MS, { status: "error", statusMessage: "</textarea><script>alert(2)</script>" });
+      b.spans[root].links.push({ traceId: UGLY.zero, spanId: hex(r, 16), attributes: [] });
       b.add(root, "", "", "internal", 2 * MS, MS);
       b.spans[0].attributes.push({ key: "odd key \"quoted\"", type: "string", value: "a\nb\t\"c\"" }, { key: "list", type: "array", value: [1, "two", null] }, { key: "empty", type: "string", value: "" });
       return b;

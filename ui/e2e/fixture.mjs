@@ -161,6 +161,17 @@ export async function startFixture(port = 0) {
         scope: { name: "github.com/clew-dev/shop", version: "0.3.0", attributes: [] }, events: s.events, links: s.links, traceState: "", flags: 1, marks: [], sharedId: 0, receivedAt: String(b.startNs + 2_000_000_000n),
       };
     }],
+    // One step in each direction is enough here: the server's own tests walk further.
+    [/^\/api\/traces\/([0-9a-f]{32})\/linked$/, (_, t) => {
+      const asked = trace(t);
+      const links = searchable.flatMap((b) => b.spans.flatMap((s) => s.links.map((l) => ({ fromTrace: b.traceId, fromSpan: s.spanId, toTrace: l.traceId, toSpan: l.spanId })))).filter((l) => l.fromTrace === t || l.toTrace === t);
+      const others = links.map((l) => built.get(l.fromTrace === t ? l.toTrace : l.fromTrace)).filter((b) => b !== undefined);
+      const traces = [...new Set([asked, ...others])].map((b) => {
+        const { traceId, rootService, rootName, rootMissing, start, duration, spans, errors, services } = traceHit(b, [], 0);
+        return { traceId, rootService, rootName, rootMissing, start, duration, spans, errors, services };
+      });
+      return { traces: traces.toSorted((x, y) => Number(BigInt(x.start) - BigInt(y.start))), links, missing: [], more: false, partial: "" };
+    }],
     [/^\/api\/traces\/([0-9a-f]{32})\/otlp$/, (_, t) => ({ resourceSpans: trace(t).spans.slice(0, 100).map((s) => ({ scopeSpans: [{ spans: [{ traceId: t, spanId: s.spanId, name: s.name }] }] })) })],
     [/^\/api\/services\/([^/]+)\/operations$/, (p, name) => ({ operations: summarise(within(p).flatMap((b) => b.spans.filter((s) => s.service === decodeURIComponent(name)).map((s) => [b, s])), (s) => `${s.name}\u0000${s.kind}`), partial: "" })],
     [/^\/api\/tags\/([^/]+)\/values$/, (p, field) => {

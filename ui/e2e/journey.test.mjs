@@ -92,6 +92,27 @@ test("search, trace, span details, services, and Back to where it began", async 
   await close();
 });
 
+test("what a request set off is one picture with it, and each part leads to the others", async () => {
+  const { page, faults, close } = await openPage(browser, base);
+  // The fixture's everyday traces link to one another; in a fleet, work from a queue links to the request.
+  const q = fixture ? "{}" : "{ span:kind = consumer }";
+  const { traces } = await (await fetch(`${base}/api/search?q=${encodeURIComponent(q)}&limit=5`)).json();
+  await page.goto(`${base}/trace/${traces[0].traceId}`);
+  const rows = page.locator(".story-row");
+  await rows.nth(1).waitFor();
+  assert.equal(await page.locator(".story-row.current").count(), 1, "one of them is this trace");
+  assert.ok((await page.locator(".story-step").count()) >= 1, "an effect stands under its cause");
+  await shot(page, "story");
+  const other = page.locator(".story-row:not(.current)").first();
+  const target = await other.getAttribute("href");
+  await other.click();
+  await page.waitForURL((u) => u.pathname === new URL(target, base).pathname);
+  await page.locator(".story-row.current").waitFor();
+  assert.ok((await rows.count()) >= 2, "the way back is there");
+  assert.deepEqual(faults, []);
+  await close();
+});
+
 test("a query is written with completion and run by the keyboard alone", async () => {
   const { page, faults, close } = await openPage(browser, base);
   await page.goto(`${base}/traces`);

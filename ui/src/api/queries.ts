@@ -5,7 +5,7 @@ import { filterOf } from "../model/query.ts";
 import { toHistogram } from "../model/histogram.ts";
 import { toRfc3339, type RangeMs, type RangeText } from "../model/time.ts";
 import { apiUrl, getBytes, getJson, segment } from "./client.ts";
-import type { MetricsAnswer, Operations, SearchAnswer, Services, SpanDetails, Status, TagNames, TagValues } from "./types.ts";
+import type { Linked, MetricsAnswer, Operations, SearchAnswer, Services, SpanDetails, Status, TagNames, TagValues } from "./types.ts";
 
 /** Relative ranges travel as written, so that the server's clock decides what now is. */
 export interface Asked {
@@ -75,6 +75,15 @@ export function traceQuery(traceId: string) {
     staleTime: 60_000,
     gcTime: 60_000,
     structuralSharing: false,
+  });
+}
+
+/** What a request set off arrives later than the request itself. */
+export function linkedQuery(traceId: string) {
+  return queryOptions({
+    queryKey: ["linked", traceId],
+    queryFn: ({ signal }) => getJson<Linked>(`/api/traces/${segment(traceId)}/linked`, signal),
+    staleTime: 15_000,
   });
 }
 

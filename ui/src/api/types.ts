@@ -243,6 +243,34 @@ export type Operations = {
   partial: string;
 };
 
+export type Linked = {
+  traces: LinkedTrace[];
+  /** As spans carry them, from the effect to its cause. */
+  links: {
+    fromTrace: string;
+    fromSpan: string;
+    toTrace: string;
+    toSpan: string;
+  }[];
+  /** Ids that links name and that are not stored. */
+  missing: string[];
+  /** There are traces or links beyond the bounds. */
+  more: boolean;
+  partial: string;
+};
+
+export type LinkedTrace = {
+  traceId: string;
+  rootService: string;
+  rootName: string;
+  rootMissing: boolean;
+  start: Nanos;
+  duration: number;
+  spans: number;
+  errors: number;
+  services: ServiceCount[];
+};
+
 export type KitInstances = {
   /** Where the policy is read from. Empty without the role admin. */
   file: string;

@@ -17,6 +17,7 @@ import { DetailPanel } from "./DetailPanel.tsx";
 import { drawRuler } from "./drawBars.ts";
 import { Minimap } from "./Minimap.tsx";
 import { windowFromParam, windowToParam, type TraceParams } from "./params.ts";
+import { Story } from "./Story.tsx";
 import { TraceHead } from "./TraceHead.tsx";
 import { TIME_WIDTH, Waterfall } from "./waterfall.ts";
 
@@ -173,6 +174,7 @@ export function TraceView({ trace, params, onParams }: Props) {
           {plural(trace.missingParents, "span")} {trace.missingParents === 1 ? "names a parent that is" : "name parents that are"} not stored. They are shown at the top level; everything received is here.
         </Banner>
       )}
+      <Story traceId={trace.traceId} />
       <Minimap trace={trace} window={window} onWindow={(w) => view.current?.setWindow(w)} />
       <div className="trace-body">
         <div ref={area} className="waterfall">
