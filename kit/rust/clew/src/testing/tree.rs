@@ -1,28 +1,30 @@
 //! Draws recorded spans as the contract's section 9 says, in the same bytes as the Go kit.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::{Span, Status, Value};
 
-/// Draws `spans`, with the attributes named in `shown`. Empty for no spans.
+/// Draws `spans`, with the attributes named in `shown` on spans, events and links. Empty for no spans.
 pub(crate) fn draw(spans: &[Span], shown: &[&str]) -> String {
+    let mut shown = shown.to_vec();
+    shown.sort_unstable();
+    shown.dedup();
     let forest = Forest::plant(spans, shown);
     let mut out = String::new();
     for (number, roots) in forest.traces.iter().enumerate() {
         let _ = writeln!(out, "trace {}", number + 1);
-        for (position, &root) in roots.iter().enumerate() {
-            forest.branch(root, None, "", position + 1 == roots.len(), &mut out);
-        }
+        forest.tree(roots, &mut out);
     }
     out
 }
 
 struct Forest<'a> {
     spans: &'a [Span],
-    shown: &'a [&'a str],
+    shown: Vec<&'a str>,
     /// Roots of each trace, in the order in which both are drawn.
     traces: Vec<Vec<usize>>,
+    /// In the order in which they are drawn; every span stands under one other or is a root.
     children: Vec<Vec<usize>>,
     /// Where a trace stands in `traces`.
     numbers: HashMap<[u8; 16], usize>,
@@ -30,28 +32,44 @@ struct Forest<'a> {
 }
 
 impl<'a> Forest<'a> {
-    fn plant(spans: &'a [Span], shown: &'a [&'a str]) -> Self {
+    fn plant(spans: &'a [Span], shown: Vec<&'a str>) -> Self {
         let places: HashMap<_, _> = spans.iter().enumerate().map(|(at, span)| ((span.trace, span.id), at)).collect();
-        let parent = |at: usize| {
+        let mut order: Vec<usize> = (0..spans.len()).collect();
+        let key = |at: usize| {
             let span: &Span = &spans[at];
-            span.parent.and_then(|id| places.get(&(span.trace, id)).copied())
+            (span.start, &span.name, span.end, span.id, span.trace)
         };
+        order.sort_by(|&a, &b| key(a).cmp(&key(b)));
         let mut children = vec![Vec::new(); spans.len()];
         let mut roots = Vec::new();
-        for at in 0..spans.len() {
-            match parent(at) {
-                Some(above) if !circular(at, spans, &parent) => children[above].push(at),
-                _ => roots.push(at),
+        for &at in &order {
+            let parent = spans[at].parent.and_then(|id| places.get(&(spans[at].trace, id)));
+            match parent {
+                Some(&parent) => children[parent].push(at),
+                None => roots.push(at),
             }
         }
-        let order = |&at: &usize| {
-            let span: &Span = &spans[at];
-            (span.start, span.name.as_str(), span.end, span.id)
-        };
-        for siblings in &mut children {
-            siblings.sort_by_key(order);
+        // Spans whose parents form a circle hang under the earliest of them. No recursion: a chain of spans may be deeper than a stack.
+        let mut placed = vec![false; spans.len()];
+        let planted = roots.len();
+        for (turn, &at) in roots.clone().iter().chain(&order).enumerate() {
+            if placed[at] {
+                continue;
+            }
+            if turn >= planted {
+                roots.push(at);
+            }
+            let mut open = vec![at];
+            placed[at] = true;
+            while let Some(here) = open.pop() {
+                children[here].retain(|&child| !placed[child]);
+                for &child in &children[here] {
+                    placed[child] = true;
+                    open.push(child);
+                }
+            }
         }
-        roots.sort_by_key(order);
+        roots.sort_by(|&a, &b| key(a).cmp(&key(b)));
         let mut traces: Vec<Vec<usize>> = Vec::new();
         let mut numbers = HashMap::new();
         for root in roots {
@@ -64,15 +82,30 @@ impl<'a> Forest<'a> {
         Forest { spans, shown, traces, children, numbers, places }
     }
 
-    fn branch(&self, at: usize, above: Option<usize>, indent: &str, last: bool, out: &mut String) {
-        let span = &self.spans[at];
-        let _ = writeln!(out, "{indent}{}{}", if last { "└─ " } else { "├─ " }, self.line(span, above));
-        let indent = format!("{indent}{}", if last { "   " } else { "│  " });
-        let mut below = span.links.len() + span.events.len() + self.children[at].len();
-        let mut leaf = |text: String, out: &mut String| {
-            below -= 1;
-            let _ = writeln!(out, "{indent}{}{text}", if below == 0 { "└─ " } else { "├─ " });
-        };
+    fn tree(&self, roots: &[usize], out: &mut String) {
+        // What is still to be drawn, next one last: the span, the one above it, its indentation, and whether it is the last there.
+        let mut open: Vec<(usize, Option<usize>, String, bool)> = Vec::new();
+        let last = |position: usize, length: usize| position + 1 == length;
+        for (position, &root) in roots.iter().enumerate().rev() {
+            open.push((root, None, String::new(), last(position, roots.len())));
+        }
+        while let Some((at, above, indent, is_last)) = open.pop() {
+            let _ = writeln!(out, "{indent}{}{}", branch(is_last), self.line(&self.spans[at], above));
+            let indent = format!("{indent}{}", if is_last { "   " } else { "│  " });
+            let leaves = self.leaves(&self.spans[at]);
+            let below = &self.children[at];
+            for (position, leaf) in leaves.iter().enumerate() {
+                let _ = writeln!(out, "{indent}{}{leaf}", branch(last(position, leaves.len() + below.len())));
+            }
+            for (position, &child) in below.iter().enumerate().rev() {
+                open.push((child, Some(at), indent.clone(), last(position, below.len())));
+            }
+        }
+    }
+
+    /// Links, then events by their time.
+    fn leaves(&self, span: &Span) -> Vec<String> {
+        let mut leaves = Vec::with_capacity(span.links.len() + span.events.len());
         for link in &span.links {
             let mut text = match self.places.get(&(link.trace, link.span)) {
                 Some(&to) => {
@@ -81,24 +114,21 @@ impl<'a> Forest<'a> {
                 None => "link (missing)".to_owned(),
             };
             self.attributes(&link.attributes, &mut text);
-            leaf(text, out);
+            leaves.push(text);
         }
         let mut events: Vec<_> = span.events.iter().collect();
         events.sort_by(|a, b| (a.time, &a.name).cmp(&(b.time, &b.name)));
         for event in events {
             let mut text = format!("event {}", plain(&event.name));
             self.attributes(&event.attributes, &mut text);
-            leaf(text, out);
+            leaves.push(text);
         }
-        let siblings = &self.children[at];
-        for (position, &child) in siblings.iter().enumerate() {
-            self.branch(child, Some(at), &indent, position + 1 == siblings.len(), out);
-        }
+        leaves
     }
 
     fn line(&self, span: &Span, above: Option<usize>) -> String {
         let mut line = format!("{} {}", span.kind_name(), plain(&span.name));
-        if above.is_none_or(|above| self.spans[above].service != span.service) {
+        if !span.service.is_empty() && above.is_none_or(|above| self.spans[above].service != span.service) {
             let _ = write!(line, " ({})", span.service);
         }
         if above.is_none() && span.parent.is_some() {
@@ -120,38 +150,21 @@ impl<'a> Forest<'a> {
     }
 
     fn attributes(&self, attributes: &[(String, Value)], out: &mut String) {
-        let mut chosen: Vec<_> =
-            attributes.iter().filter(|(key, _)| self.shown.contains(&key.as_str())).collect();
-        chosen.sort_by(|a, b| a.0.cmp(&b.0));
-        for (key, value) in chosen {
-            let _ = write!(out, " {key}={}", outer(value));
+        for key in &self.shown {
+            if let Some((_, value)) = attributes.iter().rev().find(|(name, _)| name == key) {
+                let _ = write!(out, " {key}={}", outer(value));
+            }
         }
     }
 }
 
-/// True for the earliest span of a circle of parents: there the circle is cut, so that every span is drawn once.
-fn circular(at: usize, spans: &[Span], parent: &dyn Fn(usize) -> Option<usize>) -> bool {
-    let mut seen = HashSet::from([at]);
-    let mut first = at;
-    let mut here = parent(at);
-    while let Some(next) = here {
-        if next == at {
-            return first == at;
-        }
-        if !seen.insert(next) {
-            return false;
-        }
-        if (spans[next].start, next) < (spans[first].start, first) {
-            first = next;
-        }
-        here = parent(next);
-    }
-    false
+fn branch(last: bool) -> &'static str {
+    if last { "└─ " } else { "├─ " }
 }
 
 /// A name stands as it is, unless a line break or another control would break the drawing.
 fn plain(name: &str) -> String {
-    if name.chars().any(char::is_control) { quote(name) } else { name.to_owned() }
+    if name.bytes().any(|byte| byte < 0x20 || byte == 0x7f) { quote(name) } else { name.to_owned() }
 }
 
 fn outer(value: &Value) -> String {
@@ -169,5 +182,12 @@ fn bare(text: &str) -> bool {
 pub(super) fn quote(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len() + 2);
     crate::json::append_string(&mut out, text);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// A number as RFC 8785 writes it; what JSON cannot have is a word.
+pub(super) fn number(value: f64) -> String {
+    let mut out = Vec::new();
+    crate::json::append_float(&mut out, value);
     String::from_utf8_lossy(&out).into_owned()
 }

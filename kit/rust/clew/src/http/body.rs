@@ -1,0 +1,93 @@
+//! The body of an answer, that ends its request's span when it ends.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::task::{Context as Cx, Poll};
+
+use http_body::{Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::call::Call;
+
+pin_project! {
+    /// The body of an answer. The span of the request ends when this has ended, or with `client_disconnected` when it is dropped before.
+    pub struct Body<B> {
+        #[pin]
+        inner: B,
+        // Empty for requests without a span, and after the end.
+        call: Option<Call>,
+        // How much is still to come by the header Content-Length: a server does not ask for what comes after that.
+        left: Option<u64>,
+    }
+}
+
+impl<B> Body<B> {
+    pub(super) fn new(inner: B, call: Option<Call>, length: Option<u64>) -> Self {
+        Body { inner, call, left: length }
+    }
+}
+
+impl<B> http_body::Body for Body<B>
+where
+    B: http_body::Body,
+    B::Error: std::fmt::Display,
+{
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Cx<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut this = self.project();
+        let Some(call) = this.call.as_mut() else { return this.inner.poll_frame(cx) };
+        let polled = {
+            let inner = this.inner.as_mut();
+            catch_unwind(AssertUnwindSafe(|| call.span.in_scope(|| inner.poll_frame(cx))))
+        };
+        let polled = match polled {
+            Ok(polled) => polled,
+            Err(thrown) => {
+                call.panicked(&*thrown);
+                *this.call = None;
+                resume_unwind(thrown)
+            }
+        };
+        match &polled {
+            Poll::Pending => {}
+            Poll::Ready(None) => {
+                call.end(None);
+                *this.call = None;
+            }
+            Poll::Ready(Some(Err(error))) => {
+                call.failed(std::any::type_name::<B::Error>(), error);
+                *this.call = None;
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(trailers) = frame.trailers_ref() {
+                    call.trailers(trailers);
+                } else if let (Some(data), Some(left)) = (frame.data_ref(), this.left.as_mut()) {
+                    *left = left.saturating_sub(bytes::Buf::remaining(data) as u64);
+                    if *left == 0 {
+                        call.complete();
+                    }
+                }
+                if this.inner.is_end_stream() {
+                    call.complete();
+                }
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<B: Default> Default for Body<B> {
+    fn default() -> Self {
+        Body::new(B::default(), None, None)
+    }
+}

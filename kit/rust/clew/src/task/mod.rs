@@ -1,0 +1,48 @@
+//! Context over tasks, threads, pools and channels.
+//!
+//! `tokio::spawn` and `std::thread::spawn` forget the span and the baggage. The functions here carry both:
+//!
+//! | to start | use | the work's spans are |
+//! |---|---|---|
+//! | a task of this request | [`spawn`](crate::spawn), [`JoinSetExt`] | children of the current span |
+//! | blocking work of this request | [`blocking`] | children |
+//! | a thread | [`crate::thread::spawn`] | children |
+//! | work on a pool (rayon, own workers) | [`carried`], then [`Carried::run`] | children |
+//! | work that may outlive the request | [`detach`](crate::detach) | a new root with a link to the current span |
+//! | work that comes again and again | [`every`] | a root each time |
+//! | the other end of a channel | [`crate::mpsc`], [`crate::broadcast`] | a new root with a link to the sender's span |
+//!
+//! A carried context never keeps the sender's span open: a span ends when it is finished, and a child that ends after its parent is
+//! counted as late.
+
+mod carried;
+#[cfg(feature = "stream")]
+mod stream;
+#[cfg(feature = "tokio")]
+mod spawn;
+#[cfg(feature = "tokio")]
+pub(crate) mod message;
+
+pub use carried::{Carried, CarriedFuture, carried};
+#[cfg(feature = "tokio")]
+pub use message::{Message, Process};
+#[cfg(feature = "tokio")]
+pub use spawn::{Detached, JoinSetExt, blocking, detach, every, spawn};
+#[cfg(feature = "stream")]
+pub use stream::{InSpan, StreamExt};
+
+use std::any::Any;
+
+use crate::Span;
+
+/// Marks a span as failed by a panic: an `exception` event, `error.type`, and the panic's text as the status.
+pub(crate) fn record_panic(span: &Span, thrown: &(dyn Any + Send)) {
+    let text = thrown
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| thrown.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("panic");
+    span.event("exception", &[("exception.type", "panic".into()), ("exception.message", text.into())]);
+    span.set("error.type", "panic");
+    span.fail_text(text);
+}
