@@ -50,6 +50,8 @@ pub(crate) struct Call {
     grpc_status: Option<u16>,
     /// The answer has ended, though nobody has asked for what comes after its end.
     complete: bool,
+    /// Counted as being served.
+    active: bool,
     ended: bool,
 }
 
@@ -62,9 +64,7 @@ impl Call {
         route: Arc<Route>,
         learn: Option<Arc<Routes>>,
     ) -> Call {
-        if server && !grpc {
-            meters::active(verb, 1);
-        }
+        let active = server && !grpc && meters::begin(verb);
         Call {
             span,
             server,
@@ -76,6 +76,7 @@ impl Call {
             status: None,
             grpc_status: None,
             complete: false,
+            active,
             ended: false,
         }
     }
@@ -137,8 +138,8 @@ impl Call {
         self.ended = true;
         let outcome = if self.grpc { self.end_grpc(failure) } else { self.end_http(failure) };
         let took = self.started.elapsed();
-        if self.server && !self.grpc {
-            meters::active(self.verb, -1);
+        if self.active {
+            meters::end(self.verb);
         }
         let labels = meters::Labels { server: self.server, grpc: self.grpc, verb: self.verb, outcome };
         match self.learn.take() {

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-pub(crate) use finding::{Finding, Problem};
+pub(crate) use finding::{Finding, Problem, place};
 pub(crate) use group::{Carry, Task, carry, task};
 #[cfg(feature = "testing")]
 pub(crate) use group::{GroupId, Result, close, mark, open, result, unmark, wait};
