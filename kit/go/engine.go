@@ -1,0 +1,297 @@
+package clew
+
+import (
+	"context"
+	"encoding/binary"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/clew-dev/clew/kit/go/internal/policy"
+	"github.com/clew-dev/clew/kit/go/internal/sampling"
+	"github.com/clew-dev/clew/kit/go/internal/watch"
+	"github.com/clew-dev/clew/kit/go/internal/wire"
+)
+
+// current is the kit that runs in this process, nil before Start and after Stop.
+var current atomic.Pointer[Kit]
+
+// Span starts a span of the program's own (component app, level standard) as a child of the span in ctx. End it, also when the function
+// panics:
+//
+//	ctx, span := clew.Span(ctx, "reserve", clew.Int("items", 3))
+//	defer span.End()
+//
+// Use a name of few different values; what varies belongs into attributes. When the component is off, or the trace is not sampled, ctx
+// comes back unchanged and nothing is allocated.
+func Span(ctx context.Context, name string, attrs ...Attr) (context.Context, Active) {
+	k := current.Load()
+	if k == nil {
+		return ctx, Active{}
+	}
+	snapshot := k.policy.Load()
+	if !snapshot.On(policy.App, policy.Standard) {
+		return ctx, Active{}
+	}
+	return k.start(ctx, snapshot, k.scope, Internal, name, nil, attrs)
+}
+
+// StartSpan starts a span for an integration: of a component, needing a level, of a kind.
+func StartSpan(ctx context.Context, c Component, need Level, kind Kind, name string, attrs ...Attr) (context.Context, Active) {
+	k := current.Load()
+	if k == nil {
+		return ctx, Active{}
+	}
+	snapshot := k.policy.Load()
+	if !snapshot.On(policy.Component(c), policy.Level(need)) {
+		return ctx, Active{}
+	}
+	return k.start(ctx, snapshot, k.scope, kind, name, nil, attrs)
+}
+
+// SpanOptions is what StartWith can be told beside name and attributes. The zero value is an internal span of component HTTP that needs
+// nothing; set Component, Need and Kind.
+type SpanOptions struct {
+	Component Component
+	Need      Level
+	Kind      Kind
+	// NewRoot starts a new trace. It shares the randomness of the first link, or of the span in ctx when there are no links, which then
+	// becomes the link: the same threshold decides alike about both.
+	NewRoot bool
+	// Public starts a new trace that is linked to the remote parent in From, or in ctx. Its flags, its ot and its baggage are not taken.
+	Public bool
+	// Keep records the trace whatever the sampler would say. A local child goes with its parent.
+	Keep bool
+	// Links of the span.
+	Links []Link
+	// From has the headers of the remote parent. It takes the place of the span in ctx, and of its baggage.
+	From Carrier
+	// Start is when the span started, the zero time is now.
+	Start time.Time
+	// Scope is the instrumentation scope, nil is the kit's own.
+	Scope *Scope
+}
+
+// StartWith starts a span with options.
+func StartWith(ctx context.Context, name string, o SpanOptions, attrs ...Attr) (context.Context, Active) {
+	k := current.Load()
+	if k == nil || !k.policy.Load().On(policy.Component(o.Component), policy.Level(o.Need)) {
+		if o.From != nil && !o.Public {
+			ctx = Extract(ctx, o.From)
+		}
+		return ctx, Active{}
+	}
+	scope := k.scope
+	if o.Scope != nil {
+		scope = o.Scope.number(k)
+	}
+	return k.start(ctx, k.policy.Load(), scope, o.Kind, name, &o, attrs)
+}
+
+// StartLinked starts a new trace that points to others, as a consumer does for the producers of its messages.
+func StartLinked(ctx context.Context, c Component, need Level, kind Kind, name string, links []Link, attrs ...Attr) (context.Context, Active) {
+	return StartWith(ctx, name, SpanOptions{Component: c, Need: need, Kind: kind, NewRoot: true, Links: links}, attrs...)
+}
+
+// On says whether a component records what needs this level.
+func On(c Component, need Level) bool {
+	k := current.Load()
+	return k != nil && k.policy.Load().On(policy.Component(c), policy.Level(need))
+}
+
+// origin is where a new span comes from.
+type origin struct {
+	SpanContext
+	local    *span // the recorded parent in this process
+	deferred bool  // B3 left the decision to us
+}
+
+// start makes a span under whatever ctx holds.
+func (k *Kit) start(ctx context.Context, snapshot *policy.Snapshot, scope uint32, kind Kind, name string, o *SpanOptions, attrs []Attr) (context.Context, Active) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	var from origin
+	if o != nil && o.From != nil {
+		ctx = k.readRemote(ctx, o, &from)
+	} else {
+		switch p := trace.SpanFromContext(ctx).(type) {
+		case *span:
+			from.local = p
+		case *interior:
+			if o == nil || !o.NewRoot && !o.Public {
+				return ctx, Active{s: (*span)(p)}
+			}
+			from.SpanContext = (*span)(p).identity()
+		case *remote:
+			from.SpanContext, from.deferred = p.context, p.deferred
+		default:
+			from.SpanContext = fromOTel(p.SpanContext())
+		}
+	}
+	s := &span{Span: &sharedNoop, kit: k, scope: scope, kind: kind, name: spanNameText(name), start: time.Now()}
+	if o != nil && !o.Start.IsZero() {
+		s.start = o.Start
+	}
+	if p := from.local; p != nil && (o == nil || !o.NewRoot && !o.Public) {
+		s.trace, s.parent, s.state, s.flags, s.over = p.trace, p.id, p.state, p.flags, p
+	} else {
+		k.decide(ctx, s, snapshot, &from, o, attrs)
+	}
+	binary.NativeEndian.PutUint64(s.id[:], randomID())
+	if s.mode != silent {
+		s.set(attrs)
+		if o != nil {
+			for i := range o.Links {
+				s.addLink(&o.Links[i])
+			}
+		}
+	}
+	if s.mode != recording {
+		k.counters.SpanDropped.Add(1)
+		// The handle in the context is the interior one: only who started the root ends it.
+		return trace.ContextWithSpan(ctx, (*interior)(s)), Active{s: s, own: true}
+	}
+	k.counters.SpanSampled.Add(1)
+	k.counters.SpanLive.Add(1)
+	if w := watch.Current(); w != nil {
+		w.Started(ctx, s.watched(o))
+	}
+	return trace.ContextWithSpan(ctx, s), Active{s: s, own: true}
+}
+
+// decide gives a span without a recorded local parent its trace and its decision.
+func (k *Kit) decide(ctx context.Context, s *span, snapshot *policy.Snapshot, from *origin, o *SpanOptions, attrs []Attr) {
+	if from.local != nil {
+		from.SpanContext = from.local.identity()
+	}
+	keep := o != nil && o.Keep || kept(ctx)
+	var d sampling.Decision
+	switch {
+	case o != nil && (o.NewRoot || o.Public):
+		d = k.decideLinked(s, snapshot, from, o, attrs)
+	case !from.IsValid():
+		s.trace = newTraceID()
+		d = k.sampler(s, snapshot, attrs).Root(s.trace)
+	case from.deferred:
+		s.trace, s.parent, s.remote = from.TraceID, from.SpanID, true
+		d = k.sampler(s, snapshot, attrs).Deferred(s.trace)
+	default:
+		s.trace, s.parent, s.remote = from.TraceID, from.SpanID, from.Remote
+		d = sampling.Child(s.trace, byte(from.Flags), from.State)
+	}
+	if keep {
+		d = sampling.Forced(d.Random, d.State)
+	}
+	s.state, s.flags = d.State, trace.TraceFlags(d.Flags(k.flagsLevel))
+	if !d.Sampled {
+		s.mode = silent
+		if snapshot.SummaryOnError() && k.summaries.left(s.start) {
+			s.mode = summarised
+		}
+	}
+}
+
+// decideLinked starts a new trace for a span that has a cause.
+func (k *Kit) decideLinked(s *span, snapshot *policy.Snapshot, from *origin, o *SpanOptions, attrs []Attr) sampling.Decision {
+	s.trace = newTraceID()
+	sampler := k.sampler(s, snapshot, attrs)
+	if o.Public {
+		if from.IsValid() {
+			o.Links = append([]Link{{SpanContext: from.SpanContext}}, o.Links...)
+		}
+		return sampler.Root(s.trace)
+	}
+	if len(o.Links) == 0 && from.IsValid() {
+		o.Links = []Link{{SpanContext: from.SpanContext}}
+	}
+	for i := range o.Links {
+		if l := &o.Links[i]; l.IsValid() {
+			return sampler.Linked(sampling.CauseRandomness(l.TraceID, l.State))
+		}
+	}
+	return sampler.Root(s.trace)
+}
+
+// sampler finds the rule for a root.
+func (k *Kit) sampler(s *span, snapshot *policy.Snapshot, attrs []Attr) *sampling.Sampler {
+	f := policy.Facts{Kind: kindNames[min(s.kind, Consumer)], Name: s.name}
+	for i := range attrs {
+		switch attrs[i].key {
+		case "http.route":
+			f.Route = attrs[i].text
+		case "http.request.method":
+			f.Method = attrs[i].text
+		}
+	}
+	return snapshot.Sampler(f, int64(s.start.Sub(k.began)/time.Second))
+}
+
+var kindNames = [...]string{"internal", "internal", "server", "client", "producer", "consumer"}
+
+func (s *span) watched(o *SpanOptions) watch.Span {
+	w := watch.Span{
+		Trace: s.trace, ID: s.id, Parent: s.parent, Remote: s.remote, Kind: uint8(s.kind), Name: s.name, Start: s.start.UnixNano(),
+	}
+	if o != nil {
+		for i := range o.Links {
+			w.Links = append(w.Links, o.Links[i].TraceID)
+		}
+	}
+	return w
+}
+
+func spanNameText(name string) string { return wire.Text(name, maxName) }
+
+// newTraceID is 16 bytes of the runtime's generator, which is ChaCha8, seeded by the operating system and one for each thread.
+func newTraceID() (id trace.TraceID) {
+	binary.NativeEndian.PutUint64(id[:8], rand.Uint64())
+	binary.NativeEndian.PutUint64(id[8:], randomID())
+	return id
+}
+
+// randomID is never zero.
+func randomID() uint64 {
+	for {
+		if n := rand.Uint64(); n != 0 {
+			return n
+		}
+	}
+}
+
+type keepKey struct{}
+
+// ForceKeep returns a context in which the next root is recorded whatever the sampler would say, and everything below it. It says so to
+// other services by the sampled flag alone, without a probability, and so stands outside all estimates. A trace that has begun already is
+// not changed.
+func ForceKeep(ctx context.Context) context.Context { return context.WithValue(ctx, keepKey{}, true) }
+
+func kept(ctx context.Context) bool { return ctx.Value(keepKey{}) != nil }
+
+// stateCache keeps the last tracestate that was parsed for the OpenTelemetry API: nearly all spans of a process share one.
+type stateCache struct{ last atomic.Pointer[parsedState] }
+
+type parsedState struct {
+	text  string
+	state trace.TraceState
+}
+
+var states stateCache
+
+func (c *stateCache) parse(text string) trace.TraceState {
+	if text == "" {
+		return trace.TraceState{}
+	}
+	if p := c.last.Load(); p != nil && p.text == text {
+		return p.state
+	}
+	state, err := trace.ParseTraceState(text)
+	if err != nil {
+		return trace.TraceState{}
+	}
+	c.last.Store(&parsedState{strings.Clone(text), state})
+	return state
+}

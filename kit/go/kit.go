@@ -1,0 +1,191 @@
+package clew
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/clew-dev/clew/kit/go/internal/export"
+	"github.com/clew-dev/clew/kit/go/internal/logline"
+	"github.com/clew-dev/clew/kit/go/internal/metric"
+	"github.com/clew-dev/clew/kit/go/internal/policy"
+	"github.com/clew-dev/clew/kit/go/internal/self"
+	"github.com/clew-dev/clew/kit/go/internal/watch"
+)
+
+// Version is that of the kit.
+const Version = "0.1.0"
+
+// scopeName is the instrumentation scope of what the kit itself records.
+const scopeName = "github.com/clew-dev/clew/kit/go"
+
+// Kit is the instrumentation of a process that Start has started. Its methods may be called from many goroutines, and on a nil Kit.
+type Kit struct {
+	service    string
+	instance   string
+	began      time.Time
+	scope      uint32
+	flagsLevel int // of W3C Trace Context: 1 never writes the flag random
+	limits     limits
+	propagates propagators
+
+	policy    *policy.Holder
+	counters  *self.Counters
+	exporter  *export.Exporter
+	logs      *logline.Pipeline
+	reader    *metric.Reader
+	problems  *problems
+	summaries summaryRate
+	hooks     atomic.Pointer[[]*hook]
+
+	// poller ends when cancel is called and closes polled.
+	cancel context.CancelFunc
+	polled chan struct{}
+
+	once    sync.Once
+	stopped error
+}
+
+// redact applies the policy to an attribute before it is recorded: it returns what is recorded instead, how long its text may be, and
+// false when nothing is recorded.
+func (k *Kit) redact(a *Attr, key string) (*Attr, int, bool) {
+	snapshot := k.policy.Load()
+	if !snapshot.Redacts() {
+		return a, k.limits.value, true
+	}
+	return redacted(snapshot, a, key, k.limits.value)
+}
+
+func redacted(snapshot *policy.Snapshot, a *Attr, key string, max int) (*Attr, int, bool) {
+	action, found := snapshot.Redact(key)
+	if !found {
+		return a, max, true
+	}
+	switch action.Do {
+	case policy.Mask:
+		masked := String(a.key, policy.Masked)
+		return &masked, max, true
+	case policy.Truncate:
+		// Only texts have a length to be cut to.
+		return a, min(max, action.Length), true
+	}
+	return a, 0, false
+}
+
+// deliver hands a finished span on. record is valid only during the call.
+func (k *Kit) deliver(s *span, end time.Time, record []byte) {
+	k.exporter.Add(self.Traces, s.scope, record)
+	if hooks := k.hooks.Load(); hooks != nil {
+		k.runHooks(*hooks, s, record, end)
+	}
+	if w := watch.Current(); w != nil {
+		w.Ended(s.trace, s.id, end.UnixNano(), record)
+	}
+}
+
+// Flush sends what is recorded, and returns when it is sent or lost, or when ctx ends.
+func (k *Kit) Flush(ctx context.Context) error {
+	if k == nil {
+		return nil
+	}
+	k.reader.Collect(ctx)
+	return errors.Join(k.logs.Flush(ctx), k.exporter.Flush(ctx))
+}
+
+// stopTimeout bounds Stop when its context has no deadline of its own.
+const stopTimeout = 3 * time.Second
+
+// Stop flushes what it can within the deadline of ctx, 3 s when it has none, and ends everything that Start began. The error says what was
+// lost. Spans that end later are dropped; context still passes through. Only the first call does something, all return the same.
+//
+// Deferred directly in main it also runs when main panics: it flushes and lets the panic go on.
+//
+//	k := clew.Start(ctx, clew.Service("orders", "1.4.2"))
+//	defer k.Stop(context.Background())
+func (k *Kit) Stop(ctx context.Context) error {
+	if p := recover(); p != nil {
+		defer panic(p)
+	}
+	if k == nil {
+		return nil
+	}
+	k.once.Do(func() { k.stopped = k.stop(ctx) })
+	return k.stopped
+}
+
+func (k *Kit) stop(ctx context.Context) error {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	if _, set := ctx.Deadline(); !set {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, stopTimeout)
+		defer cancel()
+	}
+	current.CompareAndSwap(k, nil)
+	if k.cancel != nil {
+		k.cancel()
+	}
+	// The lines come first: what the limits of call sites hold back becomes records of the exporter.
+	lines := k.logs.Stop(ctx)
+	records := k.exporter.Stop(ctx)
+	if k.polled != nil {
+		select {
+		case <-k.polled:
+		case <-ctx.Done():
+		}
+	}
+	return errors.Join(lines, records)
+}
+
+// flushBeforePanic sends what the running kit holds before a panic ends the process. It waits as long as Stop would.
+func flushBeforePanic() {
+	k := current.Load()
+	if k == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	_ = k.Flush(ctx) // Nobody is left to be told.
+}
+
+// SetLevel sets the level of a component in this process, over what every policy says, until the process ends.
+func (k *Kit) SetLevel(c Component, l Level) {
+	if k == nil || c >= components || l > Detailed {
+		return
+	}
+	k.policy.SetLevel(policy.Component(c), policy.Level(l))
+	k.levelsChanged()
+}
+
+// SetLevel is that of the kit that runs in this process.
+func SetLevel(c Component, l Level) { current.Load().SetLevel(c, l) }
+
+// ApplyPolicy puts a policy document in force (kit/contract/README.md, section 3), as if Clew had sent it. A document that is not
+// understood is refused as a whole; then the last one stays and the error says where and why.
+func (k *Kit) ApplyPolicy(document []byte) error {
+	if k == nil {
+		return errors.New("apply policy: no kit runs; call Start first")
+	}
+	err := k.policy.Apply(document, time.Now())
+	k.levelsChanged()
+	return err
+}
+
+// ApplyPolicy is that of the kit that runs in this process.
+func ApplyPolicy(document []byte) error { return current.Load().ApplyPolicy(document) }
+
+// levelsChanged writes what is in force into the self-metrics.
+func (k *Kit) levelsChanged() {
+	snapshot := k.policy.Load()
+	for c := range policy.Components {
+		k.counters.Level[c].Store(int64(snapshot.Level(policy.Component(c))))
+	}
+	if v := snapshot.Version(); v != "" {
+		k.counters.PolicyVersion.Store(&v)
+	}
+	k.counters.PolicyRefused.Store(int64(k.policy.Refused()))
+	k.counters.PolicySkipped.Store(int64(k.policy.Skipped()))
+}

@@ -1,0 +1,69 @@
+package clew
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel"
+
+	"github.com/clew-dev/clew/kit/go/internal/export"
+	"github.com/clew-dev/clew/kit/go/internal/logline"
+	"github.com/clew-dev/clew/kit/go/internal/policy"
+	"github.com/clew-dev/clew/kit/go/internal/self"
+)
+
+// Start starts the instrumentation of this process and makes it the OpenTelemetry API's global tracer provider, meter provider and
+// propagator. It never fails and never waits: what is wrong with options, environment or collector is written to standard error in one
+// line each, counted, and shown by Status; the program goes on.
+//
+// ctx is what policies are asked for under: when it ends, they are no longer asked for. Everything else runs until Stop.
+//
+// A second Start takes over from the first one, whose Stop is still due.
+func Start(ctx context.Context, options ...Option) *Kit {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	c := newConfig(options)
+	c.environment()
+	if c.disabled {
+		c.own.Level = policy.Some(policy.Off)
+		c.own.Components = policy.Document{}.Components
+		c.export, c.policyURL, c.policyCache = false, "", ""
+	}
+	if c.flagsLevel == 1 {
+		c.propagates.withheld = flagRandom
+	}
+	k := &Kit{
+		began: time.Now(), limits: c.limits, propagates: c.propagates, flagsLevel: c.flagsLevel,
+		policy: policy.NewHolder(c.own), counters: new(self.Counters),
+		problems: &problems{out: c.stderr, now: time.Now, loudly: true},
+	}
+	resource := k.describe(c)
+	if c.export {
+		x := c.exporter()
+		x.Resource, x.Counters, x.Problem = resource, k.counters, k.problems.add
+		k.exporter = export.New(x)
+	}
+	k.scope = k.exporter.Scope(scopeName, Version, "")
+	k.logs = logline.NewPipeline(logline.PipelineConfig{
+		Service: k.service, Policy: k.policy, Exporter: k.exporter, Counters: k.counters, Output: c.output,
+	})
+	k.reader = startMetrics(k.policy, k.exporter, k.counters, c.interval)
+	for _, text := range c.refused {
+		k.counters.ConfigRefused.Add(1)
+		k.problems.add(text)
+	}
+	k.problems.settled()
+	k.levelsChanged()
+	current.Store(k)
+	logline.SetCurrent(k.logs)
+	if c.global {
+		otel.SetTracerProvider(provider)
+		otel.SetMeterProvider(meterProvider())
+		otel.SetTextMapPropagator(propagator{})
+	}
+	return k
+}
+
+// flagRandom is the flag of traceparent that level 1 does not know.
+const flagRandom = 0x02
