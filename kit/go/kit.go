@@ -63,15 +63,15 @@ func redacted(snapshot *policy.Snapshot, a *Attr, key string, max int) (*Attr, i
 	if !found {
 		return a, max, true
 	}
-	switch action.Do {
-	case policy.Mask:
-		masked := String(a.key, policy.Masked)
-		return &masked, max, true
-	case policy.Truncate:
-		// Only texts have a length to be cut to.
+	switch {
+	case action.Do == policy.Drop:
+		return a, 0, false
+	case action.Do == policy.Truncate && (a.kind == textKind || a.kind == textsKind):
 		return a, min(max, action.Length), true
 	}
-	return a, 0, false
+	// Mask, and what has no text that could be cut.
+	masked := String(a.key, policy.Masked)
+	return &masked, max, true
 }
 
 // deliver hands a finished span on. record is valid only during the call.

@@ -51,7 +51,7 @@ func (k *Kit) appendAttributes(b []byte, field, dropped, most int, attrs []Attr)
 		}
 		var cut bool
 		b, cut = a.append(b, field, key, max)
-		if cut || len(key) < len(a.key) {
+		if cut && max == k.limits.value || len(key) < len(a.key) {
 			k.counters.SpanLimited.Add(1)
 		}
 		kept++

@@ -189,7 +189,7 @@ func (s *span) setOne(a *Attr) {
 		s.seen |= bit
 	}
 	s.buf.b = b
-	if cut || limited {
+	if cut && max == k.limits.value || limited {
 		k.counters.SpanLimited.Add(1)
 	}
 }
