@@ -9,6 +9,15 @@ mod value;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub mod span;
 
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+#[doc(hidden)]
+pub mod export;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod fork;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+#[doc(hidden)]
+pub mod selfmetrics;
+
 // Decisions without state. Hidden: the contract's tests and fuzzer use them, services do not.
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 #[doc(hidden)]

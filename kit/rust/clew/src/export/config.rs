@@ -1,0 +1,108 @@
+//! What to send where.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::worker::Sender;
+use crate::selfmetrics::{Counters, Signal, counters};
+
+const DEFAULT_QUEUE_BYTES: usize = 16 << 20;
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+const DEFAULT_DELAY: Duration = Duration::from_secs(1);
+/// Closes a batch; also the most that can be configured.
+pub(super) const MAX_BATCH_RECORDS: usize = 2048;
+
+/// Is told in one line what keeps a signal from being delivered.
+pub type Problem = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// What to send where; start with `Config::default()` or `Config::from_env`.
+#[derive(Clone)]
+pub struct Config {
+    /// The encoded message `Resource`, without tag and length.
+    pub resource: Vec<u8>,
+    /// The schema of the resource's attributes.
+    pub schema_url: String,
+    /// Gets everything that is counted.
+    pub counters: &'static Counters,
+    /// By [`Signal`].
+    pub signals: [Target; 3],
+    /// Bounds the memory of each signal's queue. Default 16 MiB.
+    pub queue_bytes: usize,
+    /// Called at most once a minute and signal, on the worker's thread.
+    pub problem: Problem,
+    /// Takes the place of the network in tests.
+    pub(super) sender: Option<MakeSender>,
+}
+
+pub(super) type MakeSender = Arc<dyn Fn(Signal) -> Box<dyn Sender> + Send + Sync>;
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            resource: Vec::new(),
+            schema_url: String::new(),
+            counters: counters(),
+            signals: Signal::ALL.map(|s| Target::new(&format!("http://127.0.0.1:4318/v1/{}", s.name()))),
+            queue_bytes: DEFAULT_QUEUE_BYTES,
+            problem: Arc::new(|_| {}),
+            sender: None,
+        }
+    }
+}
+
+/// Where and how one signal is sent: protobuf over HTTP/1.1.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Records are not taken and nothing is started.
+    pub off: bool,
+    /// The whole address of the request, path included.
+    pub url: String,
+    /// Sent with every request.
+    pub headers: Vec<(String, String)>,
+    /// Bounds an attempt: connecting, writing, reading. Default 5 s.
+    pub timeout: Duration,
+    /// Compression of bodies over 1 KiB.
+    pub compression: Compression,
+    /// Certificates for `https`.
+    pub tls: TlsFiles,
+    /// The longest that a record waits for others. Default 1 s.
+    pub delay: Duration,
+    /// Closes a batch. Default and most: 2,048.
+    pub batch_records: usize,
+}
+
+impl Target {
+    /// A target with all defaults.
+    pub fn new(url: &str) -> Target {
+        Target {
+            off: false,
+            url: url.to_owned(),
+            headers: Vec::new(),
+            timeout: DEFAULT_TIMEOUT,
+            compression: Compression::Auto,
+            tls: TlsFiles::default(),
+            delay: DEFAULT_DELAY,
+            batch_records: MAX_BATCH_RECORDS,
+        }
+    }
+}
+
+/// Compression of request bodies; needs the feature `gzip`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// gzip, but none to a loopback address.
+    Auto,
+    Gzip,
+    None,
+}
+
+/// Paths of PEM files; empty: the system's roots, no certificate of our own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Roots that are trusted instead of the system's.
+    pub roots: String,
+    /// Our certificate chain, for servers that ask who we are.
+    pub certificate: String,
+    /// Its private key.
+    pub key: String,
+}
