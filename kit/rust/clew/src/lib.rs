@@ -7,6 +7,31 @@ mod context;
 mod value;
 
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod bridge;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod engine;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod headers;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod ids;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod layer;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod shared;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod start;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod subscriber;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod switch;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod visit;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod watch;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod wire;
+
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub mod span;
 
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
@@ -28,11 +53,16 @@ pub mod propagation;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 #[doc(hidden)]
 pub mod sampling;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+#[doc(hidden)]
+pub mod sanitise;
 
 pub use component::{Component, Kind, Level};
 pub use context::{Carrier, Context, Member, RANDOM, SAMPLED, SpanContext, SpanId, TraceId};
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
-pub use span::Span;
+pub use headers::{extract, inject};
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+pub use span::{Span, current};
 pub use value::Value;
 
 pub use tracing;

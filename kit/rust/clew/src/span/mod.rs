@@ -1,11 +1,39 @@
 //! Spans: started, written to, finished.
+//!
+//! A [`Span`] is a handle of a few bytes. Its data lives in a store of the process until the last handle is gone; it *ends* at [`Span::finish`] or,
+//! when nobody finishes it, with the last handle. What is written after the end is lost, and no clone can make a finished span longer.
+//!
+//! ```
+//! use clew::{Component, Kind, Level, span};
+//!
+//! let span = span::start(Component::App, Level::Standard, Kind::Internal, "reserve", span::Parent::Current);
+//! span.set("items", 3);
+//! span.in_scope(|| { /* spans that start here are children */ });
+//! span.finish();
+//! ```
+
+pub(crate) mod begin;
+mod current;
+mod decide;
+pub(crate) mod end;
+pub(crate) mod handle;
+mod instrument;
+pub(crate) mod limits;
+pub(crate) mod record;
+pub(crate) mod stack;
+pub(crate) mod store;
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
-use std::task;
+use std::panic::Location;
 
-use crate::{Component, Context, Kind, Level, SpanContext, Value};
+use crate::engine::ENGINE;
+use crate::{Component, Context, Kind, Level, SpanContext, Value, switch};
+use begin::{Site, Spec};
+pub use current::{Scope, current, current_ids, current_is_sampled};
+use handle::Handle;
+pub use instrument::{Instrumented, InstrumentedContext};
+use record::{Record, Status};
 
 /// Where a new span belongs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,16 +60,23 @@ pub struct Facts<'a> {
     pub method: &'a str,
 }
 
-/// A span. Clones are the same span; none of them extends it beyond [`Span::finish`].
-#[derive(Clone, Default)]
-pub struct Span {}
+/// A span. Clones are the same span; none of them extends it beyond [`Span::finish`]. The default is a span that is not recorded.
+pub struct Span {
+    handle: Option<Handle>,
+    /// The same span for layers beside the kit's; none when the kit has the subscriber to itself.
+    seen: tracing::Span,
+}
 
-/// Starts a span. `need` is the least level of `component` at which it is recorded.
+/// Starts a span. `need` is the least level of `component` at which it is recorded; below, the context of `parent` passes through.
+#[inline]
+#[track_caller]
 pub fn start(component: Component, need: Level, kind: Kind, name: &str, parent: Parent<'_>) -> Span {
     start_with(component, need, kind, name, parent, Facts::default())
 }
 
 /// Starts a span with facts for sampling rules.
+#[inline]
+#[track_caller]
 pub fn start_with(
     component: Component,
     need: Level,
@@ -50,81 +85,210 @@ pub fn start_with(
     parent: Parent<'_>,
     facts: Facts<'_>,
 ) -> Span {
-    let _ = (component, need, kind, name, parent, facts);
-    Span {}
+    if !switch::on(component, need) {
+        return Span { handle: begin::pass(parent), seen: tracing::Span::none() };
+    }
+    let site = Site::Call(Location::caller());
+    launch(&Spec { component, kind, name, facts, keep: false, site }, parent)
+}
+
+/// Starts a span that is kept whatever the sampler says. Its trace has no known probability and counts as one.
+#[track_caller]
+pub fn start_kept(component: Component, kind: Kind, name: &str, parent: Parent<'_>) -> Span {
+    let site = Site::Call(Location::caller());
+    launch(&Spec { component, kind, name, facts: Facts::default(), keep: true, site }, parent)
+}
+
+#[inline]
+fn launch(spec: &Spec<'_>, parent: Parent<'_>) -> Span {
+    let handle = begin::begin(spec, parent);
+    let seen = match handle {
+        Some(handle) if crate::layer::beside_others() => crate::layer::show(handle, spec.name),
+        _ => tracing::Span::none(),
+    };
+    Span { handle, seen }
 }
 
 impl Span {
-    /// The span is kept and not finished: attributes are worth building.
-    pub fn recording(&self) -> bool {
-        false
+    /// The current span, to decorate it. Dropping or cloning it changes nothing; finishing it ends the span.
+    pub fn current() -> Span {
+        let handle = stack::current().filter(|h| store::acquire(*h));
+        Span { handle, seen: tracing::Span::none() }
     }
 
-    /// Sets an attribute; the last value of a key wins.
+    /// The span is kept and not finished: attributes are worth building.
+    #[inline]
+    pub fn recording(&self) -> bool {
+        self.handle.is_some_and(|h| h.sampled() && !h.alias() && !h.carried() && store::open(h))
+    }
+
+    /// Gives the record to `f` if it may be written to.
+    #[inline]
+    fn write(&self, unsampled_too: bool, f: impl FnOnce(&mut Record, &crate::engine::Engine)) {
+        let Some(handle) = self.handle else { return };
+        if handle.alias() || handle.carried() || !(handle.sampled() || unsampled_too) {
+            return;
+        }
+        ENGINE.with(|engine| {
+            let Some(engine) = engine else { return };
+            store::with(handle, |record| {
+                if !record.finished {
+                    f(record, engine);
+                }
+            });
+        });
+    }
+
+    /// Sets an attribute. A key that was set before keeps its place and gets the new value. At most 128 keys of 256 bytes with values of 4,096.
+    #[inline]
     pub fn set<'a>(&self, key: &str, value: impl Into<Value<'a>>) {
-        let _ = (key, value.into());
+        let value = value.into();
+        self.write(false, |record, engine| record.set(&engine.limits, engine, key, value));
+    }
+
+    /// Sets several attributes at once, which is cheaper than one by one.
+    #[inline]
+    pub fn set_all(&self, attributes: &[(&str, Value<'_>)]) {
+        self.write(false, |record, engine| {
+            for (key, value) in attributes {
+                record.set(&engine.limits, engine, key, *value);
+            }
+        });
     }
 
     /// Renames the span.
     pub fn set_name(&self, name: &str) {
-        let _ = name;
+        self.write(true, |record, engine| record.set_name(&engine.limits, name));
     }
 
-    /// Adds an event now.
+    /// Adds an event now. At most 128 a span, with 32 attributes each.
     pub fn event(&self, name: &str, attributes: &[(&str, Value<'_>)]) {
-        let _ = (name, attributes);
+        self.write(false, |record, engine| {
+            record.event(&engine.limits, engine, begin::now_ns(), name, attributes);
+        });
     }
 
-    /// Marks the span as failed, with an `exception` event.
-    pub fn fail(&self, error: &dyn fmt::Display) {
-        let _ = error;
+    /// Marks the span as failed. The status has the error's text; `error.type` is the name of its type, unless it is set already.
+    pub fn fail<E: fmt::Display + ?Sized>(&self, error: &E) {
+        if self.handle.is_none_or(|h| h.alias() || h.carried()) {
+            return;
+        }
+        // The error's own code runs before the span is locked: it may use the span.
+        let text = bounded(error, limits::LIMITS.value_bytes);
+        self.write(true, |record, engine| {
+            record.set_status(&engine.limits, Status::Error, &text);
+            let kind = std::any::type_name::<E>();
+            // Behind a trait object there is no name to tell.
+            if !kind.starts_with("dyn ") && !record.has("error.type") {
+                record.set(&engine.limits, engine, "error.type", Value::Str(kind));
+            }
+        });
     }
 
     /// Marks the span as failed with a text.
     pub fn fail_text(&self, message: &str) {
-        let _ = message;
+        self.write(true, |record, engine| record.set_status(&engine.limits, Status::Error, message));
     }
 
-    /// Adds a link.
+    /// Marks the span as gone well, which is final.
+    pub fn ok(&self) {
+        self.write(true, |record, engine| record.set_status(&engine.limits, Status::Ok, ""));
+    }
+
+    /// Adds a link. At most 128 a span, with 32 attributes each.
     pub fn link(&self, to: &SpanContext, attributes: &[(&str, Value<'_>)]) {
-        let _ = (to, attributes);
+        if to.is_valid() {
+            self.write(false, |record, engine| record.link(&engine.limits, engine, to, attributes));
+        }
     }
 
-    /// Ends the span now.
-    pub fn finish(&self) {}
+    /// Ends the span now. Later ends and writes do nothing; the span's ids stay valid for what runs below it.
+    pub fn finish(&self) {
+        if let Some(handle) = self.handle {
+            end::finish(handle);
+        }
+    }
 
-    /// The span's ids, flags and state with its baggage: what `inject` writes.
+    /// The span's ids, flags and state with its baggage: what [`crate::inject`] writes. Of a span that is not recorded it is the context
+    /// that passes through.
     pub fn context(&self) -> Context {
-        Context::default()
+        match self.handle {
+            Some(handle) => store::with(handle, |record| record.context.clone()).unwrap_or_default(),
+            None => current(),
+        }
     }
 
     /// The span's ids, flags and state.
     pub fn span_context(&self) -> SpanContext {
-        SpanContext::default()
+        self.context().span
     }
 
     /// Makes the span current while `f` runs.
+    #[inline]
     pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _scope = self.enter();
         f()
     }
 
+    /// Makes the span current until the scope is dropped, on this thread. Not across an `await`: use [`Span::instrument`] there.
+    #[inline]
+    pub fn enter(&self) -> Scope<'_> {
+        Scope::new(self.handle, &self.seen)
+    }
+
     /// Makes the span current at every poll of `future`.
-    pub fn instrument<F: Future>(&self, future: F) -> Instrumented<F> {
-        Instrumented { future: Box::pin(future), span: self.clone() }
+    pub fn instrument<F: Future>(self, future: F) -> Instrumented<F> {
+        Instrumented::new(future, self)
     }
 }
 
-/// A future in a span.
-pub struct Instrumented<F> {
-    future: Pin<Box<F>>,
-    span: Span,
+impl Default for Span {
+    fn default() -> Span {
+        Span { handle: None, seen: tracing::Span::none() }
+    }
 }
 
-impl<F: Future> Future for Instrumented<F> {
-    type Output = F::Output;
+impl Clone for Span {
+    fn clone(&self) -> Span {
+        Span { handle: self.handle.filter(|h| store::acquire(*h)), seen: self.seen.clone() }
+    }
+}
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> task::Poll<F::Output> {
-        let span = self.span.clone();
-        span.in_scope(|| self.future.as_mut().poll(cx))
+impl Drop for Span {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(handle) = self.handle {
+            end::release(handle);
+        }
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let span = self.span_context();
+        write!(f, "Span({} {})", span.trace_id, span.span_id)
+    }
+}
+
+/// The text of `value`, as far as it is kept, without building the rest.
+pub(crate) fn bounded<T: fmt::Display + ?Sized>(value: &T, limit: usize) -> String {
+    let mut out = Bounded { text: String::new(), limit };
+    // The error says that the limit was reached.
+    let _ = fmt::write(&mut out, format_args!("{value}"));
+    out.text
+}
+
+/// Text that stops growing; the writer is told so at the limit, which ends its work.
+pub(crate) struct Bounded {
+    pub text: String,
+    pub limit: usize,
+}
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        let room = self.limit.saturating_sub(self.text.len());
+        let fits = crate::wire::cut(s, room);
+        self.text.push_str(fits);
+        if fits.len() < s.len() { Err(fmt::Error) } else { Ok(()) }
     }
 }

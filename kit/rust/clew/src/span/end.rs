@@ -1,0 +1,127 @@
+//! How a span ends: once, at its explicit finish or when the last use is gone, and what is sent then.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::begin::now_ns;
+use super::handle::Handle;
+use super::record::{Record, Status};
+use super::store;
+use crate::engine::{ENGINE, Engine};
+use crate::{Value, watch};
+
+/// Summaries a second.
+const SUMMARIES: u64 = 10;
+/// A buffer larger than this is not kept for the thread's next span.
+const KEPT_BYTES: usize = 64 << 10;
+
+thread_local!(static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) });
+
+/// Ends the span now; any later end does nothing.
+pub fn finish(handle: Handle) {
+    if handle.alias() || handle.carried() {
+        return;
+    }
+    ENGINE.with(|engine| {
+        let end = store::with(handle, |record| close(record, handle, engine)).flatten();
+        send(engine, end);
+    });
+}
+
+/// Gives back one use. The last one ends the span, unless it was finished before.
+#[inline]
+pub fn release(handle: Handle) -> bool {
+    let mut end = None;
+    let last = store::release(handle, |record| {
+        if !handle.carried() {
+            ENGINE.with(|engine| end = close(record, handle, engine));
+        }
+    });
+    if end.is_some() {
+        ENGINE.with(|engine| send(engine, end));
+    }
+    last
+}
+
+/// An encoded span on its way out.
+struct Ended {
+    bytes: Vec<u8>,
+    trace: [u8; 16],
+    id: [u8; 8],
+}
+
+/// Ends the record. Gives what has to be sent, encoded, because the place may be used anew before it is.
+fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>) -> Option<Ended> {
+    if record.finished {
+        return None;
+    }
+    record.finished = true;
+    store::mark_finished(handle);
+    let engine = engine?;
+    if handle.sampled() {
+        engine.count_ended();
+        if record.parent.is_some_and(|parent| !store::open(parent)) {
+            engine.count_late();
+            record.set(&engine.limits, &(), "clew.late", Value::Bool(true));
+        }
+        if record.status == Status::Unset && std::thread::panicking() {
+            record.set_status(&engine.limits, Status::Error, "panic");
+        }
+    } else if record.status != Status::Error || !record.summary || !engine.summaries() {
+        return None;
+    }
+    let end_ns = now_ns().max(record.start_ns);
+    if !handle.sampled() {
+        if !summary_allowed(end_ns / 1_000_000_000) {
+            return None;
+        }
+        record.set(&engine.limits, &(), "clew.sampling.summary", Value::Bool(true));
+    }
+    let mut bytes = SCRATCH.try_with(Cell::take).unwrap_or_default();
+    bytes.clear();
+    record.encode(&mut bytes, end_ns);
+    record.forget_fields();
+    let span = &record.context.span;
+    Some(Ended { bytes, trace: span.trace_id.0, id: span.span_id.0 })
+}
+
+fn send(engine: Option<&Engine>, ended: Option<Ended>) {
+    let (Some(engine), Some(mut ended)) = (engine, ended) else { return };
+    engine.send(&ended.bytes);
+    if watch::on() {
+        watch::ended(ended.trace, ended.id, &engine.service, &ended.bytes);
+    }
+    if ended.bytes.capacity() <= KEPT_BYTES {
+        let bytes = std::mem::take(&mut ended.bytes);
+        let _ = SCRATCH.try_with(|scratch| scratch.set(bytes));
+    }
+}
+
+/// Counts the summaries of this second; the second and the count share a word.
+fn summary_allowed(second: u64) -> bool {
+    static SENT: AtomicU64 = AtomicU64::new(0);
+    allowed(&SENT, second)
+}
+
+fn allowed(sent: &AtomicU64, second: u64) -> bool {
+    sent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| match word {
+        word if word >> 8 != second => Some(second << 8 | 1),
+        word if word & 0xff < SUMMARIES => Some(word + 1),
+        _ => None,
+    })
+    .is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_summaries_a_second_and_no_more() {
+        let sent = AtomicU64::new(0);
+        for second in [7, 8, 100] {
+            let passed = (0..50).filter(|_| allowed(&sent, second)).count();
+            assert_eq!(passed, 10, "second {second}");
+        }
+    }
+}
