@@ -52,6 +52,9 @@ pub mod policy;
 pub mod propagation;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 #[doc(hidden)]
+pub mod resource_rules;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+#[doc(hidden)]
 pub mod sampling;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 #[doc(hidden)]
