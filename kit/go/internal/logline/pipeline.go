@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"math"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,6 +46,9 @@ type Pipeline struct {
 // NewPipeline starts what the configuration needs. Stop ends it.
 func NewPipeline(c PipelineConfig) *Pipeline {
 	p := &Pipeline{service: c.Service, policy: c.Policy, exporter: c.Exporter, counters: c.Counters}
+	if c.Output == os.Stdout {
+		c.Output = stdout()
+	}
 	if c.Output != nil {
 		if c.Inline {
 			p.output = c.Output

@@ -18,6 +18,8 @@ const (
 	// sinkWait is how long the writer of an ERROR line waits until it is out, so that it is not lost when the program exits right
 	// behind it.
 	sinkWait = 100 * time.Millisecond
+	// sinkCollect is how long the goroutine collects before it writes: waking it costs more than a line.
+	sinkCollect = time.Millisecond
 )
 
 // Sink writes lines on a goroutine of its own, so that a pipe that nobody reads holds up nobody. Lines that find no room, or that the
@@ -27,7 +29,8 @@ type Sink struct {
 	lost *atomic.Int64
 	tick func()
 
-	wake    chan struct{}
+	wake    chan struct{} // There are lines.
+	urgent  chan struct{} // Somebody waits for one.
 	stop    chan struct{}
 	stopped chan struct{}
 
@@ -52,7 +55,7 @@ type waiter struct {
 func NewSink(w io.Writer, lost *atomic.Int64, tick func()) *Sink {
 	s := &Sink{
 		w: w, lost: lost, tick: tick,
-		wake: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
+		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	go s.run()
 	return s
@@ -73,20 +76,34 @@ func (s *Sink) Write(line []byte, wait bool) {
 		s.lost.Add(1)
 		return
 	}
+	first := len(s.pending) == 0
 	s.pending = append(s.pending, line...)
 	s.taken += uint64(len(line))
 	var out chan struct{}
 	if wait && !s.stuck {
-		out = make(chan struct{})
-		s.waiters = append(s.waiters, waiter{until: s.taken, done: out})
+		out = s.waiter()
 	}
 	s.mu.Unlock()
-	select {
-	case s.wake <- struct{}{}:
-	default:
+	if first {
+		signal(s.wake)
 	}
 	if out != nil {
+		signal(s.urgent)
 		s.await(out)
+	}
+}
+
+// waiter returns what is closed when the lines taken so far are out. The lock is held.
+func (s *Sink) waiter() chan struct{} {
+	out := make(chan struct{})
+	s.waiters = append(s.waiters, waiter{until: s.taken, done: out})
+	return out
+}
+
+func signal(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -126,9 +143,9 @@ func (s *Sink) Flush(ctx context.Context) error {
 		s.mu.Unlock()
 		return nil
 	}
-	out := make(chan struct{})
-	s.waiters = append(s.waiters, waiter{until: s.taken, done: out})
+	out := s.waiter()
 	s.mu.Unlock()
+	signal(s.urgent)
 	select {
 	case <-out:
 		return nil
@@ -163,9 +180,20 @@ func (s *Sink) run() {
 	defer close(s.stopped)
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
+	collect := time.NewTimer(0)
+	defer collect.Stop()
 	for {
 		select {
 		case <-s.wake:
+			collect.Reset(sinkCollect)
+			select {
+			case <-collect.C:
+			case <-s.urgent:
+			case <-s.stop:
+				s.drain()
+				return
+			}
+		case <-s.urgent:
 		case <-second.C:
 			s.tick()
 		case <-s.stop:

@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// Stdout is standard output.
-func Stdout() io.Writer { return os.Stdout }
+// stdout is standard output.
+func stdout() io.Writer { return os.Stdout }

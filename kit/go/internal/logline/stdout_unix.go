@@ -5,12 +5,13 @@ package logline
 import (
 	"io"
 	"os"
+	"sync"
 	"syscall"
 )
 
-// Stdout is standard output under a number of its own. The runtime ends a program that writes to a broken pipe under the numbers 1 and 2;
+// stdout is standard output under a number of its own, one for all kits of the process. The runtime ends a program that writes to a broken pipe under the numbers 1 and 2;
 // a reader of lines that goes away is not to end a service.
-func Stdout() io.Writer {
+var stdout = sync.OnceValue(func() io.Writer {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	fd, err := syscall.Dup(1)
@@ -19,4 +20,4 @@ func Stdout() io.Writer {
 	}
 	syscall.CloseOnExec(fd)
 	return os.NewFile(uintptr(fd), "/dev/stdout")
-}
+})
