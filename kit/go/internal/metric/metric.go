@@ -223,6 +223,9 @@ func (in *Instrument) Enabled() bool {
 	if in.dead {
 		return false
 	}
+	if in.desc.Need == 0 {
+		return true
+	}
 	gate := in.engine.gate.Load()
 	return gate == nil || (*gate)(in.desc.Component, in.desc.Need)
 }

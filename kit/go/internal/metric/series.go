@@ -145,6 +145,13 @@ func (s *Series) AddInt(n int64) {
 	s.spilled()
 }
 
+// ForceInt adds to an up-down counter even while its gate is shut, for the end of
+// what was counted when it began.
+func (s *Series) ForceInt(n int64) {
+	s.bits.Add(uint64(n))
+	s.spilled()
+}
+
 // AddFloat is AddInt for float64. What is not finite, or would make the sum so, is
 // counted as invalid.
 func (s *Series) AddFloat(v float64) {
