@@ -1,0 +1,188 @@
+package clew
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/clew-dev/clew/kit/go/internal/bound"
+	"github.com/clew-dev/clew/kit/go/internal/sanitise"
+)
+
+var databaseDuration = DurationHistogram("db.client.operation.duration", ComponentSQL, Needs(ComponentSQL, Standard),
+	Description("Duration of database client operations."))
+
+// Database is what integrations of database clients record with: one CLIENT span and one duration a call, in the words of the contract.
+// Make one for each server and keep it; all methods may be called from any goroutine.
+type Database struct {
+	system, namespace, host string
+	port                    int
+	statements              bound.Cache[string, Statement]
+	durations               bound.Cache[databaseOutcome, BoundHistogram]
+}
+
+// NewDatabase describes a database. System is a name of the semantic conventions (postgresql, redis); what is empty or 0 is left out.
+func NewDatabase(system, namespace, host string, port int) *Database {
+	return &Database{system: system, namespace: namespace, host: host, port: port}
+}
+
+// Statement is what may be said about a statement: its text without literals, a summary such as SELECT orders, its operation, and its
+// collection when there is just one.
+type Statement struct {
+	Text, Summary, Operation, Collection string
+}
+
+type databaseOutcome struct{ operation, failed string }
+
+// longestCached bounds the statements that are remembered; those with literals in them are mostly the long ones.
+const longestCached = 1_024
+
+// SQL takes the literals out of a statement. What it says of the last ones it remembers.
+func (d *Database) SQL(text string) Statement {
+	if text == "" {
+		return Statement{}
+	}
+	if len(text) > longestCached {
+		return d.statement(text)
+	}
+	return d.statements.Get(text, d.statement)
+}
+
+func (d *Database) statement(text string) Statement {
+	s := sanitise.SQL(d.system, text)
+	return Statement{Text: s.Text, Summary: s.Summary, Operation: s.Operation, Collection: s.Collection}
+}
+
+// DatabaseCall is one call that is under way.
+type DatabaseCall struct {
+	d     *Database
+	st    Statement
+	ctx   context.Context
+	span  Active
+	start time.Time
+}
+
+// Start starts the span of a call. When the component is off the call records nothing.
+func (d *Database) Start(ctx context.Context, st Statement, attrs ...Attr) (context.Context, DatabaseCall) {
+	if !On(ComponentSQL, Standard) {
+		return ctx, DatabaseCall{}
+	}
+	c := DatabaseCall{d: d, st: st, start: time.Now()}
+	ctx, c.span = StartSpan(ctx, ComponentSQL, Standard, Client, d.name(st), String("db.system.name", d.system))
+	c.ctx = ctx
+	c.span.Set(attrs...)
+	return ctx, c
+}
+
+// Did records a call that has returned, for drivers of which one knows only then whether there was one.
+func (d *Database) Did(ctx context.Context, start time.Time, st Statement, err error) {
+	if !On(ComponentSQL, Standard) {
+		return
+	}
+	c := DatabaseCall{d: d, st: st, start: start, ctx: ctx}
+	_, c.span = StartWith(ctx, d.name(st), SpanOptions{Component: ComponentSQL, Need: Standard, Kind: Client, Start: start},
+		String("db.system.name", d.system))
+	c.End(err)
+}
+
+// name is the summary, else the operation, else the system.
+func (d *Database) name(st Statement) string {
+	switch {
+	case st.Summary != "":
+		return st.Summary
+	case st.Operation != "":
+		return st.Operation
+	}
+	return d.system
+}
+
+// Span is the call's span.
+func (c DatabaseCall) Span() Active { return c.span }
+
+// End ends the call. An err of nil is success; "no rows" is for the caller to leave out.
+func (c DatabaseCall) End(err error) {
+	if c.d == nil {
+		return
+	}
+	failed := ""
+	if err != nil {
+		failed = databaseErrorType(err)
+	}
+	if c.span.Recording() {
+		c.d.describe(c.span)
+		setText(c.span, "db.query.text", c.st.Text)
+		setText(c.span, "db.query.summary", c.st.Summary)
+		setText(c.span, "db.operation.name", c.st.Operation)
+		setText(c.span, "db.collection.name", c.st.Collection)
+	}
+	failDatabase(c.span, err)
+	c.d.durations.Get(databaseOutcome{c.st.Operation, failed}, func(o databaseOutcome) BoundHistogram {
+		attrs := []Attr{String("db.system.name", c.d.system)}
+		if o.operation != "" {
+			attrs = append(attrs, String("db.operation.name", o.operation))
+		}
+		if o.failed != "" {
+			attrs = append(attrs, String("error.type", o.failed))
+		}
+		return databaseDuration.With(attrs...)
+	}).RecordDuration(c.ctx, time.Since(c.start))
+	c.span.End()
+}
+
+func (d *Database) describe(span Active) {
+	setText(span, "db.namespace", d.namespace)
+	setText(span, "server.address", d.host)
+	if d.port != 0 {
+		span.Set(Int("server.port", d.port))
+	}
+}
+
+func setText(span Active, key, value string) {
+	if value != "" {
+		span.Set(String(key, value))
+	}
+}
+
+// failDatabase records a database's error; nil is none.
+func failDatabase(span Active, err error) {
+	if err == nil {
+		return
+	}
+	setText(span, "db.response.status_code", databaseCode(err))
+	span.Set(String("error.type", databaseErrorType(err)))
+	span.Fail(err)
+}
+
+// databaseCode is the database's own code: SQLSTATE for PostgreSQL's drivers, the result code for SQLite's, the first word of an error of
+// redis.
+func databaseCode(err error) string {
+	var state interface{ SQLState() string }
+	if errors.As(err, &state) {
+		return state.SQLState()
+	}
+	var code interface {
+		error
+		Code() int
+	}
+	if errors.As(err, &code) {
+		return strconv.Itoa(code.Code())
+	}
+	var redis interface {
+		error
+		RedisError()
+	}
+	if errors.As(err, &redis) {
+		word, _, _ := strings.Cut(redis.Error(), " ")
+		return word
+	}
+	return ""
+}
+
+func databaseErrorType(err error) string {
+	if code := databaseCode(err); code != "" {
+		return code
+	}
+	return errorType(err)
+}

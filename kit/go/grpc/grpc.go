@@ -1,0 +1,260 @@
+// Package clewgrpc instruments gRPC for Clew: one span and one duration for each call, on both sides, unary and streaming.
+//
+//	server := grpc.NewServer(clewgrpc.Server())
+//	conn, err := grpc.NewClient("dns:///orders:443", creds, clewgrpc.Client("dns:///orders:443"))
+//
+// It is a stats.Handler, so it sees the call from its headers to its very end, and needs no interceptor. What it records is section 8 of
+// kit/contract.
+package clewgrpc
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+
+	clew "github.com/clew-dev/clew/kit/go"
+	"github.com/clew-dev/clew/kit/go/internal/bound"
+)
+
+var (
+	serverDuration = clew.DurationHistogram("rpc.server.call.duration", clew.ComponentGRPC, clew.Description("Duration of gRPC calls that were served."))
+	clientDuration = clew.DurationHistogram("rpc.client.call.duration", clew.ComponentGRPC, clew.Description("Duration of gRPC calls that were made."))
+)
+
+// Option changes how Server treats calls.
+type Option func(*handler)
+
+// Public marks the calls for which public returns true (nil: all) as coming from outside the fleet: they start a new root that links to
+// the caller's span, and neither the caller's sampling nor its baggage is taken. method is "package.Service/Method".
+func Public(public func(method string) bool) Option {
+	if public == nil {
+		public = func(string) bool { return true }
+	}
+	return func(h *handler) { h.public = public }
+}
+
+// Server instruments a server.
+func Server(options ...Option) grpc.ServerOption {
+	h := &handler{server: true, duration: serverDuration}
+	for _, o := range options {
+		o(h)
+	}
+	return grpc.StatsHandler(h)
+}
+
+// Client instruments a connection. target is what the connection is made for: the server's address in spans, and what propagate_to is
+// compared with before baggage is written.
+func Client(target string) grpc.DialOption {
+	h := &handler{duration: clientDuration}
+	h.host, h.port = splitTarget(target)
+	return grpc.WithStatsHandler(h)
+}
+
+type handler struct {
+	server   bool
+	host     string
+	port     int
+	public   func(method string) bool
+	duration clew.HistogramFamily
+	bound    bound.Cache[outcome, clew.BoundHistogram]
+}
+
+type outcome struct {
+	method string
+	code   codes.Code
+	failed bool
+}
+
+// call is one RPC; the stats package hands it from method to method in the context.
+type call struct {
+	span     clew.Active
+	method   string
+	start    time.Time
+	sent     int
+	received int
+}
+
+type callKey struct{}
+
+// TagRPC starts the span.
+func (h *handler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
+	method := strings.TrimPrefix(info.FullMethodName, "/")
+	c := &call{method: method, start: time.Now()}
+	if h.server {
+		ctx, c.span = h.startServer(ctx, method)
+	} else {
+		ctx, c.span = clew.StartSpan(ctx, clew.ComponentGRPC, clew.Edges, clew.Client, method,
+			clew.String("rpc.system.name", "grpc"), clew.String("rpc.method", method))
+		ctx = h.inject(ctx)
+	}
+	where(c.span, h.host, h.port)
+	return context.WithValue(ctx, callKey{}, c)
+}
+
+func (h *handler) startServer(ctx context.Context, method string) (context.Context, clew.Active) {
+	o := clew.SpanOptions{Component: clew.ComponentGRPC, Need: clew.Edges, Kind: clew.Server}
+	md, _ := metadata.FromIncomingContext(ctx)
+	if len(md["traceparent"]) > 0 || len(md["baggage"]) > 0 || len(md["b3"]) > 0 || len(md["x-b3-traceid"]) > 0 {
+		o.From = incoming(md)
+		o.Public = h.public != nil && h.public(method)
+	}
+	ctx, span := clew.StartWith(ctx, method, o, clew.String("rpc.system.name", "grpc"), clew.String("rpc.method", method))
+	if authority := md[":authority"]; len(authority) > 0 && span.Recording() {
+		host, port := splitHost(authority[0])
+		where(span, host, port)
+	}
+	return ctx, span
+}
+
+func (h *handler) inject(ctx context.Context) context.Context {
+	var out outgoing
+	clew.Inject(ctx, h.host, &out)
+	if len(out.pairs) == 0 {
+		return ctx
+	}
+	return metadata.AppendToOutgoingContext(ctx, out.pairs...)
+}
+
+func where(span clew.Active, host string, port int) {
+	if host != "" {
+		span.Set(clew.String("server.address", host))
+	}
+	if port != 0 {
+		span.Set(clew.Int("server.port", port))
+	}
+}
+
+// HandleRPC counts messages and ends the span.
+func (h *handler) HandleRPC(ctx context.Context, s stats.RPCStats) {
+	c, _ := ctx.Value(callKey{}).(*call)
+	if c == nil {
+		return
+	}
+	switch s := s.(type) {
+	case *stats.InPayload:
+		c.received++
+		if clew.On(clew.ComponentGRPC, clew.Detailed) {
+			c.span.Event("rpc.message", clew.String("rpc.message.type", "RECEIVED"), clew.Int("rpc.message.id", c.received), clew.Int("rpc.message.uncompressed_size", s.Length))
+		}
+	case *stats.OutPayload:
+		c.sent++
+		if clew.On(clew.ComponentGRPC, clew.Detailed) {
+			c.span.Event("rpc.message", clew.String("rpc.message.type", "SENT"), clew.Int("rpc.message.id", c.sent), clew.Int("rpc.message.uncompressed_size", s.Length))
+		}
+	case *stats.End:
+		h.end(ctx, c, s)
+	}
+}
+
+func (h *handler) end(ctx context.Context, c *call, s *stats.End) {
+	st := status.Convert(s.Error)
+	o := outcome{method: c.method, code: st.Code(), failed: h.fails(st.Code())}
+	if c.span.Recording() {
+		c.span.Set(clew.String("rpc.response.status_code", codeName(o.code)))
+	}
+	if o.failed {
+		c.span.Set(clew.String("error.type", codeName(o.code)))
+		c.span.FailText(st.Message())
+	}
+	if h.server && o.code == codes.Unimplemented {
+		// Whoever calls may invent methods; they must not become series.
+		o.method = "_OTHER"
+	}
+	h.bound.Get(o, h.bind).RecordDuration(ctx, time.Since(c.start))
+	c.span.End()
+}
+
+func (h *handler) bind(o outcome) clew.BoundHistogram {
+	attrs := []clew.Attr{clew.String("rpc.system.name", "grpc"), clew.String("rpc.method", o.method),
+		clew.String("rpc.response.status_code", codeName(o.code))}
+	if o.failed {
+		attrs = append(attrs, clew.String("error.type", codeName(o.code)))
+	}
+	return h.duration.With(attrs...)
+}
+
+// fails says which codes are errors: on a client all but OK, on a server those that are its own fault.
+func (h *handler) fails(c codes.Code) bool {
+	if !h.server {
+		return c != codes.OK
+	}
+	switch c {
+	case codes.Unknown, codes.DeadlineExceeded, codes.Unimplemented, codes.Internal, codes.Unavailable, codes.DataLoss:
+		return true
+	}
+	return false
+}
+
+// TagConn and HandleConn have nothing to do: connections have no spans.
+func (h *handler) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+func (h *handler) HandleConn(context.Context, stats.ConnStats)                       {}
+
+// codeNames are the codes as the protocol writes them; codes.Code.String writes them otherwise.
+var codeNames = [...]string{"OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
+	"RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"}
+
+func codeName(c codes.Code) string {
+	if int(c) < len(codeNames) {
+		return codeNames[c]
+	}
+	return strconv.Itoa(int(c))
+}
+
+// incoming reads a call's metadata, whose keys are in lower case.
+type incoming metadata.MD
+
+func (m incoming) Get(key string) string {
+	if v := m[strings.ToLower(key)]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+func (m incoming) Values(key string) []string { return m[strings.ToLower(key)] }
+
+func (m incoming) Set(key, value string) { m[strings.ToLower(key)] = []string{value} }
+
+func (m incoming) Keys() []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// outgoing collects what Inject writes.
+type outgoing struct{ pairs []string }
+
+func (o *outgoing) Get(string) string     { return "" }
+func (o *outgoing) Keys() []string        { return nil }
+func (o *outgoing) Set(key, value string) { o.pairs = append(o.pairs, strings.ToLower(key), value) }
+
+// splitTarget takes "dns:///orders:443", "passthrough:///10.0.0.1:80" or "orders:443" apart. A Unix socket's path is its address.
+func splitTarget(target string) (host string, port int) {
+	if _, rest, ok := strings.Cut(target, "://"); ok {
+		_, target, _ = strings.Cut(rest, "/")
+	} else if scheme, rest, ok := strings.Cut(target, ":"); ok && (scheme == "dns" || scheme == "passthrough" || scheme == "unix") {
+		target = rest
+	}
+	return splitHost(target)
+}
+
+func splitHost(hostport string) (string, int) {
+	host, port, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return hostport, 0
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return host, 0
+	}
+	return host, int(n)
+}

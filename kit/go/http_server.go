@@ -1,0 +1,245 @@
+package clew
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/clew-dev/clew/kit/go/internal/bound"
+	"github.com/clew-dev/clew/kit/go/internal/sanitise"
+)
+
+var (
+	httpServerDuration = DurationHistogram("http.server.request.duration", ComponentHTTP, Description("Duration of HTTP server requests."))
+	httpActiveRequests = UpDown("http.server.active_requests", "{request}", Needs(ComponentHTTP, Edges),
+		Description("Number of HTTP server requests under way."))
+)
+
+// HTTP wraps a handler: one SERVER span and one duration for each request, and the caller's context taken over.
+//
+// The route is known before the span starts, so that sampling rules see it: a *http.ServeMux is asked for it, other routers tell it through
+// Route. The ResponseWriter that the handler gets has what the server's own has (Flusher, Hijacker, ReaderFrom, Pusher), so WebSockets,
+// server-sent events and sendfile work. The span ends when the handler has returned. A panic is recorded and goes on.
+func (k *Kit) HTTP(h http.Handler, options ...HTTPOption) http.Handler {
+	s := &httpServer{next: h, httpConfig: newHTTPConfig(options)}
+	s.mux, _ = h.(*http.ServeMux)
+	return s
+}
+
+type httpServer struct {
+	httpConfig
+	next   http.Handler
+	mux    *http.ServeMux
+	routes bound.Cache[routeKey, *httpRoute]
+}
+
+// routeKey is what the router says of a request; for a ServeMux the pattern may have a method and a host.
+type routeKey struct{ method, pattern string }
+
+// httpRoute is what is the same for all requests of a route.
+type httpRoute struct {
+	name     string
+	method   string
+	route    string
+	excluded bool
+	active   BoundUpDown
+	duration bound.Cache[httpOutcome, BoundHistogram]
+}
+
+// httpOutcome has the labels that are known at the end of a request.
+type httpOutcome struct {
+	status int
+	failed string
+}
+
+func (s *httpServer) lookup(r *http.Request) *httpRoute {
+	var pattern string
+	switch {
+	case s.route != nil:
+		pattern = s.route(r)
+	case s.mux != nil:
+		_, pattern = s.mux.Handler(r)
+	}
+	method, _ := knownMethod(r.Method)
+	return s.routes.Get(routeKey{method, pattern}, s.newRoute)
+}
+
+func (s *httpServer) newRoute(key routeKey) *httpRoute {
+	route := key.pattern
+	if s.route == nil {
+		// A pattern of ServeMux is [METHOD ][HOST]/[PATH].
+		if _, rest, ok := strings.Cut(route, " "); ok {
+			route = strings.TrimLeft(rest, " \t")
+		}
+		if i := strings.IndexByte(route, '/'); i > 0 {
+			route = route[i:]
+		}
+	}
+	named := key.method
+	if named == "_OTHER" {
+		named = "HTTP"
+	}
+	if route != "" {
+		named += " " + route
+	}
+	rt := &httpRoute{name: named, method: key.method, route: route}
+	rt.excluded = route != "" && matchesAny(s.excluded, route)
+	rt.active = httpActiveRequests.With(String("http.request.method", key.method))
+	return rt
+}
+
+func (rt *httpRoute) finish(ctx context.Context, o httpOutcome, took time.Duration) {
+	rt.duration.Get(o, func(o httpOutcome) BoundHistogram {
+		attrs := make([]Attr, 0, 4)
+		attrs = append(attrs, String("http.request.method", rt.method))
+		if rt.route != "" {
+			attrs = append(attrs, String("http.route", rt.route))
+		}
+		attrs = append(attrs, Int("http.response.status_code", o.status))
+		if o.failed != "" {
+			attrs = append(attrs, String("error.type", o.failed))
+		}
+		return httpServerDuration.With(attrs...)
+	}).RecordDuration(ctx, took)
+}
+
+func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !On(ComponentHTTP, Edges) {
+		if carriesContext(r.Header) {
+			r = r.WithContext(Extract(r.Context(), HeaderCarrier(r.Header)))
+		}
+		s.next.ServeHTTP(w, r)
+		return
+	}
+	rt := s.lookup(r)
+	if rt.excluded || rt.route == "" && matchesAny(s.excluded, r.URL.Path) {
+		if carriesContext(r.Header) {
+			r = r.WithContext(Extract(r.Context(), HeaderCarrier(r.Header)))
+		}
+		s.next.ServeHTTP(w, r)
+		return
+	}
+	start := time.Now()
+	ctx, span := s.start(r, rt)
+	if span.Recording() {
+		describeRequest(span, r)
+	}
+	counted := rt.active.Enabled()
+	if counted {
+		rt.active.Always(1)
+	}
+	rw := &responseWriter{ResponseWriter: w}
+	r = r.WithContext(ctx)
+	call := httpCall{server: s, route: rt, span: span, rw: rw, r: r, start: start, counted: counted}
+	defer call.end()
+	s.next.ServeHTTP(rw.writer(), r)
+	call.returned = true
+}
+
+// carriesContext says whether there is anything to extract, so that a request without is left as it is.
+func carriesContext(h http.Header) bool {
+	return h["Traceparent"] != nil || h["Baggage"] != nil || h["B3"] != nil || h["X-B3-Traceid"] != nil
+}
+
+func (s *httpServer) start(r *http.Request, rt *httpRoute) (context.Context, Active) {
+	o := SpanOptions{Component: ComponentHTTP, Need: Edges, Kind: Server}
+	if carriesContext(r.Header) {
+		o.From = HeaderCarrier(r.Header)
+		o.Public = s.public != nil && s.public(r)
+	}
+	if rt.route == "" {
+		return StartWith(r.Context(), rt.name, o, String("http.request.method", rt.method))
+	}
+	return StartWith(r.Context(), rt.name, o, String("http.request.method", rt.method), String("http.route", rt.route))
+}
+
+func describeRequest(span Active, r *http.Request) {
+	if _, ok := knownMethod(r.Method); !ok {
+		span.Set(String("http.request.method_original", r.Method))
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	span.Set(String("url.path", r.URL.EscapedPath()), String("url.scheme", scheme))
+	host, port := splitHost(r.Host)
+	if host != "" {
+		span.Set(String("server.address", host))
+	}
+	if port != 0 {
+		span.Set(Int("server.port", port))
+	}
+	span.Set(String("network.protocol.version", protocolVersion(r.ProtoMajor, r.ProtoMinor)))
+	if r.RemoteAddr != "" {
+		span.Set(String("client.address", peerAddress(r.RemoteAddr)))
+	}
+	if agent := r.Header["User-Agent"]; len(agent) > 0 && agent[0] != "" {
+		span.Set(String("user_agent.original", agent[0]))
+	}
+	if r.URL.RawQuery != "" {
+		span.Set(String("url.query", sanitise.Query(r.URL.RawQuery)))
+	}
+}
+
+// httpCall is one request between its start and its end.
+type httpCall struct {
+	server   *httpServer
+	route    *httpRoute
+	r        *http.Request
+	span     Active
+	rw       *responseWriter
+	start    time.Time
+	counted  bool // among the active requests
+	returned bool
+}
+
+func (c *httpCall) end() {
+	ctx := c.r.Context()
+	var thrown any
+	if !c.returned {
+		// Nil when the handler called runtime.Goexit: the goroutine ends by itself then.
+		thrown = recover()
+	}
+	out := httpOutcome{status: c.rw.status}
+	gone := ctx.Err() != nil && !c.rw.hijacked
+	switch {
+	case thrown != nil && out.status == 0:
+		out.status = http.StatusInternalServerError
+	case out.status == 0:
+		out.status = http.StatusOK
+	}
+	switch {
+	case thrown != nil && thrown != http.ErrAbortHandler:
+		out.failed = "panic"
+		c.span.panicked(thrown)
+	case gone:
+		out.failed = "client_disconnected"
+	case thrown != nil:
+		out.failed = "aborted"
+		c.span.FailText("handler aborted the response")
+	case out.status >= 500:
+		out.failed = statusText(out.status)
+		c.span.FailText("")
+	}
+	if c.counted {
+		c.route.active.Always(-1)
+	}
+	if c.route.route == "" && c.r.Pattern != "" {
+		// A ServeMux further in has matched; sampling could not know it, the name and the metrics still can.
+		c.route = c.server.routes.Get(routeKey{c.route.method, c.r.Pattern}, c.server.newRoute)
+		c.span.SetName(c.route.name)
+		c.span.Set(String("http.route", c.route.route))
+	}
+	if c.span.Recording() {
+		c.span.Set(Int("http.response.status_code", out.status))
+		if out.failed != "" {
+			c.span.Set(String("error.type", out.failed))
+		}
+	}
+	c.route.finish(ctx, out, time.Since(c.start))
+	c.span.End()
+	if thrown != nil {
+		panic(thrown)
+	}
+}
