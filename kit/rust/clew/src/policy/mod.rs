@@ -21,8 +21,8 @@ pub use holder::Holder;
 pub use json::Fault;
 pub use snapshot::Snapshot;
 
-use crate::sampling::Threshold;
 use crate::Level;
+use crate::sampling::Threshold;
 
 /// The least severity of lines that are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]

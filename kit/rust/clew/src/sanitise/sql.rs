@@ -27,7 +27,8 @@ pub struct Statement<'a> {
 /// the rest of the statement is left out. The text is the statement itself when there is nothing to take out.
 pub fn sql<'a>(system: &str, text: &'a str) -> Statement<'a> {
     let text = cut(text, MAX_SCANNED);
-    let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0, dialect: Dialect::of(system), out: None, done: 0, words: Words::default() };
+    let mut scanner =
+        Scanner { text, bytes: text.as_bytes(), at: 0, dialect: Dialect::of(system), out: None, done: 0, words: Words::default() };
     scanner.scan();
     let out = match scanner.out {
         None => Cow::Borrowed(cut(text, MAX_STATEMENT)),
