@@ -103,6 +103,7 @@ type Counters struct {
 	MetricOverflow atomic.Int64 // clew.kit.metric.overflow
 	MetricInvalid  atomic.Int64 // clew.kit.metric.invalid
 	BaggageDropped atomic.Int64 // clew.kit.baggage.dropped, members
+	ConfigRefused  atomic.Int64 // clew.kit.config.refused, values
 }
 
 // SignalCounters is the part of Counters that exists once for each signal. The

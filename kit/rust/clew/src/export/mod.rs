@@ -16,6 +16,7 @@
 mod answer;
 mod config;
 mod encode;
+mod env;
 mod gzip;
 pub(crate) mod http;
 mod pacer;

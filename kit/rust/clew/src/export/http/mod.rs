@@ -222,6 +222,6 @@ impl Client {
 }
 
 /// What may stand in the name of a header.
-fn is_token(b: u8) -> bool {
+pub(super) fn is_token(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
 }
