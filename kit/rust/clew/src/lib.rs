@@ -34,6 +34,17 @@ mod wire;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub mod span;
 
+#[cfg(all(feature = "tokio", not(target_family = "wasm")))]
+pub mod broadcast;
+#[cfg(all(feature = "tokio", not(target_family = "wasm")))]
+pub mod mpsc;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+pub mod task;
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+pub mod testing;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+pub mod thread;
+
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 #[doc(hidden)]
 pub mod export;
@@ -44,6 +55,9 @@ mod fork;
 pub mod selfmetrics;
 
 // Decisions without state. Hidden: the contract's tests and fuzzer use them, services do not.
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+#[doc(hidden)]
+pub mod log;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 #[doc(hidden)]
 pub mod policy;
@@ -66,6 +80,8 @@ pub use context::{Carrier, Context, Member, RANDOM, SAMPLED, SpanContext, SpanId
 pub use headers::{extract, inject};
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub use span::{Span, current};
+#[cfg(all(feature = "tokio", not(target_family = "wasm")))]
+pub use task::{detach, spawn};
 pub use value::Value;
 
 pub use tracing;
