@@ -4,6 +4,7 @@
 
 mod component;
 mod context;
+pub mod metrics;
 mod value;
 
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]

@@ -1,0 +1,103 @@
+//! Reading everything at once.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use super::distribution::Exemplar;
+use super::engine::{Desc, Engine};
+use super::labels::Labels;
+
+/// The number of a collection.
+#[derive(Clone, Copy)]
+pub struct Round(pub u64);
+
+/// Takes the points of a collection. The points of an instrument come one after another.
+pub trait Sink {
+    /// One point.
+    fn point(&mut self, desc: &Desc, point: &Point<'_>);
+}
+
+/// The value of a series at the time of a collection.
+pub struct Point<'a> {
+    pub labels: Option<&'a Labels>,
+    /// Unix nanoseconds: when the sum was zero.
+    pub start: u64,
+    /// Unix nanoseconds.
+    pub time: u64,
+    /// An `i64`, or the bits of an `f64` when [`Desc::float`]. For a histogram the bits of the sum.
+    pub bits: u64,
+    /// Histograms: one more than there are bounds.
+    pub counts: Vec<u64>,
+    /// Histograms: ascending by bucket.
+    pub exemplars: Vec<Exemplar>,
+}
+
+/// What producers write to.
+pub struct Emitter<'a> {
+    sink: &'a mut dyn Sink,
+    start: u64,
+    time: u64,
+}
+
+impl Emitter<'_> {
+    fn emit(&mut self, desc: &Desc, labels: &Labels, bits: u64, counts: Vec<u64>) {
+        let point = Point { labels: Some(labels), start: self.start, time: self.time, bits, counts, exemplars: Vec::new() };
+        self.sink.point(desc, &point);
+    }
+
+    /// The value of an instrument of whole numbers.
+    pub fn int(&mut self, desc: &Desc, labels: &Labels, n: i64) {
+        self.emit(desc, labels, n as u64, Vec::new());
+    }
+
+    /// The value of an instrument of numbers. What is not finite is left out.
+    pub fn float(&mut self, desc: &Desc, labels: &Labels, v: f64) {
+        if v.is_finite() {
+            self.emit(desc, labels, v.to_bits(), Vec::new());
+        }
+    }
+
+    /// A histogram without exemplars; `counts` are one more than the bounds.
+    pub fn distribution(&mut self, desc: &Desc, labels: &Labels, counts: &[u64], sum: f64) {
+        self.emit(desc, labels, sum.to_bits(), counts.to_vec());
+    }
+}
+
+impl Engine {
+    /// Runs the callbacks and hands all points to the sink: instruments as they came, then the producers'. With `next` exemplars are
+    /// taken out and a new interval begins; without, all that are held are shown and stay. `deadline` bounds the callbacks alone.
+    pub fn collect(&self, sink: &mut dyn Sink, next: bool, deadline: Instant) {
+        let _one = self.collecting.lock().unwrap_or_else(PoisonError::into_inner);
+        let round = Round(self.round.fetch_add(1, Relaxed) + 1);
+        self.run_callbacks(deadline);
+
+        let (order, producers) = {
+            let state = self.state();
+            (state.order.clone(), state.producers.clone())
+        };
+        let interval = self.interval.load(Relaxed);
+        if next {
+            // Records from here on belong to the next interval, even for series that are not read yet.
+            self.interval.fetch_add(1, Relaxed);
+        }
+        let (start, time) = (self.start, (self.now)());
+        let (mut counts, mut exemplars, mut all) = (Vec::new(), Vec::new(), Vec::new());
+        for instrument in order.iter().filter(|i| i.enabled()) {
+            all.clear();
+            instrument.table.all(&mut all);
+            for series in all.iter().filter(|s| s.has(round)) {
+                let mut point = Point { labels: Some(&series.labels), start, time, bits: series.bits(), counts, exemplars };
+                if let Some(distribution) = &series.distribution {
+                    distribution.read(&mut point, interval, !next);
+                }
+                sink.point(&instrument.desc, &point);
+                (counts, exemplars) = (point.counts, point.exemplars);
+            }
+        }
+        let mut emitter = Emitter { sink, start, time };
+        for producer in producers {
+            producer.lock().unwrap_or_else(PoisonError::into_inner)(&mut emitter);
+        }
+    }
+}
