@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use super::json::Fault;
 use super::{Document, LogLevel, Snapshot};
@@ -24,7 +24,7 @@ struct State {
     live: Option<Document>,
     local: Document,
     /// When live expires.
-    expires: Option<Instant>,
+    expires: Option<SystemTime>,
     /// Live has expired, all but its redaction.
     stale: bool,
     current: Arc<Snapshot>,
@@ -59,7 +59,7 @@ impl Holder {
     }
 
     /// Reads a document and puts it in the place of the last one. A document that is refused is counted, and nothing changes.
-    pub fn apply(&self, document: &[u8], now: Instant) -> Result<(), Fault> {
+    pub fn apply(&self, document: &[u8], now: SystemTime) -> Result<(), Fault> {
         let live = Document::parse(document).inspect_err(|_| {
             self.refused.fetch_add(1, Ordering::Relaxed);
         })?;
@@ -72,7 +72,7 @@ impl Holder {
     }
 
     /// Says that the live document was confirmed now. One that had expired holds again.
-    pub fn renew(&self, now: Instant) {
+    pub fn renew(&self, now: SystemTime) {
         let mut state = self.state();
         let was_stale = state.stale;
         state.renew(now);
@@ -83,7 +83,7 @@ impl Holder {
 
     /// Goes back to the program's own document when the live one was not confirmed in time. Its redactions stay. Returns when to ask again,
     /// `None` for never.
-    pub fn expire(&self, now: Instant) -> Option<Instant> {
+    pub fn expire(&self, now: SystemTime) -> Option<SystemTime> {
         let mut state = self.state();
         let expires = state.expires?;
         if now < expires {
@@ -131,7 +131,7 @@ impl Holder {
 }
 
 impl State {
-    fn renew(&mut self, now: Instant) {
+    fn renew(&mut self, now: SystemTime) {
         let Some(live) = &self.live else {
             return;
         };

@@ -11,15 +11,20 @@
 //! A document that is not understood is refused as a whole and the last one stays. The Go kit has the same code; `kit/contract/policy.json`
 //! is run by both.
 
+pub(crate) mod fetch;
 mod holder;
 mod index;
 mod json;
 mod parse;
+mod poller;
 mod snapshot;
+mod status;
 
 pub use holder::Holder;
 pub use json::Fault;
+pub use poller::{ATTEMPT_TIMEOUT, Poller, Request, Response, World};
 pub use snapshot::Snapshot;
+pub use status::{Status, request_url};
 
 use crate::Level;
 use crate::sampling::Threshold;

@@ -1,0 +1,112 @@
+//! The poller on a thread of its own, over the exporter's HTTP client.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::poller::{ATTEMPT_TIMEOUT, Poller, Request, Response, World};
+use super::{Holder, MAX_BYTES};
+use crate::export::TlsFiles;
+use crate::export::http::{Address, Canceller, Client, Request as HttpRequest};
+
+/// What the thread needs.
+pub(crate) struct Config {
+    /// Whose documents these are.
+    pub holder: Arc<Holder>,
+    /// See [`super::request_url`].
+    pub url: String,
+    /// Of every request of the kit, for example `authorization`.
+    pub headers: Vec<(String, String)>,
+    /// Files for TLS.
+    pub tls: TlsFiles,
+    /// What to say about ourselves.
+    pub status: Box<dyn Fn() -> String + Send>,
+    /// File of the last good document.
+    pub cache: Option<PathBuf>,
+}
+
+/// The running thread. Dropping it does not stop the thread; [`Polling::stop`] does.
+pub(crate) struct Polling {
+    canceller: Canceller,
+    bell: Arc<(Mutex<()>, Condvar)>,
+}
+
+impl Polling {
+    /// Starts the thread; an error is one line for a person.
+    pub fn start(config: Config) -> Result<Polling, String> {
+        let address = Address::parse(&config.url)?;
+        let canceller = Canceller::default();
+        let bell = Arc::new((Mutex::new(()), Condvar::new()));
+        let client = Client::new(address, &config.tls, canceller.clone());
+        let mut poller = Poller::new(config.holder, config.cache);
+        let mut net = Net { client, canceller: canceller.clone(), bell: bell.clone(), headers: config.headers, status: config.status };
+        let run = move || {
+            // A defect here must cost the service nothing but its live policy.
+            let _ = catch_unwind(AssertUnwindSafe(|| poller.run(&mut net)));
+        };
+        thread::Builder::new().name("clew-policy".to_owned()).spawn(run).map_err(|e| format!("start the policy poller: {e}"))?;
+        Ok(Polling { canceller, bell })
+    }
+
+    /// Ends the question under way and the thread, without waiting for it.
+    pub fn stop(&self) {
+        self.canceller.cancel();
+        let _held = self.bell.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.bell.1.notify_all();
+    }
+}
+
+struct Net {
+    client: Client,
+    canceller: Canceller,
+    bell: Arc<(Mutex<()>, Condvar)>,
+    headers: Vec<(String, String)>,
+    status: Box<dyn Fn() -> String + Send>,
+}
+
+impl World for Net {
+    fn ask(&mut self, request: &Request<'_>) -> Option<Response> {
+        let mut headers: Vec<(&str, &str)> = self.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        headers.push(("clew-kit", request.clew_kit));
+        if !request.if_none_match.is_empty() {
+            headers.push(("if-none-match", request.if_none_match));
+        }
+        let answer = self.client.send(&HttpRequest {
+            method: "GET",
+            headers: &headers,
+            body: &[],
+            deadline: Instant::now() + ATTEMPT_TIMEOUT,
+            max_answer: MAX_BYTES + 1,
+        });
+        let answer = answer.ok()?;
+        Some(Response { status: answer.status, etag: answer.header("etag").to_owned(), body: answer.body })
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn sleep(&mut self, duration: Duration) {
+        let held = self.bell.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.stopped() {
+            let _ = self.bell.1.wait_timeout(held, duration);
+        }
+    }
+
+    fn random(&mut self) -> f64 {
+        // Each state has keys of its own; jitter needs no better chance.
+        (RandomState::new().build_hasher().finish() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn stopped(&self) -> bool {
+        self.canceller.is_cancelled()
+    }
+
+    fn status(&self) -> String {
+        (self.status)()
+    }
+}
