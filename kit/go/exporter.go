@@ -1,19 +1,16 @@
 package clew
 
-import (
-	"strings"
+import "github.com/clew-dev/clew/kit/go/internal/export"
 
-	"github.com/clew-dev/clew/kit/go/internal/export"
-	"github.com/clew-dev/clew/kit/go/internal/self"
-)
-
-// exporter says what is sent where.
+// exporter says what is sent where. The program's own endpoint counts as the variable of that purpose, when that is not set.
 func (c *config) exporter() export.Config {
 	x := export.Config{}
-	if base := strings.TrimRight(c.endpoint, "/"); base != "" {
-		for s := range x.Signals {
-			x.Signals[s].URL = base + "/v1/" + self.Signal(s).String()
+	c.refused = append(c.refused, x.FromEnv(func(name string) string {
+		v := c.text(name)
+		if v == "" && name == "OTEL_EXPORTER_OTLP_ENDPOINT" {
+			return c.endpoint
 		}
-	}
+		return v
+	})...)
 	return x
 }

@@ -44,8 +44,11 @@ type Kit struct {
 	cancel context.CancelFunc
 	polled chan struct{}
 
-	once    sync.Once
-	stopped error
+	// before is the kit that this one took over from, and which takes over again when this one stops.
+	before *Kit
+	once   sync.Once
+	ended  atomic.Bool
+	lost   error
 }
 
 // redact applies the policy to an attribute before it is recorded: it returns what is recorded instead, how long its text may be, and
@@ -111,8 +114,25 @@ func (k *Kit) Stop(ctx context.Context) error {
 	if k == nil {
 		return nil
 	}
-	k.once.Do(func() { k.stopped = k.stop(ctx) })
-	return k.stopped
+	k.once.Do(func() { k.lost = k.stop(ctx) })
+	return k.lost
+}
+
+// handBack makes the kit that ran before the current one again, if it still runs.
+func (k *Kit) handBack() {
+	k.ended.Store(true)
+	before := k.before
+	for before != nil && before.ended.Load() {
+		before = before.before
+	}
+	if !current.CompareAndSwap(k, before) {
+		return
+	}
+	if before == nil {
+		logline.SetCurrent(nil)
+		return
+	}
+	logline.SetCurrent(before.logs)
 }
 
 func (k *Kit) stop(ctx context.Context) error {
@@ -124,7 +144,7 @@ func (k *Kit) stop(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, stopTimeout)
 		defer cancel()
 	}
-	current.CompareAndSwap(k, nil)
+	k.handBack()
 	if k.cancel != nil {
 		k.cancel()
 	}

@@ -18,7 +18,7 @@ import (
 //
 // ctx is what policies are asked for under: when it ends, they are no longer asked for. Everything else runs until Stop.
 //
-// A second Start takes over from the first one, whose Stop is still due.
+// A second Start takes over from the first one until it is stopped; each has to be stopped.
 func Start(ctx context.Context, options ...Option) *Kit {
 	if ctx == nil {
 		ctx = context.Background()
@@ -55,7 +55,7 @@ func Start(ctx context.Context, options ...Option) *Kit {
 	}
 	k.problems.settled()
 	k.levelsChanged()
-	current.Store(k)
+	k.before = current.Swap(k)
 	logline.SetCurrent(k.logs)
 	if c.global {
 		otel.SetTracerProvider(provider)

@@ -1,0 +1,26 @@
+package clew
+
+import (
+	"io"
+	"time"
+)
+
+// Problems is problems for tests.
+type Problems struct{ p *problems }
+
+// NewProblems makes a ring with a clock of its own.
+func NewProblems(out io.Writer, now func() time.Time) Problems {
+	return Problems{&problems{out: out, now: now}}
+}
+
+// Add is add.
+func (p Problems) Add(text string) { p.p.add(text) }
+
+// Len is how many are kept.
+func (p Problems) Len() int { return len(p.p.all()) }
+
+// Suspend takes the running kit away until the function it returns is called.
+func Suspend() (resume func()) {
+	k := current.Swap(nil)
+	return func() { current.Store(k) }
+}
