@@ -3,6 +3,8 @@ package clew
 import (
 	"io"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Problems is problems for tests.
@@ -24,3 +26,6 @@ func Suspend() (resume func()) {
 	k := current.Swap(nil)
 	return func() { current.Store(k) }
 }
+
+// Provider is the provider of tracers.
+func Provider() trace.TracerProvider { return provider }

@@ -88,10 +88,6 @@ func (t *tracer) Start(ctx context.Context, name string, options ...trace.SpanSt
 	if !snapshot.On(t.component, policy.Edges) {
 		return ctx, passing(ctx)
 	}
-	// The usual child of an unsampled root needs no look at its options, which the API's copy of them would make dear.
-	if len(options) == 0 {
-		return t.started(k.start(ctx, snapshot, t.scope.number(k), Internal, name, nil, nil))
-	}
 	c := trace.NewSpanStartConfig(options...)
 	kind := Kind(trace.ValidateSpanKind(c.SpanKind()))
 	need := policy.Standard
