@@ -4,6 +4,7 @@ import (
 	"io"
 	"time"
 
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -29,3 +30,9 @@ func Suspend() (resume func()) {
 
 // Provider is the provider of tracers.
 func Provider() trace.TracerProvider { return provider }
+
+// RemoveHooks takes all hooks out.
+func (k *Kit) RemoveHooks() { k.hooks.Store(nil) }
+
+// Propagator is the kit behind the propagation API.
+func Propagator() propagation.TextMapPropagator { return propagator{} }

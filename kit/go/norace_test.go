@@ -1,0 +1,6 @@
+//go:build !race
+
+package clew_test
+
+// raceDetector says whether allocations cannot be counted.
+const raceDetector = false
