@@ -198,7 +198,10 @@ func (e *Elements) any(v any) {
 			e.String(v.UTC().Format(time.RFC3339Nano))
 		}
 		return
-	case error, encoding.TextMarshaler, fmt.Stringer, []byte:
+	case []byte:
+		e.Bytes(v)
+		return
+	case error, encoding.TextMarshaler, fmt.Stringer:
 	default:
 		switch r := reflect.ValueOf(v); r.Kind() {
 		case reflect.String:

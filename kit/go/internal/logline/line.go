@@ -259,10 +259,12 @@ func (l *Line) Instant(key string, unixNano int64) {
 func (l *Line) Null(key string) { l.set(key, value{kind: null}) }
 
 // Bytes sets bytes; they are written as Base64 with its padding.
-func (l *Line) Bytes(key string, b []byte) {
+func (l *Line) Bytes(key string, b []byte) { l.String(key, base64Of(b)) }
+
+func base64Of(b []byte) string {
 	// Three bytes are four characters: what is certainly over the limit need not be encoded to be cut.
 	const enough = MaxValue/4*3 + 3
-	l.String(key, base64.StdEncoding.EncodeToString(b[:min(len(b), enough)]))
+	return base64.StdEncoding.EncodeToString(b[:min(len(b), enough)])
 }
 
 // List sets an array, whose elements each adds to the [Elements] it is given.
@@ -336,6 +338,9 @@ func (e *Elements) Duration(nanos int64) { e.add(durationValue(nanos)) }
 
 // Instant adds a moment, nanoseconds since 1970.
 func (e *Elements) Instant(unixNano int64) { e.add(value{kind: instant, num: uint64(unixNano)}) }
+
+// Bytes adds bytes, as Base64.
+func (e *Elements) Bytes(b []byte) { e.String(base64Of(b)) }
 
 // Null adds that there is no value.
 func (e *Elements) Null() { e.add(value{kind: null}) }

@@ -61,11 +61,11 @@ func (l *Line) AppendRecord(dst []byte, e *Event) []byte {
 		dst = l.appendErrors(dst)
 	}
 	if file, line, ok := strings.Cut(e.Code, ":"); ok {
-		dst = wire.AppendStringAttr(dst, recordAttributes, "code.file.path", valid(file))
+		dst = wire.AppendStringAttr(dst, recordAttributes, "code.file.path", whole(cut(file, MaxKey)))
 		dst = wire.AppendIntAttr(dst, recordAttributes, "code.line.number", number(line))
 	}
 	if e.Thread != "" {
-		dst = wire.AppendStringAttr(dst, recordAttributes, "thread.name", valid(e.Thread))
+		dst = wire.AppendStringAttr(dst, recordAttributes, "thread.name", whole(cut(e.Thread, MaxKey)))
 	}
 	if e.Task != 0 {
 		dst = wire.AppendIntAttr(dst, recordAttributes, "clew.task.id", int64(e.Task))

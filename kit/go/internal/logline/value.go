@@ -12,7 +12,13 @@ func boolValue(b bool) value {
 	return value{kind: boolean}
 }
 
-func floatValue(f float64) value { return value{kind: float, num: math.Float64bits(f)} }
+// floatValue has one form of NaN, so that records of all languages are the same bytes.
+func floatValue(f float64) value {
+	if math.IsNaN(f) {
+		return value{kind: float, num: 0x7ff8 << 48}
+	}
+	return value{kind: float, num: math.Float64bits(f)}
+}
 
 // durationValue is the time span in seconds: the number of nanoseconds as a float, divided once, so that every language
 // rounds alike.
