@@ -8,7 +8,7 @@ use crate::span::handle::Handle;
 use crate::span::record::Status;
 use crate::span::{Facts, Parent, stack, store};
 use crate::visit::{Ahead, ErrorText, Fields};
-use crate::{Component, Level, switch};
+use crate::{Component, Level, log, switch};
 
 /// The span under which a new one starts.
 #[derive(Clone, Copy)]
@@ -108,5 +108,6 @@ pub fn fail_by_event(event: &Event<'_>, handle: Option<Handle>) {
 
 /// Hands an event to the logs, with the ids of the span around it.
 pub fn log(event: &Event<'_>, handle: Option<Handle>) {
-    let _ = (event, handle);
+    let span = handle.and_then(|h| store::with(h, |record| record.context.span.clone())).unwrap_or_default();
+    log::on_event(event, &span);
 }

@@ -90,6 +90,8 @@ fn redact<'v>(key: &str, value: Value<'v>, most: usize) -> Option<(Value<'v>, us
         None => Some((value, most)),
         Some(Action::Drop) => None,
         Some(Action::Mask) => Some((Value::Str("***"), most)),
-        Some(Action::Truncate(length)) => Some((value, most.min(length))),
+        // Texts are cut, those of an array too; of what is no text nothing can be cut.
+        Some(Action::Truncate(length)) if matches!(value, Value::Str(_) | Value::Strs(_)) => Some((value, most.min(length))),
+        Some(Action::Truncate(_)) => Some((Value::Str("***"), most)),
     }
 }

@@ -14,10 +14,7 @@ use crate::span::{end, stack, store};
 use crate::switch;
 
 /// The kit as one layer among others; see [`crate::layer`].
-pub struct ClewLayer {
-    /// Writes log lines to standard output.
-    lines: bool,
-}
+pub struct ClewLayer(());
 
 static BESIDE_OTHERS: AtomicBool = AtomicBool::new(false);
 
@@ -40,18 +37,20 @@ pub fn show(handle: Handle, name: &str) -> tracing::Span {
 /// The data of the layer in the registry's span.
 struct Attached(Option<Handle>);
 
-impl ClewLayer {
-    pub(crate) fn new() -> ClewLayer {
-        BESIDE_OTHERS.store(true, Ordering::Relaxed);
-        ClewLayer { lines: false }
-    }
-
-    /// Also write log lines of schema `clew/1` to standard output. Default: no, because another layer does.
-    #[must_use]
-    pub fn lines(mut self, lines: bool) -> ClewLayer {
-        self.lines = lines;
-        self
-    }
+/// The kit as one layer among others, for programs that keep a `tracing` subscriber of their own. Start the kit with
+/// [`crate::Config::without_subscriber`], and [`crate::Config::without_lines`] if another layer writes log lines.
+///
+/// Spans that a filter in front of this layer hides do not exist for it: what runs in them belongs to the span around.
+///
+/// ```no_run
+/// use tracing_subscriber::prelude::*;
+///
+/// tracing_subscriber::registry().with(clew::layer()).init();
+/// let _kit = clew::start(clew::service!().without_subscriber());
+/// ```
+pub fn layer() -> ClewLayer {
+    BESIDE_OTHERS.store(true, Ordering::Relaxed);
+    ClewLayer(())
 }
 
 fn attached<S>(id: &Id, context: &Context<'_, S>) -> Option<Handle>

@@ -10,7 +10,11 @@ mod value;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod bridge;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod config;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod engine;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod environment;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod headers;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
@@ -18,7 +22,17 @@ mod ids;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod layer;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod log_bridge;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod panics;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod problems;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod resource;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod shared;
+#[cfg(all(feature = "tokio", not(target_family = "wasm")))]
+mod signal;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod start;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
@@ -35,10 +49,26 @@ mod wire;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub mod span;
 
+#[cfg(all(any(feature = "sqlx", feature = "redis", feature = "nats", feature = "rdkafka"), not(target_family = "wasm")))]
+mod bound;
 #[cfg(all(feature = "tokio", not(target_family = "wasm")))]
 pub mod broadcast;
+#[cfg(all(any(feature = "sqlx", feature = "redis"), not(target_family = "wasm")))]
+mod database;
+#[cfg(all(feature = "http", not(target_family = "wasm")))]
+pub mod http;
+#[cfg(all(any(feature = "nats", feature = "rdkafka"), not(target_family = "wasm")))]
+mod messaging;
 #[cfg(all(feature = "tokio", not(target_family = "wasm")))]
 pub mod mpsc;
+#[cfg(all(feature = "nats", not(target_family = "wasm")))]
+pub mod nats;
+#[cfg(all(feature = "redis", not(target_family = "wasm")))]
+pub mod redis;
+#[cfg(all(feature = "reqwest", not(target_family = "wasm")))]
+pub mod reqwest;
+#[cfg(all(feature = "sqlx", not(target_family = "wasm")))]
+pub mod sqlx;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub mod task;
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
@@ -78,9 +108,21 @@ pub mod sanitise;
 pub use component::{Component, Kind, Level};
 pub use context::{Carrier, Context, Member, RANDOM, SAMPLED, SpanContext, SpanId, TraceId};
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
+pub use config::Config;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub use headers::{extract, inject};
+#[cfg(all(feature = "http", not(target_family = "wasm")))]
+pub use crate::http::{client as http_client, http};
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+pub use layer::{ClewLayer, layer};
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+pub use problems::Problem;
+#[cfg(all(feature = "tokio", not(target_family = "wasm")))]
+pub use signal::signal;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub use span::{Span, current};
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+pub use start::{Guard, Lost, PolicyError, apply_policy, clear_levels, set_level, start};
 #[cfg(all(feature = "tokio", not(target_family = "wasm")))]
 pub use task::{detach, spawn};
 pub use value::Value;

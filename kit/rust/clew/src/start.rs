@@ -1,32 +1,298 @@
 //! Starting and stopping the kit.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::time::{Duration, Instant};
 
+use crate::config::Config;
 use crate::engine::{ENGINE, Engine};
+use crate::environment::{self, Environment};
+use crate::export::{self, Exporter};
 use crate::policy::{Document, Holder};
-use crate::span::limits::LIMITS;
+use crate::problems::{self, Problem};
+use crate::selfmetrics::{Signal, counters};
+use crate::span::limits::{LIMITS, Limits};
 use crate::subscriber::ClewSubscriber;
-use crate::selfmetrics::counters;
-use crate::switch;
+use crate::{Component, Level, headers, layer, log, log_bridge, metrics, panics, resource, switch};
 
-/// The documents of the running kit.
-static HOLDER: Mutex<Option<Arc<Holder>>> = Mutex::new(None);
+/// The name of the kit's own instrumentation scope.
+const SCOPE: &str = "clew";
 
-fn hold(own: Document) -> Arc<Holder> {
-    let holder = Arc::new(Holder::new(own, Box::new(switch::publish)));
-    *HOLDER.lock().unwrap_or_else(PoisonError::into_inner) = Some(holder.clone());
-    holder
+/// What runs, for those who have no guard at hand.
+struct Running {
+    holder: Arc<Holder>,
+    exporter: Option<Arc<Exporter>>,
+}
+
+static RUNNING: Mutex<Option<Arc<Running>>> = Mutex::new(None);
+
+fn running() -> Option<Arc<Running>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+impl crate::engine::Sink for Exporter {
+    fn add(&self, signal: Signal, scope: u32, record: &[u8]) {
+        Exporter::add(self, signal, scope, record);
+    }
+}
+
+/// Starts the kit for this process and returns the guard that stops it. It never fails and never waits: what is wrong with the configuration, the
+/// environment or the collector is written to standard error in one line each, counted, and kept in [`Guard::problems`].
+///
+/// The kit becomes the process' `tracing` subscriber unless there is one, which then needs [`crate::layer`] among its layers; and the logger of
+/// the `log` crate unless there is one. A second start takes over from the first, whose guard does nothing any more.
+///
+/// ```no_run
+/// fn main() {
+///     let _kit = clew::start(clew::service!());
+///     // … the service …
+/// } // what was recorded is sent, for 3 s at most
+/// ```
+pub fn start(config: Config) -> Guard {
+    problems::loud(true);
+    let guard = begin(config);
+    problems::loud(false);
+    guard
+}
+
+fn begin(mut config: Config) -> Guard {
+    let mut limits = Limits { limited: Some(&counters().span_limited), ..LIMITS };
+    let lookup = |name: &str| std::env::var(name).ok();
+    let environment = environment::read(&lookup, &mut config, &mut limits);
+    if environment.disabled {
+        config.own.level = Some(Level::Off);
+        config.own.components = [None; 7];
+        config.export = false;
+    }
+    let resource = resource::describe(&config.name, &config.version);
+    let exporter = config.export.then(|| exporter(&mut config, &resource));
+    let sink = exporter.clone().map(|exporter| exporter as Arc<dyn crate::engine::Sink>);
+    let scope = exporter.as_ref().map_or(0, |e| e.scope(SCOPE, env!("CARGO_PKG_VERSION"), ""));
+    if !resource.problem.is_empty() {
+        config.refused.push(resource.problem.clone());
+    }
+
+    headers::set(environment.context, environment.baggage, environment.random_flag);
+    let holder = Arc::new(Holder::new(std::mem::take(&mut config.own), Box::new(publish)));
+    ENGINE.set(Some(Arc::new(Engine {
+        service: resource.service.clone(),
+        limits,
+        random_flag: environment.random_flag,
+        sink: sink.clone(),
+        scope,
+    })));
+    log::install(log::Config {
+        service: resource.service.clone(),
+        output: if config.lines { log::Output::Stdout } else { log::Output::None },
+        records: sink.map(|sink| (sink, scope)),
+    });
+    if let Some(exporter) = &exporter {
+        collect(exporter, scope, environment.metric_interval);
+    }
+    for line in &config.refused {
+        counters().config_refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        problems::add(line);
+    }
+    let running = Arc::new(Running { holder, exporter });
+    *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(running.clone());
+    ask_for_policies(&running, &environment, &resource);
+    take_over_process(&config);
+    Guard { running: Some(running), within: config.stop_within }
+}
+
+fn exporter(config: &mut Config, resource: &resource::Resource) -> Arc<Exporter> {
+    let mut to = export::Config::default();
+    to.resource.clone_from(&resource.encoded);
+    let base = config.endpoint.trim_end_matches('/');
+    if !base.is_empty() {
+        for signal in Signal::ALL {
+            to.signals[signal as usize].url = format!("{base}/v1/{}", signal.name());
+        }
+    }
+    config.refused.extend(to.from_env(&|name| std::env::var(name).ok()));
+    to.problem = Arc::new(problems::add);
+    Arc::new(Exporter::new(to))
+}
+
+/// Metrics are collected by the thread that sends them.
+fn collect(exporter: &Arc<Exporter>, scope: u32, interval: Duration) {
+    if !exporter.is_on(Signal::Metrics) {
+        return;
+    }
+    // Weak, because the exporter holds the tick that holds this.
+    let to = Arc::downgrade(exporter);
+    let add = move |record: &[u8]| {
+        if let Some(exporter) = to.upgrade() {
+            exporter.add(Signal::Metrics, scope, record);
+        }
+    };
+    let reader = metrics::Reader::new(metrics::engine::global(), interval, Box::new(add));
+    exporter.set_tick(Signal::Metrics, Box::new(move |all| reader.tick(all)));
+}
+
+/// A new snapshot holds.
+fn publish(snapshot: &Arc<crate::policy::Snapshot>) {
+    switch::publish(snapshot);
+}
+
+fn ask_for_policies(running: &Arc<Running>, environment: &Environment, resource: &resource::Resource) {
+    let _ = (running, environment, resource);
+}
+
+/// What a process has once: its subscriber, its logger, its panic hook.
+fn take_over_process(config: &Config) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        if config.subscriber && tracing::subscriber::set_global_default(ClewSubscriber::new()).is_err() && !layer::beside_others() {
+            problems::add(
+                "start: the process has a tracing subscriber without the kit's layer; add clew::layer() to it or start the kit first",
+            );
+        }
+        if config.log_bridge && config.subscriber {
+            log_bridge::install();
+        }
+        if config.panic_hook {
+            panics::install();
+        }
+    });
 }
 
 /// Installs engine and subscriber once for the process: everything is kept, nothing is exported, no thread is started.
+#[cfg_attr(not(any(test, feature = "testing")), expect(dead_code, reason = "only the recorder needs it"))]
 pub(crate) fn for_tests(service: &str) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let limits = crate::span::limits::Limits { limited: Some(&counters().span_limited), ..LIMITS };
+        let limits = Limits { limited: Some(&counters().span_limited), ..LIMITS };
         let engine = Engine { service: service.to_owned(), limits, random_flag: true, sink: None, scope: 0 };
         ENGINE.set(Some(Arc::new(engine)));
-        hold(Document::default());
+        let holder = Arc::new(Holder::new(Document::default(), Box::new(publish)));
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(Running { holder, exporter: None }));
         // Another subscriber of the test's own may be there already; the kit's own functions record all the same.
         let _ = tracing::subscriber::set_global_default(ClewSubscriber::new());
     });
+}
+
+/// Asks for everything to be sent soon, without waiting.
+pub(crate) fn request_flush() {
+    if let Some(exporter) = running().and_then(|r| r.exporter.clone()) {
+        exporter.request_flush();
+    }
+}
+
+/// Sets the level of a component over what every policy says, until the process ends or [`clear_levels`] is called.
+pub fn set_level(component: Component, level: Level) {
+    if let Some(running) = running() {
+        running.holder.set_level(component, level);
+    }
+}
+
+/// Takes back what [`set_level`] has set.
+pub fn clear_levels() {
+    if let Some(running) = running() {
+        running.holder.clear_local();
+    }
+}
+
+/// Applies a policy, the JSON document of the contract. It is whole or not at all.
+///
+/// # Errors
+/// The document is not understood, or the kit is not started; what held before stays.
+pub fn apply_policy(document: &[u8]) -> Result<(), PolicyError> {
+    let running = running().ok_or_else(|| PolicyError("apply policy: the kit is not started".to_owned()))?;
+    running.holder.apply(document, std::time::SystemTime::now()).map_err(|fault| PolicyError(fault.to_string()))
+}
+
+/// Says why a policy was refused: what, where, the mend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyError(String);
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for PolicyError {}
+
+/// What a stop could not deliver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost(String);
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Lost {}
+
+/// Stops the kit when it is dropped, within the time of [`Config::stop_within`]. Keep it for as long as the service runs.
+#[must_use = "the kit stops when its guard is dropped"]
+pub struct Guard {
+    running: Option<Arc<Running>>,
+    within: Duration,
+}
+
+impl Guard {
+    /// Sends what was recorded before the call; false when that took longer than `within`.
+    pub fn flush(&self, within: Duration) -> bool {
+        let deadline = Instant::now() + within;
+        let lines = log::flush(deadline);
+        let sent = self.running.as_ref().and_then(|r| r.exporter.as_ref()).is_none_or(|exporter| {
+            exporter.flush(deadline.saturating_duration_since(Instant::now()))
+        });
+        lines && sent
+    }
+
+    /// Sends what it can within the given time and ends the kit's threads. Spans that start afterwards are not recorded.
+    ///
+    /// # Errors
+    /// Something was lost; the error says how much of what.
+    pub fn stop(mut self, within: Duration) -> Result<(), Lost> {
+        self.end(within)
+    }
+
+    fn end(&mut self, within: Duration) -> Result<(), Lost> {
+        let Some(mine) = self.running.take() else { return Ok(()) };
+        let deadline = Instant::now() + within;
+        {
+            let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+            if running.as_ref().is_some_and(|r| Arc::ptr_eq(r, &mine)) {
+                *running = None;
+                drop(running);
+                switch::clear();
+                ENGINE.set(None);
+            }
+        }
+        let lines = log::stop(deadline);
+        let sent = match &mine.exporter {
+            Some(exporter) => exporter.stop(deadline.saturating_duration_since(Instant::now())),
+            None => Ok(()),
+        };
+        match (sent, lines) {
+            (Ok(()), 0) => Ok(()),
+            (Ok(()), lines) => Err(Lost(format!("stop kit: lost {lines} log lines"))),
+            (Err(lost), 0) => Err(Lost(lost.to_string())),
+            (Err(lost), lines) => Err(Lost(format!("{lost}, {lines} log lines"))),
+        }
+    }
+
+    /// The last 32 things that a person should know, oldest first.
+    pub fn problems(&self) -> Vec<Problem> {
+        problems::all()
+    }
+
+    /// The version of the live policy that is applied; empty for none.
+    pub fn policy_version(&self) -> String {
+        self.running.as_ref().map(|r| r.holder.load().version().to_owned()).unwrap_or_default()
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let within = self.within;
+        if let Err(lost) = self.end(within) {
+            problems::add(&lost.to_string());
+        }
+    }
 }

@@ -23,6 +23,13 @@ pub fn current_ids() -> Option<(TraceId, SpanId, bool)> {
     .flatten()
 }
 
+/// The ids of the current span when it is kept: for exemplars.
+#[inline]
+pub fn current_sampled_ids() -> Option<(TraceId, SpanId)> {
+    let handle = stack::current().filter(|h| h.sampled())?;
+    store::with(handle, |record| (record.context.span.trace_id, record.context.span.span_id))
+}
+
 /// A kept span is current. Costs a few nanoseconds.
 #[inline]
 pub fn current_is_sampled() -> bool {

@@ -8,7 +8,7 @@ use super::handle::Handle;
 use super::record::{Record, Status};
 use super::store;
 use crate::engine::{ENGINE, Engine};
-use crate::{Value, watch};
+use crate::{Value, panics, watch};
 
 /// Summaries a second.
 const SUMMARIES: u64 = 10;
@@ -65,7 +65,12 @@ fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>) -> Option
             record.set(&engine.limits, &(), "clew.late", Value::Bool(true));
         }
         if record.status == Status::Unset && std::thread::panicking() {
-            record.set_status(&engine.limits, Status::Error, "panic");
+            let message = panics::message();
+            record.set_status(&engine.limits, Status::Error, &format!("panic: {message}"));
+            record.event(&engine.limits, engine, now_ns(), "exception", &[
+                ("exception.type", Value::Str("panic")),
+                ("exception.message", Value::Str(&message)),
+            ]);
         }
     } else if record.status != Status::Error || !record.summary || !engine.summaries() {
         return None;

@@ -30,7 +30,7 @@ use std::panic::Location;
 use crate::engine::ENGINE;
 use crate::{Component, Context, Kind, Level, SpanContext, Value, switch};
 use begin::{Site, Spec};
-pub use current::{Scope, current, current_ids, current_is_sampled};
+pub use current::{Scope, current, current_ids, current_is_sampled, current_sampled_ids};
 use handle::Handle;
 pub use instrument::{Instrumented, InstrumentedContext};
 use record::{Record, Status};
