@@ -6,9 +6,10 @@ import "math/bits"
 // specification with a precision of four digits: the share is rounded to 56 bits,
 // and its complement to four significant digits after the whole digits of zero in
 // the share. Zero is [Never].
-func (r Ratio) Threshold() Threshold { return r.threshold(4) }
+func (r Ratio) Threshold() Threshold { return r.Precise(4) }
 
-func (r Ratio) threshold(precision int) Threshold {
+// Precise is Threshold with another precision, 1 to 14 digits.
+func (r Ratio) Precise(precision int) Threshold {
 	n, d := r.Numerator, r.Denominator
 	switch {
 	case n == 0 || d == 0:

@@ -48,11 +48,11 @@ impl Ratio {
     /// Converts the ratio by the algorithm of the OpenTelemetry specification with a precision of four digits: the share is rounded to 56
     /// bits, and its complement to four significant digits after the whole digits of zero in the share. Zero is [`Threshold::NEVER`].
     pub fn threshold(self) -> Threshold {
-        self.with_precision(4)
+        self.precise(4)
     }
 
-    /// The same with another precision, which tests compare with the specification's table.
-    pub(crate) fn with_precision(self, precision: usize) -> Threshold {
+    /// The same with another precision, 1 to 14 digits.
+    pub fn precise(self, precision: usize) -> Threshold {
         let (n, d) = (u128::from(self.numerator), u128::from(self.denominator));
         if n == 0 || d == 0 {
             return Threshold::NEVER;
