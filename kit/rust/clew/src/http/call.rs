@@ -13,7 +13,7 @@ use crate::Span;
 
 /// Why a request failed beyond its status.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) enum Failure {
+pub(super) enum Failure {
     /// The service panicked.
     Panic,
     /// The peer went away before the answer had ended.
@@ -36,7 +36,7 @@ impl Failure {
 }
 
 /// A request in progress. It ends once: when told to, or when it is dropped.
-pub(crate) struct Call {
+pub(super) struct Call {
     pub span: Span,
     server: bool,
     /// The method of gRPC or the route of HTTP; for a client of HTTP the one without a text.
@@ -123,7 +123,7 @@ impl Call {
     }
 
     /// Ends the call with an error of the service, the transport or the body.
-    pub(crate) fn failed(&mut self, class: &'static str, error: &dyn std::fmt::Display) {
+    pub(super) fn failed(&mut self, class: &'static str, error: &dyn std::fmt::Display) {
         if !self.ended {
             self.span.fail(error);
             self.end(Some(Failure::Other(class)));
@@ -131,7 +131,7 @@ impl Call {
     }
 
     /// Ends the call. From the second time on nothing happens.
-    pub(crate) fn end(&mut self, failure: Option<Failure>) {
+    pub(super) fn end(&mut self, failure: Option<Failure>) {
         if self.ended {
             return;
         }

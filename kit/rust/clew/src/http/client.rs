@@ -98,7 +98,7 @@ where
 
 /// Starts the span of a request and writes the context to its headers. `None` when there is nothing to record; the context that is current
 /// is written then.
-pub(crate) fn begin(method: &Method, uri: &Uri, headers: &mut HeaderMap, server: Option<(&str, u16)>) -> Option<Call> {
+fn begin(method: &Method, uri: &Uri, headers: &mut HeaderMap, server: Option<(&str, u16)>) -> Option<Call> {
     let grpc = grpc::is(headers);
     let component = if grpc { Component::Grpc } else { Component::Http };
     let (host, port) = target(uri, server);
@@ -211,5 +211,32 @@ where
             }
             (Err(error), None) => Err(error),
         })
+    }
+}
+
+/// A request that is sent by other means than a `tower` service.
+#[cfg(feature = "reqwest")]
+pub(crate) struct Traced(Call);
+
+#[cfg(feature = "reqwest")]
+impl Traced {
+    /// Starts the span of a request and writes its headers; `None` when there is nothing to record.
+    pub(crate) fn start(method: &Method, uri: &Uri, headers: &mut HeaderMap) -> Option<Traced> {
+        begin(method, uri, headers, None).map(Traced)
+    }
+
+    pub(crate) fn span(&self) -> &Span {
+        &self.0.span
+    }
+
+    /// Takes note of the answer. The span ends with its body.
+    pub(crate) fn answered<B: http_body::Body>(mut self, method: &Method, response: Response<B>) -> Response<Body<B>> {
+        self.0.head(method, &response);
+        let (call, length) = (self.0.open(), content_length(response.headers()));
+        response.map(|body| Body::new(body, call, length))
+    }
+
+    pub(crate) fn failed(&mut self, class: &'static str, error: &dyn fmt::Display) {
+        self.0.failed(class, error);
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct Labels {
 const MAX_BOUND: usize = 128;
 
 /// The durations of a route that are bound to their labels. A route sees few different ends, so a list is faster than a map.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct OfRoute(RwLock<Vec<(Labels, BoundHistogram)>>);
 
 static SERVER: LazyLock<Histogram> =

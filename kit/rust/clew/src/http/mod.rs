@@ -27,7 +27,7 @@ pub use client::{Client, ClientFuture, ClientLayer, client};
 pub use server::{Server, ServerFuture, ServerLayer, http};
 
 #[cfg(feature = "reqwest")]
-pub(crate) use client::begin;
+pub(crate) use client::Traced;
 
 /// What the header Content-Length says, when it is a number.
 fn content_length(headers: &::http::HeaderMap) -> Option<u64> {

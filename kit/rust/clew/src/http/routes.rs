@@ -11,7 +11,6 @@ use super::words::{self, METHODS, Verb};
 const MAX_ROUTES: usize = 2_000;
 
 /// A route of HTTP, or a method of gRPC.
-#[derive(Debug)]
 pub(super) struct Route {
     pub text: Box<str>,
     pub excluded: bool,
@@ -48,7 +47,7 @@ impl Route {
 }
 
 /// The routes that were seen.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Routes {
     known: RwLock<HashMap<Box<str>, Arc<Route>>>,
 }

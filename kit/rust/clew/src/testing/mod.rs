@@ -19,6 +19,9 @@
 
 mod decode;
 mod recorder;
+#[allow(dead_code)]
+#[path = "../log/text.rs"]
+mod text;
 mod tree;
 
 use std::fmt;

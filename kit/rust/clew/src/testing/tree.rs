@@ -181,13 +181,19 @@ fn bare(text: &str) -> bool {
 /// A JSON string as RFC 8785 writes it.
 pub(super) fn quote(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len() + 2);
-    crate::json::append_string(&mut out, text);
+    super::text::quoted(&mut out, text, false);
     String::from_utf8_lossy(&out).into_owned()
 }
 
 /// A number as RFC 8785 writes it; what JSON cannot have is a word.
 pub(super) fn number(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
+    }
     let mut out = Vec::new();
-    crate::json::append_float(&mut out, value);
+    super::text::float(&mut out, value);
     String::from_utf8_lossy(&out).into_owned()
 }
