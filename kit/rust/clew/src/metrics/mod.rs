@@ -37,7 +37,13 @@ mod reader;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod series;
 #[cfg(all(test, feature = "kit", not(target_family = "wasm")))]
+mod dump;
+#[cfg(all(test, feature = "kit", not(target_family = "wasm")))]
 mod tests;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod text;
+#[cfg(all(test, feature = "kit", not(target_family = "wasm")))]
+mod vectors;
 
 #[cfg(not(all(feature = "kit", not(target_family = "wasm"))))]
 #[path = "off.rs"]
