@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/clew-dev/clew/kit/go/internal/wire"
 )
 
 // Attr is one attribute of a span, an event, a link, a metric or the resource: a key and a typed value. It is a struct made by String,
@@ -149,4 +151,13 @@ func Attribute(kv attribute.KeyValue) Attr {
 		return Attr{key: key, kind: bytesKind, list: p}
 	}
 	return String(key, kv.Value.Emit())
+}
+
+// AppendOTLP appends the attribute as it goes out, within the limits of the contract: the encoded message KeyValue of OTLP, without tag
+// and length.
+func (a Attr) AppendOTLP(b []byte) []byte {
+	key := wire.Text(a.key, maxKey)
+	element, _ := a.append(nil, 1, key, defaultLimits().value)
+	f, _, _ := wire.Next(element)
+	return append(b, f.Data...)
 }

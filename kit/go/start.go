@@ -50,9 +50,9 @@ func Start(ctx context.Context, options ...Option) *Kit {
 	})
 	k.reader = startMetrics(k.policy, k.exporter, k.counters, c.interval)
 	for _, text := range c.refused {
-		k.counters.ConfigRefused.Add(1)
-		k.problems.add(text)
+		k.refused(text)
 	}
+	k.poll(ctx, c)
 	k.problems.settled()
 	k.levelsChanged()
 	k.before = current.Swap(k)
@@ -67,3 +67,9 @@ func Start(ctx context.Context, options ...Option) *Kit {
 
 // flagRandom is the flag of traceparent that level 1 does not know.
 const flagRandom = 0x02
+
+// refused counts a value that is not taken, and says so.
+func (k *Kit) refused(text string) {
+	k.counters.ConfigRefused.Add(1)
+	k.problems.add(text)
+}

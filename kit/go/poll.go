@@ -1,0 +1,93 @@
+package clew
+
+import (
+	"context"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/clew-dev/clew/kit/go/internal/policy"
+	"github.com/clew-dev/clew/kit/go/internal/self"
+)
+
+// policyPath is where Clew has the policies of services.
+const policyPath = "/api/kit/policy"
+
+// pollPause is the wait before the poller starts anew after a panic, which is a defect of the kit's own.
+const pollPause = time.Minute
+
+// poll asks for policies on a goroutine of its own, if there is somebody to ask.
+func (k *Kit) poll(ctx context.Context, c *config) {
+	if c.policyURL == "" {
+		return
+	}
+	base := strings.TrimSuffix(strings.TrimRight(c.policyURL, "/"), policyPath)
+	if u, err := url.Parse(base); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		k.refused("the address of policies: write one such as http://clew.internal:3000; no policy is asked for")
+		return
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	// The kit's own requests make no telemetry, and one connection is enough.
+	transport.MaxConnsPerHost, transport.MaxResponseHeaderBytes = 1, 64<<10
+	p := &policy.Poller{
+		Holder: k.policy, URL: policy.RequestURL(base+policyPath, k.service), Status: k.report, Cache: c.policyCache,
+		Do: policy.Fetch(transport, c.policyHeaders()), Now: time.Now, Sleep: policy.Sleep, Random: rand.Float64,
+	}
+	ctx, k.cancel = context.WithCancel(ctx)
+	k.polled = make(chan struct{})
+	go func() {
+		defer close(k.polled)
+		defer transport.CloseIdleConnections()
+		for ctx.Err() == nil {
+			k.pollOnce(ctx, p)
+			policy.Sleep(ctx, pollPause)
+		}
+	}()
+}
+
+// pollOnce runs the poller until ctx ends, or until it panics.
+func (k *Kit) pollOnce(ctx context.Context, p *policy.Poller) {
+	defer func() {
+		if recover() != nil {
+			k.problems.add("asking for policies panicked; it starts anew in a minute")
+		}
+	}()
+	p.Run(ctx)
+}
+
+// policyHeaders are those of every request, from CLEW_POLICY_HEADERS, written like OTEL_EXPORTER_OTLP_HEADERS: name=value,name=value with
+// percent-encoded values.
+func (c *config) policyHeaders() http.Header {
+	h := http.Header{}
+	for _, member := range list(c.text("CLEW_POLICY_HEADERS")) {
+		name, value, found := strings.Cut(member, "=")
+		value, err := url.PathUnescape(strings.TrimSpace(value))
+		if name = strings.TrimSpace(name); !found || err != nil || name == "" || strings.ContainsAny(name+value, "\r\n") {
+			continue
+		}
+		h.Set(name, value)
+	}
+	return h
+}
+
+// report is what the kit says of itself with each question. It is asked right before one, and so after the last answer took effect.
+func (k *Kit) report() policy.Status {
+	k.levelsChanged()
+	snapshot := k.policy.Load()
+	s := policy.Status{Language: "go", Version: Version, Service: k.service, Instance: k.instance, Applied: snapshot.Version()}
+	for c := range s.Levels {
+		s.Levels[c] = snapshot.Level(policy.Component(c))
+	}
+	for r := range self.Reasons {
+		var n int64
+		for i := range k.counters.Signal {
+			n += k.counters.Signal[i].Dropped[r].Load()
+		}
+		if n > 0 {
+			s.Dropped = append(s.Dropped, policy.Dropped{Reason: r.String(), Count: uint64(n)})
+		}
+	}
+	return s
+}
