@@ -24,7 +24,7 @@ func Clip(s string, max int) string {
 		return ""
 	}
 	// A character has four bytes at most, so that the border is at most three back. Bytes that are no UTF-8 are cut where they are.
-	for n := max; n > max-utf8.UTFMax && n > 0; n-- {
+	for n := max; n > max-utf8.UTFMax && n >= 0; n-- {
 		if utf8.RuneStart(s[n]) {
 			return s[:n]
 		}
