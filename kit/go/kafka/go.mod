@@ -6,6 +6,8 @@ replace github.com/clew-dev/clew/kit/go => ..
 
 require github.com/clew-dev/clew/kit/go v0.0.0
 
+require github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
+
 require (
 	github.com/go-logr/logr v1.4.3 // indirect
 	github.com/go-logr/stdr v1.2.2 // indirect

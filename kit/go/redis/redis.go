@@ -58,15 +58,26 @@ func (h *hook) DialHook(next redis.DialHook) redis.DialHook {
 	}
 }
 
+// insideKey marks the context inside a command. What go-redis sends with it are the commands that set a new connection up (HELLO, SELECT),
+// a phase of the command that waits for the connection.
+type insideKey struct{}
+
+func (h *hook) records(ctx context.Context) bool {
+	if ctx.Value(insideKey{}) != nil {
+		return clew.On(clew.ComponentSQL, clew.Detailed)
+	}
+	return clew.On(clew.ComponentSQL, clew.Standard)
+}
+
 // ProcessHook records one command.
 func (h *hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if !clew.On(clew.ComponentSQL, clew.Standard) {
+		if !h.records(ctx) {
 			return next(ctx, cmd)
 		}
 		name := strings.ToUpper(cmd.FullName())
 		ctx, call := h.database.Start(ctx, clew.Statement{Text: masked(name, cmd), Summary: name, Operation: name})
-		err := next(ctx, cmd)
+		err := next(context.WithValue(ctx, insideKey{}, true), cmd)
 		call.End(real(err))
 		return err
 	}
@@ -75,7 +86,7 @@ func (h *hook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 // ProcessPipelineHook records a pipeline, or a transaction, as one call.
 func (h *hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
-		if !clew.On(clew.ComponentSQL, clew.Standard) {
+		if !h.records(ctx) {
 			return next(ctx, cmds)
 		}
 		st, count := batch(cmds)
@@ -83,7 +94,7 @@ func (h *hook) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 		if count > 1 {
 			call.Span().Set(clew.Int("db.operation.batch.size", count))
 		}
-		err := next(ctx, cmds)
+		err := next(context.WithValue(ctx, insideKey{}, true), cmds)
 		call.End(real(err))
 		return err
 	}
