@@ -285,9 +285,7 @@ impl Line {
 
     /// Sets bytes; they are written as Base64.
     pub fn bytes(&mut self, key: &str, value: &[u8]) {
-        // Three bytes are four characters: what is certainly over the limit need not be encoded to be cut.
-        const ENOUGH: usize = MAX_VALUE / 4 * 3 + 3;
-        self.set_with(key, |arena| text::base64(arena, &value[..value.len().min(ENOUGH)]));
+        self.set_with(key, |arena| text::base64(arena, enough(value)));
     }
 
     /// Sets an array, whose elements `each` adds to the [`Elements`] it is given.
@@ -442,6 +440,11 @@ fn head(text: &str) -> &str {
     crate::wire::cut(text, MAX_VALUE + 4)
 }
 
+/// As many bytes as can matter: three are four characters, and what is certainly over the limit need not be encoded to be cut.
+fn enough(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(MAX_VALUE / 4 * 3 + 3)]
+}
+
 /// Appends what `value` formats to, a little over `limit` bytes at most. Foreign code runs in there: its panic becomes the text.
 pub(super) fn format_into(out: &mut String, limit: usize, value: fmt::Arguments<'_>) {
     if let Some(text) = value.as_str() {
@@ -523,6 +526,11 @@ impl Elements<'_> {
     /// Adds a text.
     pub fn text(&mut self, value: &str) {
         self.add_with(|arena| arena.push_str(head(value)));
+    }
+
+    /// Adds bytes, as Base64.
+    pub fn bytes(&mut self, value: &[u8]) {
+        self.add_with(|arena| text::base64(arena, enough(value)));
     }
 
     /// Adds a boolean.

@@ -11,7 +11,7 @@
 
 pub mod line;
 mod record;
-mod site;
+pub mod site;
 mod sink;
 pub(crate) mod task;
 mod text;

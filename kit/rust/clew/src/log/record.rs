@@ -62,11 +62,13 @@ impl Line {
                 });
             }
             if let Some((file, line)) = event.code.split_once(':') {
-                string(out, "code.file.path", file);
+                let (kept, cut) = text::cut(file, MAX_KEY);
+                string(out, "code.file.path", &whole(kept, cut));
                 int(out, "code.line.number", number(line));
             }
             if !event.thread.is_empty() {
-                string(out, "thread.name", event.thread);
+                let (kept, cut) = text::cut(event.thread, MAX_KEY);
+                string(out, "thread.name", &whole(kept, cut));
             }
             if event.task != 0 {
                 int(out, "clew.task.id", event.task);
@@ -108,7 +110,8 @@ impl Line {
                 Err(_) => wire::bytes(out, STRING, n.to_string().as_bytes()),
             },
             Value::Digits(t) => wire::bytes(out, STRING, self.str(t).as_bytes()),
-            Value::Float(f) => wire::fixed64(out, DOUBLE, f.to_bits()),
+            // One form of NaN, so that records of all languages are the same bytes.
+            Value::Float(f) => wire::fixed64(out, DOUBLE, if f.is_nan() { 0x7ff8 << 48 } else { f.to_bits() }),
             Value::Instant(t) => {
                 let mut instant = Vec::with_capacity(30);
                 text::instant(&mut instant, *t);

@@ -74,16 +74,37 @@ pub fn float(out: &mut Vec<u8>, f: f64) {
         return;
     }
     // Writing to a vector cannot fail.
+    let start = out.len();
     if (1e-6..1e21).contains(&f.abs()) {
         let _ = write!(out, "{f}");
+        to_even(out, start, f);
         return;
     }
-    let start = out.len();
     let _ = write!(out, "{f:e}");
+    to_even(out, start, f);
     if let Some(e) = out[start..].iter().position(|&b| b == b'e') {
         if out[start + e + 1] != b'-' {
             out.insert(start + e + 1, b'+');
         }
+    }
+}
+
+/// Of two shortest texts that are equally near to the number, RFC 8785 wants the one with the even last digit; the standard library takes
+/// the larger. It happens with 15 digits or more only: fewer name each number apart.
+fn to_even(out: &mut [u8], start: usize, f: f64) {
+    let end = out[start..].iter().position(|&b| b == b'e').map_or(out.len(), |e| start + e);
+    // Zeros at the end of a large integer stand for digits that do not matter.
+    let Some(at) = out[start..end].iter().rposition(|b| (b'1'..=b'9').contains(b)).map(|at| start + at) else { return };
+    let digits = out[start..=at].iter().filter(|b| b.is_ascii_digit()).skip_while(|&&b| b == b'0').count();
+    if digits < 15 || out[at] & 1 == 0 {
+        return;
+    }
+    // The number itself: a tie is a 5 behind the digits, and then nothing.
+    let exact = format!("{:.*e}", digits + 30, f.abs());
+    let mut exact = exact.bytes().filter(|&b| b != b'.').take_while(|&b| b != b'e').skip(digits - 1);
+    let (below, next) = (exact.next(), exact.next());
+    if next == Some(b'5') && exact.all(|b| b == b'0') {
+        out[at] = below.filter(|b| b & 1 == 0).unwrap_or(out[at] + 1);
     }
 }
 
