@@ -162,7 +162,7 @@ func (t *Tracer) TraceCopyFromStart(ctx context.Context, conn *pgx.Conn, data pg
 func (t *Tracer) TraceCopyFromEnd(ctx context.Context, _ *pgx.Conn, data pgx.TraceCopyFromEndData) {
 	if call, ok := ctx.Value(copyKey{}).(clew.DatabaseCall); ok {
 		if data.Err == nil {
-			call.Span().Set(clew.Int("db.response.affected_rows", data.CommandTag.RowsAffected()))
+			call.Span().Set(clew.Int64("db.response.affected_rows", data.CommandTag.RowsAffected()))
 		}
 		call.End(data.Err)
 	}
