@@ -1,6 +1,9 @@
 package clew
 
 import (
+	"context"
+	"net/http"
+	"sync"
 	"time"
 
 	otelmetric "go.opentelemetry.io/otel/metric"
@@ -17,10 +20,20 @@ func meterProvider() otelmetric.MeterProvider {
 	return metric.NewProvider(measures, uint8(ComponentMetrics), uint8(Standard))
 }
 
+// standardMetrics adds the metrics of runtime and process and the kit's own to the
+// process's engine, once.
+var standardMetrics = sync.OnceFunc(func() {
+	const component, need = uint8(ComponentMetrics), uint8(Standard)
+	measures.Produce(metric.Runtime(kitScope, component, need))
+	measures.Produce(metric.Process(kitScope, component, need, measures.Start()))
+	measures.Produce(metric.Own(kitScope, measures.Counters, componentNames))
+})
+
 // startMetrics lets the exporter's worker of metrics collect once an interval (zero:
-// 15 s) and when it stops, and puts the policy before all instruments. A collection
-// besides, for a flush, is the reader's Collect.
+// 15 s), for a flush and when it stops, and puts the policy before all instruments.
+// The reader's Collect is a collection besides.
 func startMetrics(holder *policy.Holder, exporter *export.Exporter, counters *self.Counters, interval time.Duration) *metric.Reader {
+	standardMetrics()
 	measures.SetCounters(counters)
 	measures.SetGate(func(component, need uint8) bool {
 		snapshot, level := holder.Load(), policy.Level(need)
@@ -29,4 +42,22 @@ func startMetrics(holder *policy.Holder, exporter *export.Exporter, counters *se
 	reader := metric.NewReader(measures, exporter, interval)
 	exporter.Tick(self.Metrics, reader.Tick)
 	return reader
+}
+
+// stopMetrics makes instruments record nothing, until the next Start.
+func stopMetrics() { measures.SetGate(shut) }
+
+// Metrics is a handler that writes all metrics as OpenMetrics text, with exemplars,
+// for people and for scrapes. What the kit sends over OTLP is the same and goes on.
+// Callbacks have two seconds together. Runtime, process and the kit's own metrics
+// are among them, so do not show it to the world.
+func (k *Kit) Metrics() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		var text metric.Text
+		measures.Collect(ctx, &text, false)
+		w.Header().Set("Content-Type", metric.TextType)
+		_, _ = w.Write(text.Bytes())
+	})
 }

@@ -29,9 +29,17 @@ type Point struct {
 
 // Emitter is what producers write to.
 type Emitter struct {
-	sink  Sink
-	point Point
+	engine *Engine
+	sink   Sink
+	point  Point
 }
+
+// On reports whether instruments of a component that need a level are on. What is
+// given to the emitter is sent in any case.
+func (e *Emitter) On(component, need uint8) bool { return e.engine.on(component, need) }
+
+// Time is the time of the collection in Unix nanoseconds.
+func (e *Emitter) Time() int64 { return e.point.Time }
 
 // Int gives the value of an instrument of int64.
 func (e *Emitter) Int(scope *Scope, desc *Desc, labels *Labels, n int64) {
@@ -86,7 +94,7 @@ func (e *Engine) Collect(ctx context.Context, sink Sink, next bool) {
 		// are not read yet.
 		e.interval.Add(1)
 	}
-	emitter := Emitter{sink: sink, point: Point{Start: e.start, Time: e.now().UnixNano()}}
+	emitter := Emitter{engine: e, sink: sink, point: Point{Start: e.start, Time: e.now().UnixNano()}}
 	var all []*Series
 	for _, in := range order {
 		if !in.Enabled() {

@@ -161,6 +161,9 @@ func (e *Engine) SetGate(gate Gate) {
 // SetCounters says where overflow and invalid values are counted from now on.
 func (e *Engine) SetCounters(c *self.Counters) { e.counters.Store(c) }
 
+// Counters is where overflow and invalid values are counted.
+func (e *Engine) Counters() *self.Counters { return e.counters.Load() }
+
 // Scope is the engine's one copy of the scope.
 func (e *Engine) Scope(scope Scope) *Scope {
 	e.mu.Lock()
@@ -220,14 +223,15 @@ func (in *Instrument) Desc() *Desc { return &in.desc }
 
 // Enabled reports whether a record would be kept now.
 func (in *Instrument) Enabled() bool {
-	if in.dead {
-		return false
-	}
-	if in.desc.Need == 0 {
+	return !in.dead && in.engine.on(in.desc.Component, in.desc.Need)
+}
+
+func (e *Engine) on(component, need uint8) bool {
+	if need == 0 {
 		return true
 	}
-	gate := in.engine.gate.Load()
-	return gate == nil || (*gate)(in.desc.Component, in.desc.Need)
+	gate := e.gate.Load()
+	return gate == nil || (*gate)(component, need)
 }
 
 func (in *Instrument) invalid() { in.engine.counters.Load().MetricInvalid.Add(1) }
