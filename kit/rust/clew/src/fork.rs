@@ -24,11 +24,7 @@ pub(crate) fn watch() {
 fn register() {
     type Handler = extern "C" fn();
     unsafe extern "C" {
-        fn pthread_atfork(
-            prepare: Option<Handler>,
-            parent: Option<Handler>,
-            child: Option<Handler>,
-        ) -> i32;
+        fn pthread_atfork(prepare: Option<Handler>, parent: Option<Handler>, child: Option<Handler>) -> i32;
     }
     /// Runs in the child before anything else there, where only what is
     /// async-signal-safe may be done: an atomic addition is.

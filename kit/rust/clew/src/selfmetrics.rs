@@ -252,9 +252,7 @@ pub(crate) fn stripe() -> usize {
 
 /// The upper bounds in seconds of the buckets of [`DurationCounts::counts`], the
 /// ones that semantic conventions give for durations of requests.
-pub const BOUNDS: [f64; 14] = [
-    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
-];
+pub const BOUNDS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
 /// The outcomes that a signal keeps apart. A collector that answers with ever new
 /// status codes fills the last one, `_OTHER`.
@@ -283,9 +281,7 @@ impl Durations {
     pub fn record(&self, outcome: &str, took: Duration) {
         let mut by = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = by.contains_key(outcome) || by.len() < MAX_OUTCOMES - 1;
-        let one = by
-            .entry(if known { outcome } else { "_OTHER" }.to_owned())
-            .or_default();
+        let one = by.entry(if known { outcome } else { "_OTHER" }.to_owned()).or_default();
         let seconds = took.as_secs_f64();
         one.count += 1;
         one.sum += seconds;

@@ -10,13 +10,7 @@ const MAX_TEXT: usize = 256;
 
 impl Answer {
     pub(super) fn failed(failure: &Failure) -> Answer {
-        Answer {
-            outcome: Outcome::Retry,
-            asked: Duration::ZERO,
-            rejected: 0,
-            word: failure.kind.to_owned(),
-            text: failure.text.clone(),
-        }
+        Answer { outcome: Outcome::Retry, asked: Duration::ZERO, rejected: 0, word: failure.kind.to_owned(), text: failure.text.clone() }
     }
 
     pub(super) fn of(response: &Response, now: SystemTime) -> Answer {
@@ -25,13 +19,8 @@ impl Answer {
 }
 
 pub(super) fn judge(status: u16, retry_after: &str, body: &[u8], now: SystemTime) -> Answer {
-    let mut answer = Answer {
-        outcome: Outcome::Refused,
-        asked: Duration::ZERO,
-        rejected: 0,
-        word: status.to_string(),
-        text: format!("HTTP {status}"),
-    };
+    let mut answer =
+        Answer { outcome: Outcome::Refused, asked: Duration::ZERO, rejected: 0, word: status.to_string(), text: format!("HTTP {status}") };
     match status {
         200..=299 => {
             answer.outcome = Outcome::Delivered;
@@ -62,8 +51,7 @@ pub(super) fn parse_retry_after(text: &str, now: SystemTime) -> Duration {
     date.duration_since(now).unwrap_or_default().min(MAX_ASKED)
 }
 
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// The three forms of a date in HTTP: `Sun, 06 Nov 1994 08:49:37 GMT`,
 /// `Sunday, 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`.
@@ -86,8 +74,7 @@ fn parse_date(text: &str) -> Option<SystemTime> {
     }
     let month = MONTHS.iter().position(|m| *m == month)? as u64 + 1;
     let mut parts = clock.split(':');
-    let (hour, minute, second) =
-        (number(parts.next()?)?, number(parts.next()?)?, number(parts.next()?)?);
+    let (hour, minute, second) = (number(parts.next()?)?, number(parts.next()?)?, number(parts.next()?)?);
     if parts.next().is_some() || hour > 23 || minute > 59 || second > 60 || year < 1970 {
         return None;
     }

@@ -15,9 +15,13 @@
 
 mod answer;
 mod config;
+#[cfg(test)]
+mod contract;
 mod encode;
 mod env;
 mod gzip;
+#[cfg(test)]
+mod hostile;
 pub(crate) mod http;
 mod pacer;
 mod queue;
@@ -86,9 +90,7 @@ impl Exporter {
         let number = fork::generation();
         let mut at = &self.first;
         while at.number != number {
-            at = at.next.get_or_init(|| {
-                Box::new(Generation::start(number, &self.config, &self.ticks, at.scopes.copy()))
-            });
+            at = at.next.get_or_init(|| Box::new(Generation::start(number, &self.config, &self.ticks, at.scopes.copy())));
         }
         at
     }

@@ -116,21 +116,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Queue {
-    pub fn new(
-        limit: usize,
-        batch_records: usize,
-        shards: usize,
-        counters: &'static SignalCounters,
-    ) -> Queue {
+    pub fn new(limit: usize, batch_records: usize, shards: usize, counters: &'static SignalCounters) -> Queue {
         counters.queue_capacity.store(limit as i64, Relaxed);
         counters.queue_size.store(0, Relaxed);
-        Queue {
-            counters,
-            limit,
-            batch_records,
-            shards: (0..shards).map(|_| Shard(Mutex::default())).collect(),
-            full: Mutex::default(),
-        }
+        Queue { counters, limit, batch_records, shards: (0..shards).map(|_| Shard(Mutex::default())).collect(), full: Mutex::default() }
     }
 
     /// Copies the record into a shard or counts it as lost.
@@ -178,11 +167,7 @@ impl Queue {
         let size = need.max(BLOCK_BYTES);
         while full.memory + size > self.limit {
             let Some(oldest) = full.pop() else { return (None, added) };
-            self.counters.drop_records(
-                Reason::QueueFull,
-                oldest.records as i64,
-                oldest.payload() as i64,
-            );
+            self.counters.drop_records(Reason::QueueFull, oldest.records as i64, oldest.payload() as i64);
             full.recycle(oldest);
         }
         let block = if size == BLOCK_BYTES { full.free.pop() } else { None };

@@ -62,11 +62,7 @@ impl Common {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(
-        &self,
-        control: MutexGuard<'a, Control>,
-        until: Instant,
-    ) -> MutexGuard<'a, Control> {
+    fn wait<'a>(&self, control: MutexGuard<'a, Control>, until: Instant) -> MutexGuard<'a, Control> {
         let left = until.saturating_duration_since(Instant::now());
         self.changed.wait_timeout(control, left).unwrap_or_else(PoisonError::into_inner).0
     }
@@ -91,12 +87,7 @@ impl Common {
 pub(super) struct Worker(Arc<Common>);
 
 impl Worker {
-    pub fn start(
-        signal: Signal,
-        config: &Config,
-        scopes: &Arc<Scopes>,
-        ticks: &Arc<Ticks>,
-    ) -> Worker {
+    pub fn start(signal: Signal, config: &Config, scopes: &Arc<Scopes>, ticks: &Arc<Ticks>) -> Worker {
         let target = config.signals[signal as usize].clone();
         let counters = &config.counters.signal[signal as usize];
         let canceller = Canceller::default();
@@ -379,7 +370,7 @@ impl Run {
                     return true;
                 }
                 Verdict::GiveUp => {
-                    let stopped = common.canceller.is_cancelled();
+                    let stopped = common.control().stop_at.is_some_and(|at| Instant::now() >= at);
                     common.drop_hand(if stopped { Reason::Stopped } else { Reason::Unreachable });
                     self.hopeless = common.is_stopping();
                     return !self.hopeless;
@@ -490,10 +481,7 @@ fn random_bits() -> u64 {
 
 fn sender(target: &Target, canceller: Canceller) -> Box<dyn Sender> {
     match Address::parse(&target.url) {
-        Ok(address) => Box::new(HttpSender {
-            client: Client::new(address, &target.tls, canceller),
-            headers: target.headers.clone(),
-        }),
+        Ok(address) => Box::new(HttpSender { client: Client::new(address, &target.tls, canceller), headers: target.headers.clone() }),
         Err(text) => Box::new(BrokenSender(text)),
     }
 }
@@ -503,13 +491,7 @@ struct BrokenSender(String);
 
 impl Sender for BrokenSender {
     fn send(&mut self, _: &[u8], _: bool, _: &str, _: Instant) -> Answer {
-        Answer {
-            outcome: Outcome::Refused,
-            asked: Duration::ZERO,
-            rejected: 0,
-            word: "address".to_owned(),
-            text: self.0.clone(),
-        }
+        Answer { outcome: Outcome::Refused, asked: Duration::ZERO, rejected: 0, word: "address".to_owned(), text: self.0.clone() }
     }
 }
 
@@ -520,17 +502,12 @@ struct HttpSender {
 
 impl Sender for HttpSender {
     fn send(&mut self, body: &[u8], gzipped: bool, key: &str, deadline: Instant) -> Answer {
-        let mut headers = vec![
-            ("content-type", "application/x-protobuf"),
-            ("idempotency-key", key),
-            ("user-agent", "clew-rust"),
-        ];
+        let mut headers = vec![("content-type", "application/x-protobuf"), ("idempotency-key", key), ("user-agent", "clew-rust")];
         if gzipped {
             headers.push(("content-encoding", "gzip"));
         }
         headers.extend(self.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())));
-        let request =
-            Request { method: "POST", headers: &headers, body, deadline, max_answer: MAX_ANSWER };
+        let request = Request { method: "POST", headers: &headers, body, deadline, max_answer: MAX_ANSWER };
         match self.client.send(&request) {
             Ok(response) => Answer::of(&response, SystemTime::now()),
             Err(failure) => Answer::failed(&failure),

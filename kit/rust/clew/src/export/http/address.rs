@@ -49,13 +49,7 @@ impl Address {
             return wrong("its path has blanks; write %20");
         }
         let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
-        Ok(Address {
-            secure,
-            host: host.to_owned(),
-            port,
-            target,
-            authorization: user.map(basic),
-        })
+        Ok(Address { secure, host: host.to_owned(), port, target, authorization: user.map(basic) })
     }
 
     /// Host and port as a header `Host` has them: the port only when it is not the
@@ -78,8 +72,7 @@ impl Address {
 
     /// Whether the host is this machine.
     pub fn is_loopback(&self) -> bool {
-        self.host.eq_ignore_ascii_case("localhost")
-            || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        self.host.eq_ignore_ascii_case("localhost") || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 }
 
@@ -99,10 +92,8 @@ pub(super) fn basic(user: &str) -> String {
     let mut rest = user.as_bytes();
     while let Some((&b, tail)) = rest.split_first() {
         rest = tail;
-        let decoded = (b == b'%')
-            .then(|| std::str::from_utf8(tail.get(..2)?).ok())
-            .flatten()
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let decoded =
+            (b == b'%').then(|| std::str::from_utf8(tail.get(..2)?).ok()).flatten().and_then(|hex| u8::from_str_radix(hex, 16).ok());
         if decoded.is_some() {
             rest = &tail[2..];
         }

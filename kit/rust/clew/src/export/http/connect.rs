@@ -135,17 +135,12 @@ impl Connector {
     }
 
     /// Connects before the deadline. `watch` gets a second handle of the socket.
-    pub fn connect(
-        &mut self,
-        deadline: Instant,
-        watch: impl Fn(Option<TcpStream>),
-    ) -> Result<Stream, Failure> {
+    pub fn connect(&mut self, deadline: Instant, watch: impl Fn(Option<TcpStream>)) -> Result<Stream, Failure> {
         let proxy = self.proxy.clone().map_err(Failure::connection)?;
         let peer = proxy.as_ref().unwrap_or(&self.address);
         let (host, port) = (peer.host.clone(), peer.port);
         let addresses = self.resolve(&host, port, deadline)?;
-        let socket = connect_any(&addresses, deadline)
-            .map_err(|e| Failure::of(&format!("connect to {host}:{port}"), &e))?;
+        let socket = connect_any(&addresses, deadline).map_err(|e| Failure::of(&format!("connect to {host}:{port}"), &e))?;
         // The request is written in few large pieces; waiting to join them helps nobody.
         let _ = socket.set_nodelay(true);
         watch(socket.try_clone().ok());
@@ -161,10 +156,7 @@ impl Connector {
             let tls = tls.as_ref().map_err(|text| Failure { kind: "tls", text: text.clone() })?;
             return tls.secure(timed).map(Stream::Tls);
         }
-        Err(Failure {
-            kind: "tls",
-            text: "https needs the feature `tls` of the crate clew".to_owned(),
-        })
+        Err(Failure { kind: "tls", text: "https needs the feature `tls` of the crate clew".to_owned() })
     }
 
     /// Resolves on another thread, because the system's resolver has no deadline of its
@@ -225,8 +217,7 @@ fn tunnel(stream: &mut Timed, address: &Address, proxy: &Address) -> Result<(), 
     head.push_str("\r\n");
     stream.write_all(head.as_bytes()).map_err(|e| Failure::of("ask the proxy", &e))?;
     // Like an answer to HEAD, one to CONNECT has no body when it is a success.
-    let request =
-        Request { method: "HEAD", headers: &[], body: &[], deadline: stream.deadline, max_answer: 0 };
+    let request = Request { method: "HEAD", headers: &[], body: &[], deadline: stream.deadline, max_answer: 0 };
     let response = read_response(stream, &request, &mut false)?;
     match response.status {
         200..=299 => Ok(()),

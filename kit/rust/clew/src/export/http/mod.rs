@@ -192,17 +192,9 @@ impl Client {
 
     /// Writes the request, reads the answer. An error says too whether the peer was
     /// silent, so that the request may be made again.
-    fn exchange(
-        &self,
-        stream: &mut Stream,
-        head: &str,
-        request: &Request<'_>,
-    ) -> Result<Response, (Failure, bool)> {
+    fn exchange(&self, stream: &mut Stream, head: &str, request: &Request<'_>) -> Result<Response, (Failure, bool)> {
         stream.set_deadline(request.deadline);
-        let written = stream
-            .write_all(head.as_bytes())
-            .and_then(|()| stream.write_all(request.body))
-            .and_then(|()| stream.flush());
+        let written = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(request.body)).and_then(|()| stream.flush());
         if let Err(error) = &written {
             if error.kind() == io::ErrorKind::TimedOut {
                 return Err((Failure::of("write the request", error), false));

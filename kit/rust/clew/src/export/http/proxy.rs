@@ -6,10 +6,7 @@ use std::net::IpAddr;
 use super::address::Address;
 
 /// The proxy for an address. `Err` is one line for a person.
-pub(super) fn proxy_for(
-    address: &Address,
-    env: impl Fn(&str) -> Option<String>,
-) -> Result<Option<Address>, String> {
+pub(super) fn proxy_for(address: &Address, env: impl Fn(&str) -> Option<String>) -> Result<Option<Address>, String> {
     let get = |upper: &str| {
         let found = env(upper).filter(|v| !v.is_empty());
         found.or_else(|| env(&upper.to_ascii_lowercase()).filter(|v| !v.is_empty()))
@@ -59,9 +56,7 @@ fn excluded(address: &Address, list: &str) -> bool {
         let name = name.strip_prefix('*').unwrap_or(name);
         let below = name.strip_prefix('.');
         let base = below.unwrap_or(name);
-        !base.is_empty()
-            && ((below.is_none() && host == base)
-                || host.strip_suffix(base).is_some_and(|rest| rest.ends_with('.')))
+        !base.is_empty() && ((below.is_none() && host == base) || host.strip_suffix(base).is_some_and(|rest| rest.ends_with('.')))
     })
 }
 
@@ -94,7 +89,9 @@ mod tests {
         let of = |url| proxy(url, &env).unwrap();
         assert_eq!(of("http://h").as_deref(), Some("plain:1"));
         assert_eq!(of("https://h").as_deref(), Some("safe:2"));
-        for none in ["http://127.0.0.1", "http://localhost:1", "http://a.b", "http://x.a.b", "http://e.c.d", "http://10.9.9.9", "http://x:99"] {
+        for none in
+            ["http://127.0.0.1", "http://localhost:1", "http://a.b", "http://x.a.b", "http://e.c.d", "http://10.9.9.9", "http://x:99"]
+        {
             assert_eq!(of(none), None, "{none}");
         }
         for some in ["http://ab.b", "http://xa.b", "http://c.d", "http://11.9.9.9", "http://x:98"] {

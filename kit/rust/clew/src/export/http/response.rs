@@ -36,11 +36,7 @@ impl Response {
 }
 
 /// Reads the answer to a request. `silent` becomes false with its first byte.
-pub(super) fn read_response(
-    stream: &mut impl Read,
-    request: &Request<'_>,
-    silent: &mut bool,
-) -> Result<Response, Failure> {
+pub(super) fn read_response(stream: &mut impl Read, request: &Request<'_>, silent: &mut bool) -> Result<Response, Failure> {
     let mut input = Input { stream, buffer: Vec::new(), at: 0, silent };
     for _ in 0..=MAX_INTERIM {
         let head = input.head().map_err(|e| Failure::of("read the answer", &e))?;
@@ -64,8 +60,7 @@ fn parse_head(head: &[u8]) -> Option<Response> {
     let mut words = lines.next()?.splitn(3, ' ');
     let minor = words.next()?.strip_prefix("HTTP/1.")?;
     let status = words.next().filter(|w| w.len() == 3)?.parse().ok().filter(|s| *s >= 100)?;
-    let mut response =
-        Response { status, headers: Vec::new(), body: Vec::new(), truncated: false, reusable: false };
+    let mut response = Response { status, headers: Vec::new(), body: Vec::new(), truncated: false, reusable: false };
     for line in lines {
         let (name, value) = line.split_once(':')?;
         if name.is_empty() || !name.bytes().all(is_token) {

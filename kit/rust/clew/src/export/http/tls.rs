@@ -29,11 +29,7 @@ pub(super) struct Tls {
 
 impl Tls {
     /// Reads the files once. An error is one line for a person.
-    pub fn new(
-        host: &str,
-        files: &TlsFiles,
-        env: impl Fn(&str) -> Option<String>,
-    ) -> Result<Tls, String> {
+    pub fn new(host: &str, files: &TlsFiles, env: impl Fn(&str) -> Option<String>) -> Result<Tls, String> {
         let name = ServerName::try_from(host.to_owned()).map_err(|e| format!("host {host}: {e}"))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
@@ -43,8 +39,7 @@ impl Tls {
         let config = if files.certificate.is_empty() {
             config.with_no_client_auth()
         } else {
-            let key = PrivateKeyDer::from_pem_file(&files.key)
-                .map_err(|e| format!("read key {}: {e}", files.key))?;
+            let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|e| format!("read key {}: {e}", files.key))?;
             config
                 .with_client_auth_cert(certificates(&files.certificate)?, key)
                 .map_err(|e| format!("use certificate {}: {e}", files.certificate))?
@@ -55,8 +50,7 @@ impl Tls {
     /// Makes a connection secure, within the socket's deadline.
     pub fn secure(&self, socket: Timed) -> Result<Secured, Failure> {
         let failed = |text: String| Failure { kind: "tls", text: format!("secure the connection: {text}") };
-        let connection = ClientConnection::new(Arc::clone(&self.config), self.name.clone())
-            .map_err(|e| failed(e.to_string()))?;
+        let connection = ClientConnection::new(Arc::clone(&self.config), self.name.clone()).map_err(|e| failed(e.to_string()))?;
         let mut stream = StreamOwned::new(connection, socket);
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock).map_err(|e| match e.kind() {
