@@ -16,9 +16,12 @@ FUZZ_TIME ?= 20s
 UI_SOURCES := $(shell find ui -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path 'ui/e2e/*' -not -name '*.go')
 
 # The parts of `make test`, in order of how soon they find a mistake. CI runs the same list.
-TEST_PARTS := test-go test-ui test-bench test-shop-go test-shop-rust test-e2e
+TEST_PARTS := test-go test-kit-go test-kit-rust test-kit-contract test-ui test-bench test-shop-go test-shop-rust test-e2e
 
-.PHONY: help setup build ui shop up test $(TEST_PARTS) print-test-parts check check-go check-ui check-shop generate bench bench-page fuzz race nightly clean
+# The Go modules of the kit: the core and each integration with a client of others.
+KIT_GO := $(patsubst %/go.mod,%,$(sort $(wildcard kit/go/go.mod kit/go/*/go.mod)))
+
+.PHONY: help setup build ui shop up test $(TEST_PARTS) print-test-parts check check-go check-ui check-kit check-shop generate bench bench-kit bench-page kit-fuzz fuzz race nightly clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -34,16 +37,18 @@ setup: .make/system .make/npm .make/cargo .make/go ## fetch what is needed: pack
 	cd ui && npm ci --no-audit --no-fund
 	@touch $@
 
-.make/cargo: examples/shop/Cargo.lock | .make/system
+.make/cargo: examples/shop/Cargo.lock kit/rust/Cargo.lock | .make/system
 	cd examples/shop && cargo fetch --locked --quiet
+	cd kit/rust && cargo fetch --locked --quiet
 	@touch $@
 
 # Listing the packages of everything that is built or tested fetches their modules
 # and no others: the libraries for other platforms are large.
-.make/go: go.sum examples/shop/go.sum bench/go.sum | .make/system
+.make/go: go.sum examples/shop/go.sum bench/go.sum $(wildcard kit/go/go.sum kit/go/*/go.sum) | .make/system
 	go list -deps -test -tags "$(TEST_TAGS)" ./... >/dev/null
 	cd examples/shop && go list -deps -test ./... >/dev/null
 	cd bench && go list -deps -test ./... >/dev/null
+	for m in $(KIT_GO); do (cd $$m && go list -deps -test ./... >/dev/null); done
 	@touch $@
 
 build: bin/clew shop bin/bench ## build bin/clew with its page, the example fleet, the bench
@@ -76,6 +81,15 @@ print-test-parts:
 test-go: .make/ui .make/go
 	$(GO_TEST) -tags "$(TEST_TAGS)" ./...
 
+test-kit-go: .make/go
+	for m in $(KIT_GO); do (cd $$m && $(GO_TEST) -timeout 10m ./...); done
+
+test-kit-rust: .make/cargo .make/go
+	cd kit/rust && cargo test --locked --workspace --quiet -j $(JOBS)
+
+test-kit-contract: .make/cargo .make/go ## both kits answer the same to 50,000 random cases
+	kit/contract/fuzz/fuzz.sh 50000
+
 test-bench: bin/clew
 	cd bench && $(GO_TEST) -count=1 ./... # the binary that it kills is no input that Go knows of
 
@@ -91,7 +105,7 @@ test-ui: .make/npm
 test-e2e: bin/clew shop .make/npm
 	scripts/e2e
 
-check: check-go check-ui check-shop ## format, vet, lint rules, linters, generated files
+check: check-go check-ui check-kit check-shop ## format, vet, lint rules, linters, generated files
 
 check-go: .make/ui .make/go
 	@unformatted="$$(git ls-files -co --exclude-standard '*.go' | xargs -r gofmt -l)"; \
@@ -104,15 +118,27 @@ check-go: .make/ui .make/go
 check-ui: .make/npm
 	cd ui && npm run --silent check
 
+check-kit: .make/cargo .make/go
+	for m in $(KIT_GO); do (cd $$m && go vet ./...); done
+	cd kit/rust && cargo fmt --all --check
+	cd kit/rust && cargo clippy --locked --workspace --all-targets -j $(JOBS) -- -D warnings
+	cd kit/rust && RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps -p clew -j $(JOBS)
+
 check-shop: .make/cargo .make/go
 	$(MAKE) --no-print-directory -C examples/shop check CARGO_JOBS=$(JOBS)
 
 generate: .make/go ## write the generated files anew: docs/cli.md, cmd/clew/deps.txt
-	go test ./cmd/clew -run 'Reference' -update
-	go test ./internal/lint -run 'Dependencies' -update
+	go test -tags "$(TEST_TAGS)" ./cmd/clew -run 'Reference' -update
+	go test -tags "$(TEST_TAGS)" ./internal/lint -run 'Dependencies' -update
 
 bench: bin/clew bin/bench ## print the table of figures; BENCH_SPANS=5000000 for the record
 	bin/bench run --clew bin/clew --spans $(or $(BENCH_SPANS),1000000)
+
+bench-kit: bin/clew shop ## the kits beside stock OpenTelemetry: CPU time and allocations, both languages
+	scripts/bench-kit
+
+kit-fuzz: .make/go .make/cargo ## a million random cases to both kits
+	kit/contract/fuzz/fuzz.sh 1000000
 
 bench-page: bin/clew shop .make/npm ## judge the page's budgets: first rows, a frame of fling; on a quiet machine
 	CLEW_BUDGETS=1 scripts/e2e

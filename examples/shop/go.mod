@@ -10,6 +10,10 @@ tool (
 require (
 	github.com/XSAM/otelsql v0.44.0
 	github.com/bufbuild/protocompile v0.14.1
+	github.com/clew-dev/clew/kit/go v0.0.0
+	github.com/clew-dev/clew/kit/go/grpc v0.0.0
+	github.com/clew-dev/clew/kit/go/nats v0.0.0
+	github.com/clew-dev/clew/kit/go/pgx v0.0.0
 	github.com/exaring/otelpgx v0.13.0
 	github.com/google/go-cmp v0.7.0
 	github.com/google/uuid v1.6.0
@@ -66,4 +70,11 @@ require (
 	modernc.org/libc v1.79.0 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
+)
+
+replace (
+	github.com/clew-dev/clew/kit/go => ../../kit/go
+	github.com/clew-dev/clew/kit/go/grpc => ../../kit/go/grpc
+	github.com/clew-dev/clew/kit/go/nats => ../../kit/go/nats
+	github.com/clew-dev/clew/kit/go/pgx => ../../kit/go/pgx
 )

@@ -1,10 +1,13 @@
 package e2e_test
 
 import (
-	"context"
+	"compress/gzip"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -14,7 +17,7 @@ import (
 	collector "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 )
 
 // span is one received span, flattened for comparison.
@@ -38,10 +41,9 @@ type event struct {
 	attributes map[string]string
 }
 
-// receiver is an OTLP endpoint that keeps every span.
+// receiver is an OTLP/HTTP endpoint that keeps every span. Metrics and logs it
+// takes and forgets.
 type receiver struct {
-	collector.UnimplementedTraceServiceServer
-
 	mu      sync.Mutex
 	spans   []span
 	arrived chan struct{}
@@ -55,21 +57,49 @@ func listen(t *testing.T) (*receiver, string) {
 		t.Fatal(err)
 	}
 	r := &receiver{arrived: make(chan struct{})}
-	server := grpc.NewServer()
-	collector.RegisterTraceServiceServer(server, r)
+	server := &http.Server{Handler: r}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
-		server.Stop()
-		if err := <-served; err != nil {
+		server.Close()
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("serve OTLP: %v", err)
 		}
 	})
 	return r, "http://" + listener.Addr().String()
 }
 
-// Export implements collector.TraceServiceServer.
-func (r *receiver) Export(_ context.Context, request *collector.ExportTraceServiceRequest) (*collector.ExportTraceServiceResponse, error) {
+// ServeHTTP implements http.Handler.
+func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	w.Header().Set("Content-Type", "application/x-protobuf")
+	if q.URL.Path != "/v1/traces" {
+		return
+	}
+	request, err := readRequest(q)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	r.keep(request)
+}
+
+func readRequest(q *http.Request) (*collector.ExportTraceServiceRequest, error) {
+	body := io.Reader(q.Body)
+	if q.Header.Get("Content-Encoding") == "gzip" {
+		var err error
+		if body, err = gzip.NewReader(body); err != nil {
+			return nil, err
+		}
+	}
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	request := &collector.ExportTraceServiceRequest{}
+	return request, proto.Unmarshal(text, request)
+}
+
+func (r *receiver) keep(request *collector.ExportTraceServiceRequest) {
 	var got []span
 	for _, group := range request.GetResourceSpans() {
 		resource := flatten(group.GetResource().GetAttributes())
@@ -84,7 +114,6 @@ func (r *receiver) Export(_ context.Context, request *collector.ExportTraceServi
 	r.spans = append(r.spans, got...)
 	close(r.arrived)
 	r.arrived = make(chan struct{})
-	return &collector.ExportTraceServiceResponse{}, nil
 }
 
 // all returns every span so far and a channel that is closed when more arrive.

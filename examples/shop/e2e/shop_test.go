@@ -75,7 +75,7 @@ func open(t *testing.T, arguments ...string) *shop {
 }
 
 func (s *shop) environment() []string {
-	return append(os.Environ(), "OTEL_EXPORTER_OTLP_ENDPOINT="+s.endpoint, "OTEL_BSP_SCHEDULE_DELAY=100")
+	return append(os.Environ(), "OTEL_EXPORTER_OTLP_ENDPOINT="+s.endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf", "OTEL_BSP_SCHEDULE_DELAY=100")
 }
 
 // build returns a folder with every program of the fleet.
@@ -215,8 +215,8 @@ func (s *shop) walk(t *testing.T, journey string, seed, count int) (tally, []str
 	if err := command.Run(); err != nil {
 		t.Fatalf("drive %s: %v\n%s", journey, err, log.Bytes())
 	}
-	var result tally
-	if err := json.Unmarshal(log.Bytes(), &result); err != nil {
+	var said struct{ Attributes tally }
+	if err := json.Unmarshal(log.Bytes(), &said); err != nil {
 		t.Fatalf("read what the driver said, %q: %v", log.Bytes(), err)
 	}
 	var traces []string
@@ -232,7 +232,7 @@ func (s *shop) walk(t *testing.T, journey string, seed, count int) (tally, []str
 		}
 		return nil
 	})
-	return result, traces
+	return said.Attributes, traces
 }
 
 // walkOne sends one shopper who must reach the end, and returns the whole trace.

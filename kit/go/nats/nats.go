@@ -57,6 +57,9 @@ func outgoing(m *nats.Msg) *nats.Msg {
 func send(ctx context.Context, m *nats.Msg) (context.Context, *nats.Msg, clew.MessageCall) {
 	out := outgoing(m)
 	ctx, call := messages.Send(ctx, destination(m.Subject), headers(out.Header), clew.Int("messaging.message.body.size", len(m.Data)))
+	if id := out.Header.Get(jetstream.MsgIDHeader); id != "" {
+		call.Span().Set(clew.String("messaging.message.id", id))
+	}
 	return ctx, out, call
 }
 

@@ -129,7 +129,7 @@ func TestJetStream(t *testing.T) {
 	}
 	wait(t, rec, 2)
 	want := `trace 1
-└─ PRODUCER send orders.placed (test)
+└─ PRODUCER send orders.placed (test) messaging.message.id=id-7
 trace 2
 └─ CONSUMER process orders.placed (test) messaging.consumer.group.name=mail messaging.message.id=id-7
    └─ link trace 1 "send orders.placed"

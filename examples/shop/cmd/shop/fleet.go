@@ -12,6 +12,7 @@ import (
 	"github.com/clew-dev/clew/examples/shop/internal/drive"
 	"github.com/clew-dev/clew/examples/shop/internal/fleet"
 	"github.com/clew-dev/clew/examples/shop/internal/launch"
+	"github.com/clew-dev/clew/examples/shop/internal/overhead"
 )
 
 func flags(name string) *flag.FlagSet {
@@ -38,22 +39,71 @@ func up(ctx context.Context, arguments []string, out io.Writer) error {
 	data := set.String("data", "shop-data", "`folder` of the fleet's state and logs")
 	database := set.String("database", "", "`postgres://…` address; empty means one SQLite file per service")
 	binaries := set.String("binaries", "", "`folder` with shop and the Rust services (default: where shop is)")
+	telemetry := set.String("telemetry", "", "instrument every service with `kit, stock or off`; empty means Clew's kit, and stock OpenTelemetry in catalog and search")
 	rate := set.Float64("rate", 0, "also drive this many `journeys` a second")
 	seed := set.Uint64("seed", 1, "seed of the driven journeys")
 	if err := parse(set, arguments); err != nil {
 		return err
 	}
-	if *binaries == "" {
-		self, err := os.Executable()
-		if err != nil {
-			return fmt.Errorf("find the folder of shop: %w; name it with --binaries", err)
+	var stack fleet.Stack
+	if *telemetry != "" {
+		var err error
+		if stack, err = fleet.ParseStack(*telemetry); err != nil {
+			return fmt.Errorf("%w: %w", errUsage, err)
 		}
-		*binaries = filepath.Dir(self)
+	}
+	folder, err := folderOf(*binaries)
+	if err != nil {
+		return err
 	}
 	return launch.Up(ctx, launch.Options{
-		BasePort: *basePort, Data: *data, Database: *database, Binaries: *binaries,
+		BasePort: *basePort, Data: *data, Database: *database, Binaries: folder, Stack: stack,
 		Rate: *rate, Seed: *seed, Out: out,
 	})
+}
+
+// folderOf gives the folder of the programs: the one that was named, or where shop is.
+func folderOf(binaries string) (string, error) {
+	if binaries != "" {
+		return binaries, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find the folder of shop: %w; name it with --binaries", err)
+	}
+	return filepath.Dir(self), nil
+}
+
+func measure(ctx context.Context, arguments []string, out io.Writer) error {
+	set := flags("overhead")
+	basePort := basePortFlag(set)
+	runs := set.Int("runs", 7, "how often each stack takes its turn")
+	journeys := set.Int("journeys", 600, "`journeys` of a turn")
+	rate := set.Float64("rate", 60, "`journeys` a second")
+	seed := set.Uint64("seed", 1, "seed of the journeys, the same for every stack")
+	asJSON := set.Bool("json", false, "print every turn as JSON instead of the table")
+	binaries := set.String("binaries", "", "`folder` with shop and the Rust services (default: where shop is)")
+	if err := parse(set, arguments); err != nil {
+		return err
+	}
+	folder, err := folderOf(*binaries)
+	if err != nil {
+		return err
+	}
+	data, err := os.MkdirTemp("", "shop-overhead-")
+	if err != nil {
+		return fmt.Errorf("make a folder for the shops: %w", err)
+	}
+	defer os.RemoveAll(data)
+	report, err := overhead.Run(ctx, overhead.Options{BasePort: *basePort, Data: data, Binaries: folder,
+		Runs: *runs, Journeys: *journeys, Rate: *rate, Seed: *seed, Progress: os.Stderr})
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		return report.WriteJSON(out)
+	}
+	return report.Write(out)
 }
 
 func runDriver(ctx context.Context, arguments []string, _ io.Writer) error {

@@ -39,6 +39,7 @@ func commands() []command {
 		{"up", "start the fleet and keep it running until ^C", up},
 		{"drive", "send shoppers through an open shop", runDriver},
 		{"fault", "list faults, switch one on or off", fault},
+		{"overhead", "measure what the fleet's instrumentation costs: none, stock, kit", measure},
 		{"status", "show the members of an open shop", status},
 	}
 	services := []struct {

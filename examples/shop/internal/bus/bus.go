@@ -1,6 +1,6 @@
-// Package bus is the message wire of the Go services: NATS with JetStream,
-// which has no OpenTelemetry instrumentation of its own. rust/fleet's module
-// bus is its twin.
+// Package bus is the message wire of the Go services: NATS with JetStream. Its
+// spans are the kit's, or those of stock.go, since stock OpenTelemetry has no
+// instrumentation of NATS. rust/fleet's module bus is its twin.
 //
 // A message's trace context and baggage travel in its headers. Sending is a
 // producer span inside the trace of its cause. Processing is a consumer span
@@ -20,17 +20,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
-	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/clew-dev/clew/examples/shop/internal/fleet"
 )
@@ -63,7 +57,36 @@ type Order struct {
 type Bus struct {
 	connection *nats.Conn
 	stream     jetstream.JetStream
-	tracer     trace.Tracer
+	spans      spans
+}
+
+// spans is what an instrumentation makes of sending and processing.
+type spans interface {
+	publish(ctx context.Context, stream jetstream.JetStream, message *nats.Msg, id string) error
+	// process runs handle for messages with one span in a trace of its own.
+	process(ctx context.Context, group, subject string, messages []jetstream.Msg, handle func(context.Context) error) error
+}
+
+func spansOf(stack fleet.Stack) spans {
+	switch stack {
+	case fleet.Kit:
+		return kit{}
+	case fleet.Stock:
+		return stock{otel.Tracer("shop/bus")}
+	}
+	return bare{}
+}
+
+// bare makes no spans.
+type bare struct{}
+
+func (bare) publish(ctx context.Context, stream jetstream.JetStream, message *nats.Msg, id string) error {
+	_, err := stream.PublishMsg(ctx, message, jetstream.WithMsgID(id))
+	return err
+}
+
+func (bare) process(ctx context.Context, _, _ string, _ []jetstream.Msg, handle func(context.Context) error) error {
+	return handle(ctx)
 }
 
 // Open connects to the bus.
@@ -83,7 +106,7 @@ func Open(service string) (*Bus, error) {
 		connection.Close()
 		return nil, fmt.Errorf("open the bus: %w", err)
 	}
-	return &Bus{connection: connection, stream: stream, tracer: otel.Tracer("shop/bus")}, nil
+	return &Bus{connection: connection, stream: stream, spans: spansOf(fleet.Running())}, nil
 }
 
 // Close ends the connection.
@@ -95,18 +118,10 @@ func (b *Bus) Send(ctx context.Context, subject string, order Order) error {
 	if err != nil {
 		return fmt.Errorf("send %s: %w", subject, err)
 	}
-	id := order.ID + "/" + subject
-	ctx, span := b.tracer.Start(ctx, "send "+subject, trace.WithSpanKind(trace.SpanKindProducer),
-		trace.WithAttributes(describe(subject, "send")...),
-		trace.WithAttributes(semconv.MessagingMessageID(id), semconv.MessagingMessageBodySize(len(body))))
-	defer span.End()
 	message := nats.NewMsg(subject)
 	message.Data = body
-	otel.GetTextMapPropagator().Inject(ctx, carrier(message.Header))
-	if _, err := b.stream.PublishMsg(ctx, message, jetstream.WithMsgID(id)); err != nil {
-		err = fmt.Errorf("send %s: %w", subject, err)
-		fleet.Fail(ctx, err)
-		return err
+	if err := b.spans.publish(ctx, b.stream, message, order.ID+"/"+subject); err != nil {
+		return fmt.Errorf("send %s: %w", subject, err)
 	}
 	return nil
 }
@@ -176,7 +191,6 @@ func fetch(ctx context.Context, consumer jetstream.Consumer, size int) ([]jetstr
 func (b *Bus) process(ctx context.Context, group, subject string, messages []jetstream.Msg, handle func(context.Context, []Order) error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishWithin)
 	defer cancel()
-	links := make([]trace.Link, 0, len(messages))
 	orders := make([]Order, 0, len(messages))
 	good := messages[:0]
 	for _, message := range messages {
@@ -187,32 +201,14 @@ func (b *Bus) process(ctx context.Context, group, subject string, messages []jet
 			continue
 		}
 		good, orders = append(good, message), append(orders, order)
-		cause := otel.GetTextMapPropagator().Extract(ctx, carrier(message.Headers()))
-		links = append(links, trace.LinkFromContext(cause))
-		if len(messages) == 1 {
-			// A batch has many sessions, so only a single message's baggage
-			// goes on.
-			ctx = cause
-		}
 	}
 	if len(good) == 0 {
 		return
 	}
-	ctx, span := b.tracer.Start(ctx, "process "+subject, trace.WithNewRoot(),
-		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(links...),
-		trace.WithAttributes(describe(subject, "process")...),
-		trace.WithAttributes(semconv.MessagingConsumerGroupName(group)))
-	defer span.End()
-	if len(good) > 1 {
-		span.SetAttributes(semconv.MessagingBatchMessageCount(len(good)))
-	} else {
-		span.SetAttributes(semconv.MessagingMessageID(orders[0].ID + "/" + subject))
-	}
-	fleet.NoteSession(ctx)
-	err := handle(ctx, orders)
-	if err != nil {
-		fleet.Fail(ctx, err)
-	}
+	err := b.spans.process(ctx, group, subject, good, func(ctx context.Context) error {
+		fleet.NoteSession(ctx)
+		return handle(ctx, orders)
+	})
 	for _, message := range good {
 		settle(message, subject, err)
 	}
@@ -236,38 +232,9 @@ func settle(message jetstream.Msg, subject string, failure error) {
 	_ = message.NakWithDelay(retryAfter)
 }
 
-func describe(subject, operation string) []attribute.KeyValue {
-	return []attribute.KeyValue{
-		semconv.MessagingSystemKey.String("nats"),
-		semconv.MessagingDestinationName(subject),
-		semconv.MessagingOperationName(operation),
-		semconv.MessagingOperationTypeKey.String(operation),
-	}
-}
-
 func pause(ctx context.Context, wait time.Duration) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(wait):
 	}
 }
-
-// carrier is a message's headers for a propagator. NATS keeps the case of
-// names, and clients differ in what they write.
-type carrier nats.Header
-
-// Get implements propagation.TextMapCarrier.
-func (c carrier) Get(key string) string {
-	for name, values := range c {
-		if strings.EqualFold(name, key) && len(values) > 0 {
-			return values[0]
-		}
-	}
-	return ""
-}
-
-// Set implements propagation.TextMapCarrier.
-func (c carrier) Set(key, value string) { nats.Header(c).Set(key, value) }
-
-// Keys implements propagation.TextMapCarrier.
-func (c carrier) Keys() []string { return slices.Collect(maps.Keys(c)) }

@@ -1,8 +1,7 @@
 // Package db opens a Go service's tables: one SQLite file per service by
 // default, or one PostgreSQL database for the whole fleet. Both speak
 // database/sql with $1 placeholders and both make a client span per statement,
-// SQLite through otelsql and PostgreSQL through pgx with otelpgx, so that the
-// services need one text of SQL.
+// by Clew's kit or by otelsql and otelpgx, so that the services need one text of SQL.
 //
 // Statements outside a request, such as the schema's, make no spans: each would
 // be a trace of its own.
@@ -27,9 +26,11 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	"modernc.org/sqlite" // registers the driver "sqlite" too
 
 	"github.com/clew-dev/clew/examples/shop/internal/fleet"
+	clew "github.com/clew-dev/clew/kit/go"
+	clewpgx "github.com/clew-dev/clew/kit/go/pgx"
 )
 
 // connections per service: a fleet of ten services must fit into PostgreSQL's
@@ -69,7 +70,18 @@ func openSQLite(service string) (*sql.DB, error) {
 		"_pragma": {"busy_timeout(5000)", "journal_mode(wal)", "synchronous(normal)"},
 		"_txlock": {"immediate"},
 	}
-	return otelsql.Open("sqlite", "file:"+file+"?"+options.Encode(),
+	address := "file:" + file + "?" + options.Encode()
+	switch fleet.Running() {
+	case fleet.Kit:
+		connector, err := sqlite.NewConnector(address)
+		if err != nil {
+			return nil, err
+		}
+		return sql.OpenDB(clew.SQL(connector, clew.SQLNamespace(service+".db"))), nil
+	case fleet.Off:
+		return sql.Open("sqlite", address)
+	}
+	return otelsql.Open("sqlite", address,
 		otelsql.WithAttributes(semconv.DBSystemNameSQLite, semconv.DBNamespace(service+".db")),
 		otelsql.WithSpanNameFormatter(spanName),
 		otelsql.WithAttributesGetter(describe),
@@ -89,7 +101,12 @@ func openPostgres(address string) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	config.Tracer = otelpgx.NewTracer(otelpgx.WithSpanNameFunc(summary))
+	switch fleet.Running() {
+	case fleet.Kit:
+		config.Tracer = clewpgx.New()
+	case fleet.Stock:
+		config.Tracer = otelpgx.NewTracer(otelpgx.WithSpanNameFunc(summary))
+	}
 	return stdlib.OpenDB(*config), nil
 }
 

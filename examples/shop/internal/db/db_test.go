@@ -10,13 +10,46 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/clew-dev/clew/examples/shop/internal/db"
+	"github.com/clew-dev/clew/examples/shop/internal/fleet"
+	clew "github.com/clew-dev/clew/kit/go"
+	"github.com/clew-dev/clew/kit/go/clewtest"
 )
 
-// TestStatementsAreNamedAfterOperationAndTable runs statements of each shape on
-// SQLite; those outside a request make no spans.
-func TestStatementsAreNamedAfterOperationAndTable(t *testing.T) {
+// statements are one of each shape.
+var statements = []string{
+	"INSERT INTO things(id) VALUES ($1)",
+	"update things SET id = $1",
+	"SELECT id FROM things WHERE id = $1",
+	"DELETE FROM things WHERE id <> $1",
+}
+
+// TestKitNamesStatements runs statements with Clew's kit.
+func TestKitNamesStatements(t *testing.T) {
 	t.Setenv("SHOP_DATA", t.TempDir())
 	t.Setenv("SHOP_DATABASE", "")
+	t.Setenv(fleet.StackVariable, "kit")
+	recorder := clewtest.Start(t)
+	ctx, request := clew.Span(recorder.Context(), "request")
+	tables, err := db.Open(ctx, "test", "CREATE TABLE IF NOT EXISTS things (id BIGINT)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tables.Close()
+	for _, statement := range statements {
+		if _, err := tables.ExecContext(ctx, statement, 2); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	request.End()
+	recorder.Golden("testdata/kit.txt", "db.system.name", "db.namespace", "db.operation.name", "db.collection.name")
+}
+
+// TestStockNamesStatements does it with stock OpenTelemetry; statements outside a
+// request make no spans.
+func TestStockNamesStatements(t *testing.T) {
+	t.Setenv("SHOP_DATA", t.TempDir())
+	t.Setenv("SHOP_DATABASE", "")
+	t.Setenv(fleet.StackVariable, "stock")
 	recorder := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder))
 	otel.SetTracerProvider(provider)
@@ -30,12 +63,7 @@ func TestStatementsAreNamedAfterOperationAndTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, request := provider.Tracer("test").Start(t.Context(), "request")
-	for _, statement := range []string{
-		"INSERT INTO things(id) VALUES ($1)",
-		"update things SET id = $1",
-		"SELECT id FROM things WHERE id = $1",
-		"DELETE FROM things WHERE id <> $1",
-	} {
+	for _, statement := range statements {
 		if _, err := tables.ExecContext(ctx, statement, 2); err != nil {
 			t.Fatalf("%s: %v", statement, err)
 		}

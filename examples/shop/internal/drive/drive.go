@@ -37,6 +37,8 @@ type Options struct {
 	Rate float64
 	// Count is how many journeys to start; 0 means until ctx ends.
 	Count int
+	// Took is told how long each journey took, one at a time; nil: nobody is.
+	Took func(time.Duration)
 }
 
 // Tally is what became of the journeys.
@@ -65,6 +67,7 @@ func Run(ctx context.Context, plan *Plan, options Options) (Tally, error) {
 	}
 	var done, declined, failed, turnedAway atomic.Int64
 	var shoppers sync.WaitGroup
+	var timing sync.Mutex
 	places := make(chan struct{}, inFlight)
 	tick := time.NewTicker(time.Duration(float64(time.Second) / options.Rate))
 	defer tick.Stop()
@@ -74,6 +77,14 @@ func Run(ctx context.Context, plan *Plan, options Options) (Tally, error) {
 		case places <- struct{}{}:
 			shoppers.Go(func() {
 				defer func() { <-places }()
+				began := time.Now()
+				if options.Took != nil {
+					defer func() {
+						timing.Lock()
+						defer timing.Unlock()
+						options.Took(time.Since(began))
+					}()
+				}
 				// A shopper who is in the shop is not cut off by the stop.
 				switch err := d.walk(context.WithoutCancel(ctx), choice); {
 				case err == nil:

@@ -9,6 +9,7 @@
 //	SHOP_DATA          folder of the fleet's state
 //	SHOP_DATABASE      postgres://… , or empty for one SQLite file per service
 //	SHOP_LAUNCHED      1 under the launcher
+//	SHOP_TELEMETRY     kit, stock or off: what instruments the process
 //	OTEL_…             the standard variables, with their standard defaults
 //
 // It logs to its standard error and stops on SIGTERM. Under the launcher it also
@@ -44,6 +45,8 @@ type Member struct {
 	Language Language
 	// Wire is what it listens to, for people.
 	Wire string
+	// Stack is what instruments it unless the whole fleet is told otherwise.
+	Stack Stack
 	// Port is the distance from the base port; 0 means that it only consumes
 	// messages.
 	Port int
@@ -53,19 +56,19 @@ type Member struct {
 // members that use it. The base port itself is the launcher's.
 func Members() []Member {
 	return []Member{
-		{Name: "bus", Language: Go, Wire: "nats", Port: 11},
-		{Name: "pricing", Language: Rust, Wire: "grpc", Port: 5},
-		{Name: "payment", Language: Rust, Wire: "grpc", Port: 8},
-		{Name: "inventory", Language: Go, Wire: "grpc", Port: 9},
-		{Name: "cart", Language: Go, Wire: "grpc", Port: 6},
-		{Name: "catalog", Language: Go, Wire: "grpc", Port: 3},
-		{Name: "search", Language: Rust, Wire: "http", Port: 4},
-		{Name: "checkout", Language: Go, Wire: "http", Port: 7},
-		{Name: "account", Language: Rust, Wire: "http", Port: 10},
-		{Name: "storefront", Language: Go, Wire: "http", Port: 2},
-		{Name: "gateway", Language: Rust, Wire: "http", Port: 1},
-		{Name: "fulfilment", Language: Go, Wire: "nats"},
-		{Name: "notification", Language: Rust, Wire: "nats"},
+		{Name: "bus", Language: Go, Stack: Kit, Wire: "nats", Port: 11},
+		{Name: "pricing", Language: Rust, Stack: Kit, Wire: "grpc", Port: 5},
+		{Name: "payment", Language: Rust, Stack: Kit, Wire: "grpc", Port: 8},
+		{Name: "inventory", Language: Go, Stack: Kit, Wire: "grpc", Port: 9},
+		{Name: "cart", Language: Go, Stack: Kit, Wire: "grpc", Port: 6},
+		{Name: "catalog", Language: Go, Stack: Stock, Wire: "grpc", Port: 3},
+		{Name: "search", Language: Rust, Stack: Stock, Wire: "http", Port: 4},
+		{Name: "checkout", Language: Go, Stack: Kit, Wire: "http", Port: 7},
+		{Name: "account", Language: Rust, Stack: Kit, Wire: "http", Port: 10},
+		{Name: "storefront", Language: Go, Stack: Kit, Wire: "http", Port: 2},
+		{Name: "gateway", Language: Rust, Stack: Kit, Wire: "http", Port: 1},
+		{Name: "fulfilment", Language: Go, Stack: Kit, Wire: "nats"},
+		{Name: "notification", Language: Rust, Stack: Kit, Wire: "nats"},
 	}
 }
 

@@ -38,7 +38,10 @@ func Run(ctx context.Context, service string, serve func(context.Context) error)
 		}()
 	}
 
-	stop, err := StartTelemetry(ctx, service)
+	if _, err := ParseStack(os.Getenv(StackVariable)); err != nil {
+		return fmt.Errorf("%s: %s: %w", service, StackVariable, err)
+	}
+	stop, err := running().start(ctx, service)
 	if err != nil {
 		return fmt.Errorf("%s: %w", service, err)
 	}
@@ -82,7 +85,7 @@ func ServeHTTP(ctx context.Context, member string, handler http.Handler) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: running().server(handler), ReadHeaderTimeout: 10 * time.Second}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	Ready()

@@ -10,10 +10,7 @@ import (
 	"net/http"
 	"time"
 
-	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/propagation"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
@@ -34,13 +31,10 @@ var reconnect = backoff.Config{
 
 // NewGRPCServer returns a server whose calls are spans.
 func NewGRPCServer() *grpc.Server {
-	return grpc.NewServer(
-		grpc.StatsHandler(otelgrpc.NewServerHandler()),
-		grpc.UnaryInterceptor(noteFailure),
-	)
+	return grpc.NewServer(append(running().serverOptions(), grpc.UnaryInterceptor(noteFailure))...)
 }
 
-// noteFailure records the error of a call on its span: otelgrpc sets the status
+// noteFailure records the error of a call on its span: the instrumentation sets the status
 // but records no exception, and leaves errors that are the caller's own unset.
 func noteFailure(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	NoteSession(ctx)
@@ -65,13 +59,12 @@ func Dial(member string) (*grpc.ClientConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	connection, err := grpc.NewClient(address,
+	connection, err := grpc.NewClient(address, append(running().dialOptions(address),
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithStatsHandler(otelgrpc.NewClientHandler()),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnect, MinConnectTimeout: time.Second}),
 		grpc.WithDefaultCallOptions(grpc.WaitForReady(true)),
 		grpc.WithUnaryInterceptor(bounded),
-	)
+	)...)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", member, err)
 	}
@@ -94,7 +87,7 @@ func bounded(ctx context.Context, method string, request, reply any, connection 
 // that handle returns becomes the answer: its status when it is a *Problem, 502
 // for a failed call to another member, else 500.
 func Handle(mux *http.ServeMux, pattern string, handle func(http.ResponseWriter, *http.Request) error) {
-	mux.Handle(pattern, otelhttp.NewHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux.Handle(pattern, running().route(pattern, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		NoteSession(r.Context())
 		err := handle(w, r)
 		if err == nil {
@@ -107,7 +100,7 @@ func Handle(mux *http.ServeMux, pattern string, handle func(http.ResponseWriter,
 				"trace_id", trace.SpanContextFromContext(r.Context()).TraceID().String())
 		}
 		Answer(w, problem.Status, map[string]string{"error": problem.Text})
-	}), pattern))
+	})))
 }
 
 // Problem is an error with the HTTP status that it is answered with.
@@ -161,16 +154,25 @@ func NewClient(member string) (*Client, error) {
 	return newClient(member, Transport())
 }
 
-// Transport makes client spans of HTTP requests, named after the method since
-// a caller does not know its peer's routes.
-func Transport(options ...otelhttp.Option) http.RoundTripper {
-	name := otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method })
-	return otelhttp.NewTransport(http.DefaultTransport, append(options, name)...)
-}
+// Transport makes client spans of HTTP requests.
+func Transport() http.RoundTripper { return running().transport(http.DefaultTransport) }
 
 // NewForgetfulClient returns a client that makes spans but forwards nothing.
 func NewForgetfulClient(member string) (*Client, error) {
-	return newClient(member, Transport(otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator())))
+	return newClient(member, running().transport(forgetful{http.DefaultTransport}))
+}
+
+// forgetful loses what instrumentation wrote into a request's headers, as an old
+// proxy does.
+type forgetful struct{ next http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (f forgetful) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	for _, name := range []string{"Traceparent", "Tracestate", "Baggage"} {
+		r.Header.Del(name)
+	}
+	return f.next.RoundTrip(r)
 }
 
 func newClient(member string, transport http.RoundTripper) (*Client, error) {

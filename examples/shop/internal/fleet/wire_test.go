@@ -105,8 +105,9 @@ func TestFaultIsSeenAtOnce(t *testing.T) {
 
 func TestUnknownProtocolIsRefused(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "pigeon")
-	_, err := fleet.StartTelemetry(t.Context(), "test")
-	want := `make the OTLP exporter: OTEL_EXPORTER_OTLP_PROTOCOL is "pigeon"; use grpc or http/protobuf`
+	t.Setenv(fleet.StackVariable, "stock")
+	err := fleet.Run(t.Context(), "test", nil)
+	want := `test: make the OTLP exporter: OTEL_EXPORTER_OTLP_PROTOCOL is "pigeon"; use grpc or http/protobuf`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v; want %s", err, want)
 	}

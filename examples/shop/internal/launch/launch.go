@@ -11,6 +11,7 @@
 package launch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,6 +37,8 @@ type Options struct {
 	Database string
 	// Binaries is the folder with shop and the Rust members.
 	Binaries string
+	// Stack instruments every member; empty leaves each its own.
+	Stack fleet.Stack
 	// Rate is the journeys a second that are driven besides; 0 drives none.
 	Rate float64
 	// Seed of the driven journeys.
@@ -117,7 +121,8 @@ func prepare(options Options) (*launcher, error) {
 
 // process describes one member; arguments default to its own name for Go.
 func (l *launcher) process(member fleet.Member, environment []string, arguments ...string) *process {
-	p := &process{member: member, environment: environment, launcher: l}
+	stack := cmp.Or(l.options.Stack, member.Stack, fleet.Kit)
+	p := &process{member: member, environment: append(slices.Clone(environment), fleet.StackVariable+"="+string(stack)), launcher: l}
 	switch member.Language {
 	case fleet.Rust:
 		p.path = filepath.Join(l.options.Binaries, member.Name)
