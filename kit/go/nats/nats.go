@@ -23,12 +23,38 @@ import (
 
 var messages = clew.NewMessages("nats")
 
-// headers is a message's header. NATS keeps the case of keys as they are; the W3C's are in lower case.
+// headers is a message's header. NATS keeps the case of names, and other clients write them in theirs: a name is looked up as it is, then
+// in any case.
 type headers nats.Header
 
-func (h headers) Get(key string) string      { return nats.Header(h).Get(key) }
-func (h headers) Values(key string) []string { return nats.Header(h).Values(key) }
-func (h headers) Set(key, value string)      { nats.Header(h).Set(key, value) }
+func (h headers) Values(key string) []string {
+	if v, ok := h[key]; ok {
+		return v
+	}
+	for k, v := range h {
+		if strings.EqualFold(k, key) {
+			return v
+		}
+	}
+	return nil
+}
+
+func (h headers) Get(key string) string {
+	if v := h.Values(key); len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+// Set takes the place of a name in any case, so that a message that is passed on does not carry two contexts.
+func (h headers) Set(key, value string) {
+	for k := range h {
+		if k != key && strings.EqualFold(k, key) {
+			delete(h, k)
+		}
+	}
+	h[key] = []string{value}
+}
 
 func (h headers) Keys() []string {
 	keys := make([]string, 0, len(h))

@@ -214,3 +214,28 @@ func TestPanicIsRecordedAndGoesOn(t *testing.T) {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
+
+func TestHeadersInAnyCase(t *testing.T) {
+	rec := clewtest.Start(t)
+	m := &nats.Msg{Subject: "orders.placed", Header: nats.Header{"Traceparent": {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}}}
+	clewnats.Handle(func(context.Context, *nats.Msg) error { return nil })(m)
+	spans := rec.Spans()
+	if len(spans) != 1 || len(spans[0].Links) != 1 || spans[0].Links[0].Trace != "0af7651916cd43dd8448eb211c80319c" {
+		t.Fatalf("got %+v, want a link to the producer", spans)
+	}
+	conn := connect(t)
+	sub, err := conn.SubscribeSync("orders.placed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := clewnats.PublishMsg(bounded(t, rec), conn, m); err != nil {
+		t.Fatal(err)
+	}
+	got, err := sub.NextMsg(10 * time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Header["Traceparent"]) != 0 || len(got.Header["traceparent"]) != 1 {
+		t.Errorf("got %v, want the new context in place of the old", got.Header)
+	}
+}
