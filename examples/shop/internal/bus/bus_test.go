@@ -15,21 +15,52 @@ import (
 
 	"github.com/clew-dev/clew/examples/shop/internal/bus"
 	"github.com/clew-dev/clew/examples/shop/internal/fleet"
+	clew "github.com/clew-dev/clew/kit/go"
+	"github.com/clew-dev/clew/kit/go/clewtest"
 )
 
-// TestFailedMessageComesAgain sends one order to a consumer that refuses it the
-// first time: each try is a new trace that links to the producer, and the second
-// one settles the message.
-func TestFailedMessageComesAgain(t *testing.T) {
+// The same order goes to a consumer that refuses it the first time: each try is a
+// new trace that links to the producer, and the second one settles the message.
+
+func TestFailedMessageComesAgainWithTheKit(t *testing.T) {
+	t.Setenv(fleet.StackVariable, "kit")
+	recorder := clewtest.Start(t, clew.PropagateTo("*"))
+	ctx, request := clew.Span(clew.WithBaggage(recorder.Context(), fleet.SessionKey, "s-1"), "request")
+	twice(ctx, t, serve(t))
+	request.End()
+	recorder.Golden("testdata/kit.txt", "messaging.message.id", "messaging.consumer.group.name", fleet.SessionKey)
+}
+
+func TestFailedMessageComesAgainWithStock(t *testing.T) {
+	t.Setenv(fleet.StackVariable, "stock")
 	recorder := record()
-	messages := serve(t)
-	ctx := withSession(t, "s-1")
-	ctx, request := otel.Tracer("test").Start(ctx, "request")
+	ctx, request := otel.Tracer("test").Start(withSession(t, "s-1"), "request")
+	twice(ctx, t, serve(t))
+	request.End()
+	var producer trace.SpanContext
+	seen := make(map[trace.TraceID]bool)
+	for _, span := range recorder.Ended() {
+		switch span.Name() {
+		case "send " + bus.OrderPlaced:
+			producer = span.SpanContext()
+		case "process " + bus.OrderPlaced:
+			if span.Parent().IsValid() || len(span.Links()) != 1 || span.Links()[0].SpanContext.SpanID() != producer.SpanID() {
+				t.Errorf("a try has parent %v and links %v; want none and one to %v", span.Parent(), span.Links(), producer)
+			}
+			seen[span.SpanContext().TraceID()] = true
+		}
+	}
+	if len(seen) != 2 || seen[producer.TraceID()] {
+		t.Errorf("the tries are in %d traces; want 2 beside the producer's", len(seen))
+	}
+}
+
+// twice sends an order and consumes it until it is taken.
+func twice(ctx context.Context, t *testing.T, messages *bus.Bus) {
+	t.Helper()
 	if err := messages.Send(ctx, bus.OrderPlaced, bus.Order{ID: "o-1"}); err != nil {
 		t.Fatal(err)
 	}
-	request.End()
-
 	consuming, stop := context.WithCancel(t.Context())
 	defer stop()
 	tries := 0
@@ -49,22 +80,6 @@ func TestFailedMessageComesAgain(t *testing.T) {
 	}
 	if tries != 2 {
 		t.Errorf("%d tries; want 2", tries)
-	}
-	var producer trace.SpanContext
-	seen := make(map[trace.TraceID]bool)
-	for _, span := range recorder.Ended() {
-		switch span.Name() {
-		case "send " + bus.OrderPlaced:
-			producer = span.SpanContext()
-		case "process " + bus.OrderPlaced:
-			if span.Parent().IsValid() || len(span.Links()) != 1 || span.Links()[0].SpanContext.SpanID() != producer.SpanID() {
-				t.Errorf("a try has parent %v and links %v; want none and one to %v", span.Parent(), span.Links(), producer)
-			}
-			seen[span.SpanContext().TraceID()] = true
-		}
-	}
-	if len(seen) != 2 || seen[producer.TraceID()] {
-		t.Errorf("the tries are in %d traces; want 2 beside the producer's", len(seen))
 	}
 }
 
