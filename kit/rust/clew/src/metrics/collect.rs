@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::distribution::Exemplar;
 use super::engine::{Desc, Engine};
 use super::labels::Labels;
+use crate::{Component, Level};
 
 /// The number of a collection.
 #[derive(Clone, Copy)]
@@ -35,12 +36,23 @@ pub struct Point<'a> {
 
 /// What producers write to.
 pub struct Emitter<'a> {
+    engine: &'a Engine,
     sink: &'a mut dyn Sink,
     start: u64,
     time: u64,
 }
 
 impl Emitter<'_> {
+    /// Whether instruments of a component that need a level are on. What is given to the emitter is sent in any case.
+    pub fn on(&self, component: Component, need: Level) -> bool {
+        (self.engine.gate)(component, need)
+    }
+
+    /// The time of the collection in Unix nanoseconds.
+    pub fn time(&self) -> u64 {
+        self.time
+    }
+
     fn emit(&mut self, desc: &Desc, labels: &Labels, bits: u64, counts: Vec<u64>) {
         let point = Point { labels: Some(labels), start: self.start, time: self.time, bits, counts, exemplars: Vec::new() };
         self.sink.point(desc, &point);
@@ -95,7 +107,7 @@ impl Engine {
                 (counts, exemplars) = (point.counts, point.exemplars);
             }
         }
-        let mut emitter = Emitter { sink, start, time };
+        let mut emitter = Emitter { engine: self, sink, start, time };
         for producer in producers {
             producer.lock().unwrap_or_else(PoisonError::into_inner)(&mut emitter);
         }

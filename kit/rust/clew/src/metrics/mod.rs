@@ -33,6 +33,10 @@ mod observe;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod otlp;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod own;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod process;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod reader;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod series;
@@ -41,7 +45,11 @@ mod dump;
 #[cfg(all(test, feature = "kit", not(target_family = "wasm")))]
 mod tests;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod standard;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod text;
+#[cfg(all(feature = "tokio", not(target_family = "wasm")))]
+pub(crate) mod tokio;
 #[cfg(all(test, feature = "kit", not(target_family = "wasm")))]
 mod vectors;
 
@@ -54,7 +62,9 @@ pub use bound::{
     UpDown, counter, counter_fn, duration, float_counter, gauge, gauge_fn, histogram, up_down,
 };
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
-pub(crate) use reader::Reader;
+pub use {standard::text, text::TEXT_TYPE};
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+pub(crate) use {reader::Reader, standard::standard};
 
 /// A label: a key and a value with few different values.
 pub type Label<'a> = (&'a str, crate::Value<'a>);
