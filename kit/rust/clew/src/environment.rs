@@ -66,8 +66,9 @@ pub fn read(lookup: Lookup<'_>, config: &mut Config, limits: &mut Limits) -> Env
         )),
     }
     environment.policy_url = reader.text("CLEW_POLICY_URL");
-    if environment.policy_url.is_empty() {
-        environment.policy_url = reader.text("CLEW_ENDPOINT");
+    let clew = reader.text("CLEW_ENDPOINT");
+    if environment.policy_url.is_empty() && !clew.is_empty() {
+        environment.policy_url = format!("{}/api/kit/policy", clew.trim_end_matches('/'));
     }
     environment
 }
@@ -247,11 +248,11 @@ mod tests {
             ("CLEW_LEVEL", "Detailed"),
             ("CLEW_LOG_LEVEL", "warn"),
             ("CLEW_PROPAGATE_TO", "a.example, .b.example"),
-            ("CLEW_ENDPOINT", "http://clew:4318"),
+            ("CLEW_ENDPOINT", "http://clew:7373/"),
         ]);
         assert!(environment.disabled && environment.context && !environment.baggage && !environment.random_flag);
         assert_eq!(environment.metric_interval, Duration::from_secs(2));
-        assert_eq!(environment.policy_url, "http://clew:4318");
+        assert_eq!(environment.policy_url, "http://clew:7373/api/kit/policy");
         assert_eq!(config.own.sampling.threshold.map(|t| t.to_string()).as_deref(), Some("e666"));
         assert_eq!(config.own.level, Some(Level::Detailed));
         assert_eq!(config.own.log_level, Some(LogLevel::Warn));

@@ -1,6 +1,7 @@
 //! Starting and stopping the kit.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,9 +9,9 @@ use crate::config::Config;
 use crate::engine::{ENGINE, Engine};
 use crate::environment::{self, Environment};
 use crate::export::{self, Exporter};
-use crate::policy::{Document, Holder};
+use crate::policy::{self, Document, Holder, fetch};
 use crate::problems::{self, Problem};
-use crate::selfmetrics::{Signal, counters};
+use crate::selfmetrics::{Reason, Signal, counters};
 use crate::span::limits::{LIMITS, Limits};
 use crate::subscriber::ClewSubscriber;
 use crate::{Component, Level, headers, layer, log, log_bridge, metrics, panics, resource, switch};
@@ -22,6 +23,7 @@ const SCOPE: &str = "clew";
 struct Running {
     holder: Arc<Holder>,
     exporter: Option<Arc<Exporter>>,
+    polling: Option<fetch::Polling>,
 }
 
 static RUNNING: Mutex<Option<Arc<Running>>> = Mutex::new(None);
@@ -65,7 +67,9 @@ fn begin(mut config: Config) -> Guard {
         config.export = false;
     }
     let resource = resource::describe(&config.name, &config.version);
-    let exporter = config.export.then(|| exporter(&mut config, &resource));
+    let to = targets(&mut config, &resource);
+    let like = to.signals[Signal::Traces as usize].clone();
+    let exporter = config.export.then(|| Arc::new(Exporter::new(to)));
     let sink = exporter.clone().map(|exporter| exporter as Arc<dyn crate::engine::Sink>);
     let scope = exporter.as_ref().map_or(0, |e| e.scope(SCOPE, env!("CARGO_PKG_VERSION"), ""));
     if !resource.problem.is_empty() {
@@ -90,17 +94,21 @@ fn begin(mut config: Config) -> Guard {
         collect(exporter, scope, environment.metric_interval);
     }
     for line in &config.refused {
-        counters().config_refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        counters().config_refused.fetch_add(1, Ordering::Relaxed);
         problems::add(line);
     }
-    let running = Arc::new(Running { holder, exporter });
-    *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(running.clone());
-    ask_for_policies(&running, &environment, &resource);
+    let polling = if environment.disabled { None } else { ask_for_policies(&holder, &environment, &resource, &like) };
+    let running = Arc::new(Running { holder, exporter, polling });
+    let before = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).replace(running.clone());
+    if let Some(polling) = before.as_ref().and_then(|b| b.polling.as_ref()) {
+        polling.stop();
+    }
     take_over_process(&config);
     Guard { running: Some(running), within: config.stop_within }
 }
 
-fn exporter(config: &mut Config, resource: &resource::Resource) -> Arc<Exporter> {
+/// What is sent where.
+fn targets(config: &mut Config, resource: &resource::Resource) -> export::Config {
     let mut to = export::Config::default();
     to.resource.clone_from(&resource.encoded);
     let base = config.endpoint.trim_end_matches('/');
@@ -111,7 +119,7 @@ fn exporter(config: &mut Config, resource: &resource::Resource) -> Arc<Exporter>
     }
     config.refused.extend(to.from_env(&|name| std::env::var(name).ok()));
     to.problem = Arc::new(problems::add);
-    Arc::new(Exporter::new(to))
+    to
 }
 
 /// Metrics are collected by the thread that sends them.
@@ -135,8 +143,51 @@ fn publish(snapshot: &Arc<crate::policy::Snapshot>) {
     switch::publish(snapshot);
 }
 
-fn ask_for_policies(running: &Arc<Running>, environment: &Environment, resource: &resource::Resource) {
-    let _ = (running, environment, resource);
+/// Asks for live policies, when the environment says where.
+fn ask_for_policies(
+    holder: &Arc<Holder>,
+    environment: &Environment,
+    resource: &resource::Resource,
+    like: &export::Target,
+) -> Option<fetch::Polling> {
+    if environment.policy_url.is_empty() {
+        return None;
+    }
+    let url = policy::request_url(&environment.policy_url, &resource.service);
+    let (service, instance) = (resource.service.clone(), resource.instance.clone());
+    // Weak, because the poller has the holder already, and ends by itself.
+    let of = Arc::downgrade(holder);
+    let status = move || {
+        let snapshot = of.upgrade().map(|holder| holder.load());
+        policy::Status {
+            language: "rust".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            service: service.clone(),
+            instance: instance.clone(),
+            applied: snapshot.as_ref().map(|s| s.version().to_owned()).unwrap_or_default(),
+            levels: Component::ALL.map(|c| snapshot.as_ref().map_or(Level::Off, |s| s.level(c))),
+            dropped: dropped(),
+        }
+        .render()
+    };
+    let polling = fetch::Polling::start(fetch::Config {
+        holder: holder.clone(),
+        url,
+        headers: like.headers.clone(),
+        tls: like.tls.clone(),
+        status: Box::new(status),
+        cache: (!environment.policy_cache.is_empty()).then(|| environment.policy_cache.clone().into()),
+    });
+    polling.map_err(|error| problems::add(&error)).ok()
+}
+
+/// What was lost so far, by reason, over all signals.
+fn dropped() -> Vec<(String, u64)> {
+    let of = |reason: Reason| {
+        counters().signal.iter().map(|s| s.dropped[reason as usize].load(Ordering::Relaxed)).sum::<i64>()
+    };
+    let lost = Reason::ALL.into_iter().map(|reason| (reason.name().to_owned(), of(reason).try_into().unwrap_or(0)));
+    lost.filter(|(_, records)| *records > 0).collect()
 }
 
 /// What a process has once: its subscriber, its logger, its panic hook.
@@ -166,7 +217,7 @@ pub(crate) fn for_tests(service: &str) {
         let engine = Engine { service: service.to_owned(), limits, random_flag: true, sink: None, scope: 0 };
         ENGINE.set(Some(Arc::new(engine)));
         let holder = Arc::new(Holder::new(Document::default(), Box::new(publish)));
-        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(Running { holder, exporter: None }));
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(Running { holder, exporter: None, polling: None }));
         // Another subscriber of the test's own may be there already; the kit's own functions record all the same.
         let _ = tracing::subscriber::set_global_default(ClewSubscriber::new());
     });
@@ -263,6 +314,9 @@ impl Guard {
                 switch::clear();
                 ENGINE.set(None);
             }
+        }
+        if let Some(polling) = &mine.polling {
+            polling.stop();
         }
         let lines = log::stop(deadline);
         let sent = match &mine.exporter {
