@@ -16,7 +16,7 @@ func Go(ctx context.Context, fn func(ctx context.Context)) {
 	go func() {
 		defer done()
 		defer recordAndRethrow(func(thrown any) { Current(ctx).panicked(thrown) })
-		fn(ctx)
+		fn(withTask(ctx))
 	}()
 }
 
@@ -34,7 +34,7 @@ func Detach(ctx context.Context, name string, fn func(ctx context.Context), attr
 			span.panicked(thrown)
 			span.End()
 		})
-		fn(ctx)
+		fn(withTask(ctx))
 		span.End()
 	}()
 }

@@ -45,7 +45,7 @@ func (g *Group) Go(fn func(ctx context.Context) error) {
 			g.wait.Done()
 		}()
 		defer recordAndRethrow(func(thrown any) { Current(g.ctx).panicked(thrown) })
-		if err := fn(g.ctx); err != nil {
+		if err := fn(withTask(g.ctx)); err != nil {
 			g.once.Do(func() {
 				g.err = err
 				g.cancel(err)

@@ -45,7 +45,7 @@ func (p *Pool) work() {
 func (t *task) run() {
 	defer t.done()
 	defer recordAndRethrow(func(thrown any) { Current(t.ctx).panicked(thrown) })
-	t.fn(t.ctx)
+	t.fn(withTask(t.ctx))
 }
 
 // Do hands in a task and returns when it is queued, not when it is done. While the queue is full it waits until ctx is over, whose error
