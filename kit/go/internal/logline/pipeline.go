@@ -53,11 +53,13 @@ func NewPipeline(c PipelineConfig) *Pipeline {
 		if c.Inline {
 			p.output = c.Output
 		} else {
-			p.sink = NewSink(c.Output, &c.Counters.LogLost, p.tick)
+			p.sink = NewSink(c.Output, &c.Counters.LogLost)
 		}
 	}
 	p.scope = c.Exporter.Scope("clew/log", "", "")
-	if p.sink == nil {
+	if p.sink != nil {
+		p.sink.Start(p.tick)
+	} else {
 		// The sink's goroutine is the better clock, because the exporter's may wait for a collector.
 		c.Exporter.Tick(self.Logs, func(bool) { p.tick() })
 	}

@@ -27,7 +27,6 @@ const (
 type Sink struct {
 	w    io.Writer
 	lost *atomic.Int64
-	tick func()
 
 	wake    chan struct{} // There are lines.
 	urgent  chan struct{} // Somebody waits for one.
@@ -51,15 +50,16 @@ type waiter struct {
 	done  chan struct{}
 }
 
-// NewSink starts the goroutine. Lost lines are added to lost. The goroutine calls tick once a second; tick may call Write, without wait.
-func NewSink(w io.Writer, lost *atomic.Int64, tick func()) *Sink {
-	s := &Sink{
-		w: w, lost: lost, tick: tick,
+// NewSink makes a sink that is to be started. Lost lines are added to lost.
+func NewSink(w io.Writer, lost *atomic.Int64) *Sink {
+	return &Sink{
+		w: w, lost: lost,
 		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
-	go s.run()
-	return s
 }
+
+// Start starts the goroutine. It calls tick once a second; tick may call Write, without wait.
+func (s *Sink) Start(tick func()) { go s.run(tick) }
 
 // Write takes a copy of a line. With wait it waits until the line is out, 100 ms at most, and not at all while the writer is stuck. After
 // Stop it writes the line itself, unless the writer was stuck then.
@@ -176,7 +176,7 @@ func (s *Sink) Stop(ctx context.Context) error {
 	return err
 }
 
-func (s *Sink) run() {
+func (s *Sink) run(tick func()) {
 	defer close(s.stopped)
 	second := time.NewTicker(time.Second)
 	defer second.Stop()
@@ -195,7 +195,7 @@ func (s *Sink) run() {
 			}
 		case <-s.urgent:
 		case <-second.C:
-			s.tick()
+			tick()
 		case <-s.stop:
 			s.drain()
 			return

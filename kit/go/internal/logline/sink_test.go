@@ -29,7 +29,9 @@ func (g *gate) Write(p []byte) (int, error) {
 
 func newTestSink(w io.Writer) (*Sink, *atomic.Int64) {
 	lost := new(atomic.Int64)
-	return NewSink(w, lost, func() {}), lost
+	s := NewSink(w, lost)
+	s.Start(func() {})
+	return s, lost
 }
 
 func TestSinkWritesLinesInOrder(t *testing.T) {
@@ -167,9 +169,9 @@ func TestSinkCountsWhatAWriterRefuses(t *testing.T) {
 func TestSinkTicksEverySecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ticks := 0
-		var s *Sink
 		var got bytes.Buffer
-		s = NewSink(&got, new(atomic.Int64), func() { ticks++; s.Write([]byte("tick\n"), false) })
+		s := NewSink(&got, new(atomic.Int64))
+		s.Start(func() { ticks++; s.Write([]byte("tick\n"), false) })
 		time.Sleep(10*time.Second + time.Millisecond)
 		if err := s.Stop(t.Context()); err != nil {
 			t.Fatal(err)
