@@ -15,7 +15,7 @@ const (
 	breakerFailures = 5
 	breakerFirst    = time.Second
 	breakerMost     = 30 * time.Second
-	maxProbes       = 5
+	maxProbes       = 8
 	restFor         = 60 * time.Second
 )
 

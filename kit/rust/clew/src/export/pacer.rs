@@ -12,7 +12,7 @@ pub(super) const MAX_ASKED: Duration = Duration::from_secs(30);
 const BREAKER_FAILURES: u32 = 5;
 const BREAKER_FIRST: Duration = Duration::from_secs(1);
 const BREAKER_MOST: Duration = Duration::from_secs(30);
-const MAX_PROBES: u32 = 5;
+const MAX_PROBES: u32 = 8;
 
 /// What became of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
