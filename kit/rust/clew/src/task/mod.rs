@@ -16,12 +16,12 @@
 //! counted as late.
 
 mod carried;
-#[cfg(feature = "stream")]
-mod stream;
-#[cfg(feature = "tokio")]
-mod spawn;
 #[cfg(feature = "tokio")]
 pub(crate) mod message;
+#[cfg(feature = "tokio")]
+mod spawn;
+#[cfg(feature = "stream")]
+mod stream;
 
 pub use carried::{Carried, CarriedFuture, carried};
 #[cfg(feature = "tokio")]
@@ -37,11 +37,7 @@ use crate::Span;
 
 /// Marks a span as failed by a panic: an `exception` event, `error.type`, and the panic's text as the status.
 pub(crate) fn record_panic(span: &Span, thrown: &(dyn Any + Send)) {
-    let text = thrown
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| thrown.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("panic");
+    let text = thrown.downcast_ref::<&str>().copied().or_else(|| thrown.downcast_ref::<String>().map(String::as_str)).unwrap_or("panic");
     span.event("exception", &[("exception.type", "panic".into()), ("exception.message", text.into())]);
     span.set("error.type", "panic");
     span.fail_text(text);

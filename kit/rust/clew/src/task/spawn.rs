@@ -1,5 +1,6 @@
 //! Tasks of tokio that carry context.
 
+use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
@@ -57,7 +58,8 @@ where
     F::Output: Send + 'static,
 {
     let span = linked(name);
-    tokio::spawn(Detached { future: Box::pin(future), mark: watch::carry(), span, _task: None })
+    // The request's baggage goes on with the work, as the span has taken it over.
+    tokio::spawn(Detached::new(span, future, watch::carry(), None))
 }
 
 /// A new root with a link to the current span; a plain root when there is none.
@@ -69,16 +71,17 @@ fn linked(name: &str) -> Span {
     span::start(Component::App, Level::Standard, Kind::Internal, name, parent)
 }
 
-/// Runs `work` every `period`, the first time after one period: each run in a root span `name`. Runs that were missed because one took too
-/// long are left out. It ends when the returned handle is aborted.
+/// Runs `work` every `period`, the first time after one period: each run in a root span `name`, which an error marks as failed. Runs that
+/// were missed because one took too long are left out. It ends when the returned handle is aborted.
 ///
 /// # Panics
 /// When `period` is zero, or outside of a tokio runtime with its timer enabled.
 #[track_caller]
-pub fn every<W, F>(period: Duration, name: &'static str, mut work: W) -> JoinHandle<()>
+pub fn every<W, F, E>(period: Duration, name: &'static str, mut work: W) -> JoinHandle<()>
 where
     W: FnMut() -> F + Send + 'static,
-    F: Future<Output = ()> + Send + 'static,
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: fmt::Display,
 {
     let mark = watch::carry();
     let mut ticks = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
@@ -86,9 +89,15 @@ where
     tokio::spawn(async move {
         loop {
             ticks.tick().await;
-            let span =
-                mark.enter(|| span::start(Component::App, Level::Standard, Kind::Internal, name, Parent::Root));
-            Detached { future: Box::pin(work()), mark, span, _task: None }.await;
+            let span = mark.enter(|| span::start(Component::App, Level::Standard, Kind::Internal, name, Parent::Root));
+            let run = work();
+            let failed = span.clone();
+            let run = async move {
+                if let Err(error) = run.await {
+                    failed.fail(&error);
+                }
+            };
+            Detached::new(span, run, mark, None).await;
         }
     })
 }
@@ -99,7 +108,7 @@ pub struct Detached<F> {
     mark: watch::Carry,
     span: Span,
     // Dropped last, so that a test has seen the span.
-    pub(super) _task: Option<watch::Task>,
+    _task: Option<watch::Task>,
 }
 
 impl<F: Future> Detached<F> {
