@@ -11,7 +11,7 @@ func resources(f *fields) any {
 	env, files := f.object("env"), f.object("files")
 	attrs, problem := resource.Read(resource.Inputs{
 		Env: env.text, File: files.text,
-		Name: f.text("name"), Version: f.text("version"), Instance: f.text("instance"), Executable: f.text("executable"),
+		Name: f.text("service"), Version: f.text("version"), Instance: f.text("instance"), Executable: f.text("executable"),
 		PID: f.int("pid"), Host: f.text("host"), Arch: f.text("arch"), OS: f.text("os"), Language: f.text("language"),
 		Runtime: f.text("runtime"), RuntimeVersion: f.text("runtime_version"), KitVersion: f.text("kit_version"),
 	})

@@ -76,6 +76,9 @@ type scanner struct {
 
 // replace puts something in the place of text[from:to].
 func (s *scanner) replace(from, to int, with string) {
+	if s.out == nil {
+		s.out = make([]byte, 0, len(s.text))
+	}
 	s.out = append(append(s.out, s.text[s.done:from]...), with...)
 	s.done = to
 }

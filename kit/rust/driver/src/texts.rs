@@ -12,7 +12,7 @@ pub(crate) fn resource(f: &Fields<'_>) -> Result<Value> {
     let (attrs, problem) = read(&Inputs {
         env: &f.within("env")?,
         file: &f.within("files")?,
-        name: f.text("name")?,
+        name: f.text("service")?,
         version: f.text("version")?,
         instance: f.text("instance")?,
         executable: f.text("executable")?,
