@@ -13,7 +13,7 @@ import (
 const (
 	// sinkBytes bounds the lines that wait for the writer.
 	sinkBytes = 1 << 20
-	// sinkKeep is how large a buffer may stay when it is empty.
+	// sinkKeep is how large a buffer may stay when no lines came for a second.
 	sinkKeep = 64 << 10
 	// sinkWait is how long the writer of an ERROR line waits until it is out, so that it is not lost when the program exits right
 	// behind it.
@@ -37,6 +37,7 @@ type Sink struct {
 	pending  []byte
 	spare    []byte
 	taken    uint64 // Bytes of all lines that were taken.
+	atTick   uint64 // taken when the goroutine ticked last.
 	done     uint64 // Bytes that were written or lost.
 	waiters  []waiter
 	stopping bool
@@ -196,12 +197,28 @@ func (s *Sink) run(tick func()) {
 		case <-s.urgent:
 		case <-second.C:
 			tick()
+			s.shrink()
 		case <-s.stop:
 			s.drain()
 			return
 		}
 		s.drain()
 	}
+}
+
+// shrink gives back the memory of a burst when nothing came since the last tick.
+func (s *Sink) shrink() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.taken == s.atTick && len(s.pending) == 0 {
+		if cap(s.pending) > sinkKeep {
+			s.pending = nil
+		}
+		if cap(s.spare) > sinkKeep {
+			s.spare = nil
+		}
+	}
+	s.atTick = s.taken
 }
 
 // drain writes until nothing waits.
@@ -216,9 +233,7 @@ func (s *Sink) drain() {
 			s.write(batch)
 		}
 		s.mu.Lock()
-		if cap(batch) <= sinkKeep {
-			s.spare = batch
-		}
+		s.spare = batch
 		s.done += uint64(len(batch))
 		s.stuck = s.stuck && len(batch) == 0
 		s.release()
