@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use redis::aio::ConnectionLike;
-use redis::{Arg, Client, Cmd, ConnectionAddr, Pipeline, RedisError, RedisFuture, Value};
+use redis::{Arg, Client, Cmd, ConnectionAddr, Pipeline, RedisError, RedisFuture, ServerError, Value};
 
 use crate::database::{self, Database, DatabaseCall, Failed, Statement};
 
@@ -62,17 +62,12 @@ impl<C: ConnectionLike + Send> ConnectionLike for Traced<C> {
         let answer = self.connection.req_packed_command(cmd);
         Box::pin(async move {
             let answer = call.span.clone().instrument(answer).await;
-            end(&mut call, answer.as_ref().err());
+            end(&mut call, answer.as_ref().map(std::slice::from_ref));
             answer
         })
     }
 
-    fn req_packed_commands<'a>(
-        &'a mut self,
-        pipeline: &'a Pipeline,
-        offset: usize,
-        count: usize,
-    ) -> RedisFuture<'a, Vec<Value>> {
+    fn req_packed_commands<'a>(&'a mut self, pipeline: &'a Pipeline, offset: usize, count: usize) -> RedisFuture<'a, Vec<Value>> {
         if !database::on() {
             return self.connection.req_packed_commands(pipeline, offset, count);
         }
@@ -92,7 +87,7 @@ impl<C: ConnectionLike + Send> ConnectionLike for Traced<C> {
         let answer = self.connection.req_packed_commands(pipeline, offset, count);
         Box::pin(async move {
             let answer = call.span.clone().instrument(answer).await;
-            end(&mut call, answer.as_ref().err());
+            end(&mut call, answer.as_deref());
             answer
         })
     }
@@ -102,13 +97,32 @@ impl<C: ConnectionLike + Send> ConnectionLike for Traced<C> {
     }
 }
 
-fn end(call: &mut DatabaseCall, error: Option<&RedisError>) {
-    let Some(error) = error else {
-        call.end(None);
-        return;
-    };
-    let class = if error.is_timeout() { "timeout" } else { "redis::RedisError" };
-    call.end(Some(Failed { code: error.code(), class, error }));
+fn end(call: &mut DatabaseCall, answer: Result<&[Value], &RedisError>) {
+    match answer {
+        Err(error) => {
+            let class = if error.is_timeout() { "timeout" } else { "redis::RedisError" };
+            call.end(Some(Failed { code: error.code(), class, error }));
+        }
+        // What the server refuses comes as a value, and becomes an error only when it is turned into the caller's type.
+        Ok(values) => match values.iter().find_map(refused) {
+            Some(error) => call.end(Some(Failed { code: Some(error.code()), class: "redis::ServerError", error: &text(error) })),
+            None => call.end(None),
+        },
+    }
+}
+
+fn refused(value: &Value) -> Option<&ServerError> {
+    match value {
+        Value::ServerError(error) => Some(error),
+        _ => None,
+    }
+}
+
+fn text(error: &ServerError) -> String {
+    match error.details() {
+        Some(details) => format!("{}: {details}", error.code()),
+        None => error.code().to_owned(),
+    }
 }
 
 /// The command's name, in capitals.

@@ -25,7 +25,7 @@ use futures_core::Stream;
 use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
 use sqlx::error::BoxDynError;
-use sqlx::{Connection, ConnectOptions, Database, Either, Error, Execute, Executor, Pool, SqlStr, Statement as _};
+use sqlx::{ConnectOptions, Connection, Database, Either, Error, Execute, Executor, Pool, SqlStr, Statement as _};
 
 use crate::database::{self, Database as Described, DatabaseCall, Failed};
 
@@ -75,6 +75,13 @@ impl<D: Database> Deref for Traced<D> {
 }
 
 impl<D: Database> Traced<D> {
+    /// Names the system as the semantic conventions do (`postgresql`, `sqlite`): for pools that do not tell, as those of `sqlx::Any`.
+    #[must_use]
+    pub fn system(self, name: &'static str) -> Self {
+        let known = Described::new(name, &self.known.namespace, &self.known.host, self.known.port);
+        Traced { known: Arc::new(known), ..self }
+    }
+
     /// Says where the database is.
     #[must_use]
     pub fn server(self, host: &str, port: u16) -> Self {
@@ -136,10 +143,7 @@ impl<E> On<E> {
 impl<'c, D: Database, E: Executor<'c, Database = D>> Executor<'c> for On<E> {
     type Database = D;
 
-    fn fetch_many<'e, 'q: 'e, Q>(
-        self,
-        mut query: Q,
-    ) -> BoxStream<'e, Result<Either<D::QueryResult, D::Row>, Error>>
+    fn fetch_many<'e, 'q: 'e, Q>(self, mut query: Q) -> BoxStream<'e, Result<Either<D::QueryResult, D::Row>, Error>>
     where
         'c: 'e,
         Q: 'q + Execute<'q, D>,
@@ -173,11 +177,7 @@ impl<'c, D: Database, E: Executor<'c, Database = D>> Executor<'c> for On<E> {
         Box::pin(finish(call, self.executor.fetch_optional(Read { sql, arguments, persistent })))
     }
 
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [D::TypeInfo],
-    ) -> BoxFuture<'e, Result<D::Statement, Error>>
+    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [D::TypeInfo]) -> BoxFuture<'e, Result<D::Statement, Error>>
     where
         'c: 'e,
     {
@@ -214,11 +214,7 @@ where
         self.on(&self.pool).fetch_optional(query)
     }
 
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [D::TypeInfo],
-    ) -> BoxFuture<'e, Result<D::Statement, Error>>
+    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [D::TypeInfo]) -> BoxFuture<'e, Result<D::Statement, Error>>
     where
         'p: 'e,
     {
@@ -234,10 +230,7 @@ where
 }
 
 /// Runs a call to its end in its span.
-async fn finish<T>(
-    mut call: DatabaseCall,
-    answer: impl Future<Output = Result<T, Error>> + Send,
-) -> Result<T, Error> {
+async fn finish<T>(mut call: DatabaseCall, answer: impl Future<Output = Result<T, Error>> + Send) -> Result<T, Error> {
     let answer = call.span.clone().instrument(answer).await;
     end(&mut call, answer.as_ref().err());
     answer

@@ -56,14 +56,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn start(
-        span: Span,
-        server: bool,
-        grpc: bool,
-        verb: Verb,
-        route: Arc<Route>,
-        learn: Option<Arc<Routes>>,
-    ) -> Call {
+    pub(super) fn start(span: Span, server: bool, grpc: bool, verb: Verb, route: Arc<Route>, learn: Option<Arc<Routes>>) -> Call {
         let active = server && !grpc && meters::begin(verb);
         Call {
             span,
@@ -90,10 +83,8 @@ impl Call {
         } else if !self.server {
             self.span.set("network.protocol.version", words::version(response.version()));
         }
-        let bodiless = *request == Method::HEAD
-            || status.is_informational()
-            || status == StatusCode::NO_CONTENT
-            || status == StatusCode::NOT_MODIFIED;
+        let bodiless =
+            *request == Method::HEAD || status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
         if bodiless || response.body().is_end_stream() {
             self.end(None);
         }
@@ -214,7 +205,8 @@ impl Drop for Call {
         } else if self.server {
             Some(if std::thread::panicking() { Failure::Panic } else { Failure::Disconnected })
         } else if self.status.is_some() {
-            // The caller does not want the rest of the answer: that is how an answer is closed.
+            // The caller does not want the rest of the answer: that is how an answer is closed, and a call of gRPC cancelled.
+            self.grpc_status = self.grpc_status.or(Some(grpc::CANCELLED));
             None
         } else {
             Some(Failure::Canceled)

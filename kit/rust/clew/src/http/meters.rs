@@ -4,9 +4,9 @@ use std::sync::{LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::call::Failure;
+use super::grpc;
 use super::routes::Route;
 use super::words::{self, METHODS, Verb};
-use super::grpc;
 use crate::metrics::{self, BoundHistogram, BoundUpDown, Histogram, Label};
 use crate::{Component, Span};
 
@@ -36,10 +36,8 @@ const MAX_BOUND: usize = 128;
 #[derive(Default)]
 pub(super) struct OfRoute(RwLock<Vec<(Labels, BoundHistogram)>>);
 
-static SERVER: LazyLock<Histogram> =
-    LazyLock::new(|| metrics::duration("http.server.request.duration", Component::Http));
-static CLIENT: LazyLock<Histogram> =
-    LazyLock::new(|| metrics::duration("http.client.request.duration", Component::Http));
+static SERVER: LazyLock<Histogram> = LazyLock::new(|| metrics::duration("http.server.request.duration", Component::Http));
+static CLIENT: LazyLock<Histogram> = LazyLock::new(|| metrics::duration("http.client.request.duration", Component::Http));
 static RPC_SERVER: LazyLock<Histogram> = LazyLock::new(|| metrics::duration("rpc.server.call.duration", Component::Grpc));
 static RPC_CLIENT: LazyLock<Histogram> = LazyLock::new(|| metrics::duration("rpc.client.call.duration", Component::Grpc));
 
@@ -97,8 +95,7 @@ fn bind(route: &Route, labels: Labels) -> BoundHistogram {
 
 static ACTIVE: LazyLock<[BoundUpDown; METHODS]> = LazyLock::new(|| {
     let family = metrics::up_down("http.server.active_requests", "{request}");
-    let bound: Vec<_> =
-        Verb::all().map(|verb| family.with(&[("http.request.method", verb.label().into())])).collect();
+    let bound: Vec<_> = Verb::all().map(|verb| family.with(&[("http.request.method", verb.label().into())])).collect();
     bound.try_into().unwrap_or_else(|_| unreachable!("there are as many verbs as methods"))
 });
 

@@ -7,8 +7,7 @@ use std::net::IpAddr;
 use ::http::{HeaderMap, Method, Uri, Version, header};
 
 /// The methods that may stand in names and labels.
-const KNOWN: [&str; 10] =
-    ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"];
+const KNOWN: [&str; 10] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"];
 
 /// How many different methods a label can have: the known ones and `_OTHER`.
 pub(super) const METHODS: usize = KNOWN.len() + 1;
