@@ -3,6 +3,7 @@ package clew
 import (
 	"context"
 
+	"github.com/clew-dev/clew/kit/go/internal/logline"
 	"github.com/clew-dev/clew/kit/go/internal/watch"
 )
 
@@ -16,7 +17,7 @@ func Go(ctx context.Context, fn func(ctx context.Context)) {
 	go func() {
 		defer done()
 		defer recordAndRethrow(func(thrown any) { Current(ctx).panicked(thrown) })
-		fn(withTask(ctx))
+		fn(logline.WithTask(ctx))
 	}()
 }
 
@@ -34,7 +35,7 @@ func Detach(ctx context.Context, name string, fn func(ctx context.Context), attr
 			span.panicked(thrown)
 			span.End()
 		})
-		fn(withTask(ctx))
+		fn(logline.WithTask(ctx))
 		span.End()
 	}()
 }

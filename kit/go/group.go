@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/clew-dev/clew/kit/go/internal/logline"
 	"github.com/clew-dev/clew/kit/go/internal/watch"
 )
 
@@ -45,7 +46,7 @@ func (g *Group) Go(fn func(ctx context.Context) error) {
 			g.wait.Done()
 		}()
 		defer recordAndRethrow(func(thrown any) { Current(g.ctx).panicked(thrown) })
-		if err := fn(withTask(g.ctx)); err != nil {
+		if err := fn(logline.WithTask(g.ctx)); err != nil {
 			g.once.Do(func() {
 				g.err = err
 				g.cancel(err)

@@ -110,7 +110,7 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	if ctx != nil {
 		span := SpanContextOf(ctx)
 		e.TraceID, e.SpanID, e.Flags = span.TraceID, span.SpanID, byte(span.Flags)
-		e.Task = taskID(ctx)
+		e.Task = logline.TaskID(ctx)
 	}
 	for _, group := range h.attrs {
 		l.Prefix = group.prefix

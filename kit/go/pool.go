@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/clew-dev/clew/kit/go/internal/logline"
 	"github.com/clew-dev/clew/kit/go/internal/watch"
 )
 
@@ -45,7 +46,7 @@ func (p *Pool) work() {
 func (t *task) run() {
 	defer t.done()
 	defer recordAndRethrow(func(thrown any) { Current(t.ctx).panicked(thrown) })
-	t.fn(withTask(t.ctx))
+	t.fn(logline.WithTask(t.ctx))
 }
 
 // Do hands in a task and returns when it is queued, not when it is done. While the queue is full it waits until ctx is over, whose error

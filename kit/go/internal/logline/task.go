@@ -1,4 +1,4 @@
-package clew
+package logline
 
 import (
 	"context"
@@ -12,13 +12,13 @@ type taskKey struct{}
 
 var lastTask atomic.Uint64
 
-// withTask returns a context of a new task.
-func withTask(ctx context.Context) context.Context {
+// WithTask returns a context of a new task.
+func WithTask(ctx context.Context) context.Context {
 	return context.WithValue(ctx, taskKey{}, lastTask.Add(1))
 }
 
-// taskID is the id of the task that the context belongs to; 0 for none.
-func taskID(ctx context.Context) uint64 {
+// TaskID is the id of the task that the context belongs to; 0 for none.
+func TaskID(ctx context.Context) uint64 {
 	id, _ := ctx.Value(taskKey{}).(uint64)
 	return id
 }
