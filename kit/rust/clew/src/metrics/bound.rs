@@ -153,22 +153,12 @@ pub fn duration(name: &'static str, component: Component) -> Histogram {
 
 /// A gauge that `read` is asked for at each collection, until the result is dropped. `read` runs on a thread of its own and has a second; a
 /// panic in it is caught.
-pub fn gauge_fn(
-    name: &'static str,
-    unit: &'static str,
-    labels: &[Label<'_>],
-    read: impl FnMut() -> f64 + Send + 'static,
-) -> Observing {
+pub fn gauge_fn(name: &'static str, unit: &'static str, labels: &[Label<'_>], read: impl FnMut() -> f64 + Send + 'static) -> Observing {
     Options::new().gauge_fn(name, unit, labels, read)
 }
 
 /// A counter whose sum so far `read` is asked for at each collection; see [`gauge_fn`].
-pub fn counter_fn(
-    name: &'static str,
-    unit: &'static str,
-    labels: &[Label<'_>],
-    read: impl FnMut() -> f64 + Send + 'static,
-) -> Observing {
+pub fn counter_fn(name: &'static str, unit: &'static str, labels: &[Label<'_>], read: impl FnMut() -> f64 + Send + 'static) -> Observing {
     Options::new().counter_fn(name, unit, labels, read)
 }
 

@@ -229,9 +229,7 @@ fn check(desc: &mut Desc) -> bool {
 
 fn valid_name(name: &str) -> bool {
     let other = |c: u8| c.is_ascii_digit() || b"_.-/".contains(&c);
-    name.len() <= 255
-        && name.bytes().enumerate().all(|(i, c)| c.is_ascii_alphabetic() || i > 0 && other(c))
-        && !name.is_empty()
+    name.len() <= 255 && name.bytes().enumerate().all(|(i, c)| c.is_ascii_alphabetic() || i > 0 && other(c)) && !name.is_empty()
 }
 
 #[cfg(test)]

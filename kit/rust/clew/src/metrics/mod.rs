@@ -24,6 +24,8 @@ mod bound;
 mod collect;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod distribution;
+#[cfg(all(test, feature = "kit", not(target_family = "wasm")))]
+mod dump;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub(crate) mod engine;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
@@ -40,12 +42,10 @@ mod process;
 mod reader;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod series;
-#[cfg(all(test, feature = "kit", not(target_family = "wasm")))]
-mod dump;
-#[cfg(all(test, feature = "kit", not(target_family = "wasm")))]
-mod tests;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod standard;
+#[cfg(all(test, feature = "kit", not(target_family = "wasm")))]
+mod tests;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod text;
 #[cfg(all(feature = "tokio", not(target_family = "wasm")))]
@@ -62,9 +62,9 @@ pub use bound::{
     UpDown, counter, counter_fn, duration, float_counter, gauge, gauge_fn, histogram, up_down,
 };
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
-pub use {standard::text, text::TEXT_TYPE};
-#[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub(crate) use {reader::Reader, standard::standard};
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+pub use {standard::text, text::TEXT_TYPE};
 
 /// A label: a key and a value with few different values.
 pub type Label<'a> = (&'a str, crate::Value<'a>);

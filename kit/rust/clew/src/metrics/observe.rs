@@ -37,8 +37,7 @@ impl Engine {
             self.invalid();
             return None;
         }
-        let callback =
-            Arc::new(Callback { observe: Mutex::new(observe), busy: AtomicBool::new(false), gone: AtomicBool::new(false) });
+        let callback = Arc::new(Callback { observe: Mutex::new(observe), busy: AtomicBool::new(false), gone: AtomicBool::new(false) });
         state.callbacks.push(callback.clone());
         Some(callback)
     }

@@ -81,8 +81,7 @@ impl Instrument {
 
 impl Series {
     fn new(instrument: Arc<Instrument>, labels: Labels, spill: bool) -> Series {
-        let distribution =
-            (instrument.desc.kind == Kind::Histogram).then(|| Distribution::new(instrument.desc.bounds.len()));
+        let distribution = (instrument.desc.kind == Kind::Histogram).then(|| Distribution::new(instrument.desc.bounds.len()));
         Series { instrument, labels, spill, bits: AtomicU64::new(0), round: AtomicU64::new(0), distribution }
     }
 

@@ -48,10 +48,7 @@ impl Sink for Text {
             Kind::Histogram => "histogram",
             Kind::UpDown | Kind::Gauge => "gauge",
         };
-        let family = self
-            .0
-            .entry(name.clone())
-            .or_insert_with(|| Family { kind, unit, help: desc.description, lines: String::new() });
+        let family = self.0.entry(name.clone()).or_insert_with(|| Family { kind, unit, help: desc.description, lines: String::new() });
         // A page with the same family twice, or with two types, is refused as a whole.
         if family.kind != kind {
             return;

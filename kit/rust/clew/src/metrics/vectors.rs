@@ -19,9 +19,7 @@ use crate::{Component, Level, SpanId, TraceId, Value};
 thread_local!(static LEVELS: RefCell<Option<HashMap<String, Level>>> = const { RefCell::new(None) });
 
 fn gate(component: Component, need: Level) -> bool {
-    LEVELS.with_borrow(|levels| {
-        levels.as_ref().is_none_or(|l| l[component.name()] >= need && l["metrics"] >= need)
-    })
+    LEVELS.with_borrow(|levels| levels.as_ref().is_none_or(|l| l[component.name()] >= need && l["metrics"] >= need))
 }
 
 /// A case under way.
