@@ -67,7 +67,7 @@ func (a Active) SetName(name string) {
 // Event records that something happened at this moment.
 func (a Active) Event(name string, attrs ...Attr) {
 	if a.own {
-		a.s.event(name, time.Now(), attrs)
+		a.s.event(name, a.s.now(), attrs)
 	}
 }
 
@@ -115,7 +115,7 @@ func (a Active) End() {
 		a.s.panicked(p)
 		defer panic(p)
 	}
-	a.s.finish(time.Now())
+	a.s.finish(a.s.now())
 }
 
 // EndAt ends the span at a time that has passed.
@@ -140,7 +140,7 @@ func (a Active) EndErr(err *error) {
 	} else if err != nil && *err != nil {
 		a.s.fail(*err)
 	}
-	a.s.finish(time.Now())
+	a.s.finish(a.s.now())
 }
 
 // rename replaces the name.

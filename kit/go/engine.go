@@ -129,7 +129,9 @@ func (k *Kit) start(ctx context.Context, snapshot *policy.Snapshot, scope uint32
 		case *remote:
 			from.SpanContext, from.deferred = p.context, p.deferred
 		default:
-			from.SpanContext = fromOTel(p.SpanContext())
+			if c := p.SpanContext(); c.IsValid() {
+				from.SpanContext = fromOTel(c)
+			}
 		}
 	}
 	s := &span{Span: &sharedNoop, kit: k, scope: scope, kind: kind, name: spanNameText(name), start: time.Now()}

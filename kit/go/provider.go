@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -180,7 +179,7 @@ func (s *span) End(options ...trace.SpanEndOption) {
 			return
 		}
 	}
-	s.finish(time.Now())
+	s.finish(s.now())
 }
 
 // AddEvent implements trace.Span.

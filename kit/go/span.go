@@ -197,7 +197,8 @@ func (s *span) setOne(a *Attr) {
 // keyBit is one of 64 bits for a key.
 func keyBit(key string) uint64 {
 	n := len(key)
-	return 1 << ((uint(n)*7 + uint(key[0])*3 + uint(key[n-1])*5 + uint(key[n/2])) & 63)
+	mixed := uint64(n)<<24 | uint64(key[0])<<16 | uint64(key[n-1])<<8 | uint64(key[n/2])
+	return 1 << (mixed * 0x9e3779b97f4a7c15 >> 58)
 }
 
 // findAttribute returns where the attribute with this key stands in the fields of a span, or zeros. from is never 0 when it is found,
@@ -298,6 +299,9 @@ func (s *span) setStatus(code codes.Code, text string) {
 		s.statusText = wire.Text(text, s.kit.limits.value)
 	}
 }
+
+// now is this moment on the clock of the span's start, which costs half of what reading the time of day costs.
+func (s *span) now() time.Time { return s.start.Add(time.Since(s.start)) }
 
 // finish ends the span and hands it on. Only the first call does something.
 func (s *span) finish(end time.Time) {
