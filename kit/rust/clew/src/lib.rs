@@ -70,6 +70,8 @@ pub mod reqwest;
 #[cfg(all(feature = "sqlx", not(target_family = "wasm")))]
 pub mod sqlx;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
+pub mod leak;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub mod task;
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
 pub mod testing;
@@ -105,14 +107,14 @@ pub mod sampling;
 #[doc(hidden)]
 pub mod sanitise;
 
-pub use component::{Component, Kind, Level};
-pub use context::{Carrier, Context, Member, RANDOM, SAMPLED, SpanContext, SpanId, TraceId};
-#[cfg(all(feature = "kit", not(target_family = "wasm")))]
-pub use config::Config;
-#[cfg(all(feature = "kit", not(target_family = "wasm")))]
-pub use headers::{extract, inject};
 #[cfg(all(feature = "http", not(target_family = "wasm")))]
 pub use crate::http::{client as http_client, http};
+pub use component::{Component, Kind, Level};
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+pub use config::Config;
+pub use context::{Carrier, Context, Member, RANDOM, SAMPLED, SpanContext, SpanId, TraceId};
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+pub use headers::{extract, inject};
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub use layer::{ClewLayer, layer};
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]

@@ -1,6 +1,9 @@
 //! Judges the life of spans: children that outlive their parents, and contexts that were lost on the way.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
+
+use crate::selfmetrics::counters;
 
 use super::{MAX_FINDINGS, Open, Registry};
 
@@ -27,9 +30,7 @@ impl fmt::Display for Finding {
         write!(f, "span {:?} ({}) ", self.name, place(self.site))?;
         match self.problem {
             Problem::Lost => f.write_str("context lost: start the task with clew::spawn"),
-            Problem::Late => {
-                f.write_str("outlives its parent: finish it before its parent, or start the work with clew::detach")
-            }
+            Problem::Late => f.write_str("outlives its parent: finish it before its parent, or start the work with clew::detach"),
         }
     }
 }
@@ -56,7 +57,7 @@ impl Registry {
             None => open.group == 0 && self.serving > 0,
         };
         if serving {
-            self.counts.lost += 1;
+            counters().context_lost.fetch_add(1, Ordering::Relaxed);
             self.find(open, Problem::Lost);
         }
     }
@@ -64,7 +65,6 @@ impl Registry {
     pub(super) fn judge_end(&mut self, open: &Open) {
         let Some(parent) = open.parent else { return };
         if !open.remote && !self.spans.contains_key(&(open.trace, parent)) {
-            self.counts.late += 1;
             self.find(open, Problem::Late);
         }
     }

@@ -2,7 +2,7 @@
 //! (debug mode) and the recorder for tests share it; in production it is off or watches one span in 256.
 //!
 //! The engine calls [`started`] and [`ended`] for every span that records, behind [`on`], which is one relaxed load. The lock is
-//! held over map operations only. At most [`MAX_OPEN`] open spans are known; what is over is counted and not watched.
+//! held over map operations only. At most [`MAX_OPEN`] open spans are known; what is over is not watched.
 
 mod finding;
 mod group;
@@ -12,11 +12,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-pub(crate) use finding::{Finding, Problem, place};
+pub(crate) use finding::{Finding, place};
 pub(crate) use group::{Carry, Task, carry, task};
 #[cfg(feature = "testing")]
-pub(crate) use group::{GroupId, Result, close, mark, open, result, unmark, wait};
+pub(crate) use group::{GroupId, close, mark, open, result, unmark, wait};
 
+use crate::selfmetrics::counters;
 use group::Groups;
 
 /// The most open spans that are known.
@@ -92,18 +93,7 @@ struct Registry {
     spans: HashMap<([u8; 16], [u8; 8]), Open>,
     serving: usize,
     findings: Vec<Finding>,
-    counts: Counts,
     groups: Groups,
-}
-
-/// What was found since the process started, for the self-metrics.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub(crate) struct Counts {
-    pub leaked: u64,
-    pub late: u64,
-    pub lost: u64,
-    /// Spans that were not watched because [`MAX_OPEN`] was reached.
-    pub overflow: u64,
 }
 
 /// Somebody watches.
@@ -117,7 +107,7 @@ pub(crate) fn set_mode(mode: Mode) {
     MODE.store(mode as u8, Ordering::Relaxed);
 }
 
-fn full() -> bool {
+pub(crate) fn full() -> bool {
     MODE.load(Ordering::Relaxed) == Mode::Full as u8
 }
 
@@ -148,7 +138,6 @@ pub(crate) fn started(span: &Started<'_>) {
     let mark = MARK.get();
     with(|registry| {
         if registry.spans.len() >= MAX_OPEN {
-            registry.counts.overflow += 1;
             return;
         }
         let group = registry.groups.route(mark.0, span);
@@ -203,7 +192,7 @@ pub(crate) fn ended(trace: [u8; 16], id: [u8; 8], service: &str, record: &[u8]) 
 
 /// Returns the spans that are open for longer than `age` nanoseconds at `now` and were not returned before, and counts them.
 pub(crate) fn stale(now: u64, age: u64) -> Vec<Open> {
-    let weight = if full() { 1 } else { u64::from(SAMPLE) + 1 };
+    let weight = if full() { 1 } else { i64::from(SAMPLE) + 1 };
     with(|registry| {
         let mut stale: Vec<Open> = Vec::new();
         for open in registry.spans.values_mut() {
@@ -212,7 +201,7 @@ pub(crate) fn stale(now: u64, age: u64) -> Vec<Open> {
                 stale.push(open.clone());
             }
         }
-        registry.counts.leaked += stale.len() as u64 * weight;
+        counters().span_leaked.fetch_add(stale.len() as i64 * weight, Ordering::Relaxed);
         stale.sort_by_key(|open| open.start);
         stale
     })
@@ -221,9 +210,4 @@ pub(crate) fn stale(now: u64, age: u64) -> Vec<Open> {
 /// Returns what was found since the last call, and forgets it.
 pub(crate) fn findings() -> Vec<Finding> {
     with(|registry| std::mem::take(&mut registry.findings))
-}
-
-/// What was counted since the process started.
-pub(crate) fn counts() -> Counts {
-    with(|registry| registry.counts)
 }
