@@ -2,6 +2,7 @@ package clewpgx_test
 
 import (
 	"context"
+	"database/sql"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
 
 	clew "github.com/clew-dev/clew/kit/go"
 	"github.com/clew-dev/clew/kit/go/clewtest"
@@ -189,5 +191,36 @@ func TestPoolAndLevels(t *testing.T) {
 				t.Errorf("got:\n%s\nwant:\n%s", tree, want)
 			}
 		})
+	}
+}
+
+// The driver for database/sql, wrapped by the kit instead of traced by pgx.
+func TestStandardLibrary(t *testing.T) {
+	rec := clewtest.Start(t)
+	if dsn == "" {
+		t.Skip("there is no PostgreSQL: install Debian's package postgresql")
+	}
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(clew.SQL(stdlib.GetConnector(*config), clew.SQLNamespace("shop")))
+	defer db.Close()
+	ctx, root := clew.Span(rec.Context(), "work")
+	var one int
+	if err := db.QueryRowContext(ctx, "SELECT n FROM (VALUES ($1::int)) AS numbers (n)", 1).Scan(&one); err != nil || one != 1 {
+		t.Fatal(one, err)
+	}
+	if _, err := db.ExecContext(ctx, "SELECT 1/0"); err == nil {
+		t.Fatal("got no error")
+	}
+	root.End()
+	want := `trace 1
+└─ INTERNAL work (test)
+   ├─ CLIENT SELECT db.namespace=shop db.system.name=postgresql
+   └─ CLIENT SELECT db.namespace=shop db.response.status_code=22012 db.system.name=postgresql error.type=22012 ERROR "ERROR: division by zero (SQLSTATE 22012)"
+`
+	if got := rec.Tree("db.system.name", "db.namespace", "db.response.status_code", "error.type"); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
