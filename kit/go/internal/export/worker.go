@@ -64,6 +64,7 @@ type worker struct {
 	ticked   time.Duration // when tick was last called
 	told     time.Duration // when problem was last called
 	flushing chan struct{} // the waiter of the flush under way
+	last     bool          // the last turn has begun
 	hopeless bool          // stopping, and the collector does not answer
 }
 
@@ -110,7 +111,7 @@ func (w *worker) supervise() {
 		w.panics++
 		w.drop(self.WorkerPanic)
 		w.endFlush()
-		if w.isStopping() {
+		if w.last {
 			break
 		}
 		wait := time.Minute
@@ -153,9 +154,9 @@ func (w *worker) survive() (ended bool) {
 func (w *worker) run() {
 	for {
 		all := w.wait()
-		last := w.isStopping()
-		w.turn(all || last, last)
-		if last {
+		w.last = w.isStopping()
+		w.turn(all || w.last, w.last)
+		if w.last {
 			return
 		}
 	}
@@ -349,8 +350,10 @@ func (w *worker) drop(reason self.Reason) {
 	w.counters.Drop(reason, w.handRecords.Swap(0), w.handBytes.Swap(0))
 }
 
-// tell passes on a problem, at most once a minute.
+// tell passes on a problem, at most once a minute. Whoever is told must not end the
+// worker.
 func (w *worker) tell(line string) {
+	defer func() { _ = recover() }()
 	if now := w.now(); now-w.told >= time.Minute {
 		w.told = now
 		w.problem(line)

@@ -161,6 +161,31 @@ func TestAPanickingWorkerStartsAnewAndGoesOffAtTheThird(t *testing.T) {
 	})
 }
 
+func TestStopAfterAPanicStillSends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, c := fakeExporter(&fakeSender{}, nil)
+		first := true
+		e.Tick(self.Traces, func(bool) {
+			if first {
+				first = false
+				panic("broken")
+			}
+		})
+		time.Sleep(time.Second + ms)
+		add(e, 10)
+		if err := e.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		expect(t, c, 10, nil)
+
+		e, c = fakeExporter(&fakeSender{}, nil)
+		e.Tick(self.Traces, func(bool) { panic("always broken") })
+		add(e, 10)
+		checkLost(t, e.Stop(t.Context()), 10)
+		expect(t, c, 0, map[self.Reason]int64{self.Stopped: 10})
+	})
+}
+
 func TestASignalThatIsNotServedRestsForAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeSender{answer: func(context.Context, []byte) answer { return answer{outcome: notServed, word: "404"} }}

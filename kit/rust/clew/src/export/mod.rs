@@ -23,10 +23,16 @@ mod gzip;
 #[cfg(test)]
 mod hostile;
 pub(crate) mod http;
+#[cfg(test)]
+mod http_test;
 mod pacer;
 mod queue;
+#[cfg(test)]
+mod queue_test;
 mod scope;
 mod worker;
+#[cfg(test)]
+mod worker_test;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

@@ -122,6 +122,7 @@ impl Worker {
             rest_ends: None,
             ticked: Instant::now(),
             told: None,
+            last: false,
             hopeless: false,
         };
         let thread = std::thread::Builder::new().name(format!("clew-{}", signal.name()));
@@ -217,6 +218,8 @@ struct Run {
     rest_ends: Option<Instant>,
     ticked: Instant,
     told: Option<Instant>,
+    /// The last turn has begun.
+    last: bool,
     /// Stopping, and the collector does not answer.
     hopeless: bool,
 }
@@ -232,6 +235,9 @@ impl Run {
             let mut control = common.control();
             control.flush_done = control.flush_asked;
             common.changed.notify_all();
+            if self.last {
+                break;
+            }
             let wait = match self.panics {
                 1 => Duration::from_millis(100),
                 2 => Duration::from_secs(1),
@@ -243,9 +249,6 @@ impl Run {
             let until = Instant::now() + wait;
             while control.stop_at.is_none() && Instant::now() < until {
                 control = common.wait(control, until);
-            }
-            if control.stop_at.is_some() {
-                break;
             }
             drop(control);
             common.refuse(Reason::WorkerPanic as u8, ACCEPTING);
@@ -261,6 +264,7 @@ impl Run {
     fn run(&mut self) {
         loop {
             let (all, flush, last) = self.wait();
+            self.last = last;
             self.turn(all, flush.is_some(), last);
             if let Some(number) = flush {
                 self.common.control().flush_done = number;
@@ -458,7 +462,9 @@ impl Run {
         if self.told.is_none_or(|t| t.elapsed() >= TELL_EVERY) {
             self.told = Some(Instant::now());
             let url = super::http::without_secrets(&self.target.url);
-            (self.problem)(&format!("export {} to {url}: {text}", self.common.signal.name()));
+            let line = format!("export {} to {url}: {text}", self.common.signal.name());
+            // Whoever is told must not end the worker.
+            let _ = catch_unwind(AssertUnwindSafe(|| (self.problem)(&line)));
         }
     }
 }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub(crate) use address::{Address, without_secrets};
 use connect::{Connector, Stream};
 pub(crate) use response::Response;
-use response::read_response;
+pub(super) use response::read_response;
 
 use super::config::TlsFiles;
 
@@ -105,7 +105,12 @@ pub(crate) struct Client {
 
 impl Client {
     pub fn new(address: Address, tls: &TlsFiles, canceller: Canceller) -> Client {
-        let connector = Connector::new(&address, tls, |name| std::env::var(name).ok());
+        Client::with_env(address, tls, canceller, |name| std::env::var(name).ok())
+    }
+
+    /// With an environment that says where proxies are.
+    pub fn with_env(address: Address, tls: &TlsFiles, canceller: Canceller, env: impl Fn(&str) -> Option<String>) -> Client {
+        let connector = Connector::new(&address, tls, env);
         Client { address, connector, canceller, kept: None }
     }
 

@@ -36,7 +36,7 @@ impl Response {
 }
 
 /// Reads the answer to a request. `silent` becomes false with its first byte.
-pub(super) fn read_response(stream: &mut impl Read, request: &Request<'_>, silent: &mut bool) -> Result<Response, Failure> {
+pub(in crate::export) fn read_response(stream: &mut impl Read, request: &Request<'_>, silent: &mut bool) -> Result<Response, Failure> {
     let mut input = Input { stream, buffer: Vec::new(), at: 0, silent };
     for _ in 0..=MAX_INTERIM {
         let head = input.head().map_err(|e| Failure::of("read the answer", &e))?;
