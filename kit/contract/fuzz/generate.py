@@ -316,9 +316,7 @@ def changed(r, case):
 def main():
     count, seed, wanted = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
     r = Random(seed)
-    makers = dict(MAKERS)
-    if (CONTRACT / "logs.py").exists():
-        pass
+    makers = {**MAKERS, "log": log_maker()}
     names = wanted or sorted(makers)
     vectors = [] if wanted else seeds()
     for _ in range(count):

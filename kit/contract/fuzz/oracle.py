@@ -2,10 +2,17 @@
 
 It shares no code and no arithmetic with the kits: they shift 64-bit integers, this
 divides fractions. `oracle.py check CASES ANSWERS` compares what a kit answered with
-it, line by line. The vectors of sampling.json are written by vectors.py from here.
+it, line by line, and log lines with kit/contract/logs.py. The vectors of
+sampling.json are written by vectors.py from here.
+
+`oracle.py roots`, `oracle.py next` and `oracle.py kept` are the
+steps of `fuzz.sh chain`: N roots at 1/10, the same traces at a stage behind it at
+1/2, and the judgement that nothing was lost between them.
 """
 
 import json
+import pathlib
+import random
 import re
 import sys
 from fractions import Fraction
@@ -163,25 +170,75 @@ def ratio(case):
     return {"th": th(threshold(r, case.get("precision", 4)))}
 
 
-OPERATIONS = {"threshold": ratio, "decide": decide, "limiter": limiter}
+def log(case):
+    line, record = log.script
+    return {"line": line(case["case"]), "record": record(case["case"])}
+
+
+OPERATIONS = {"threshold": ratio, "decide": decide, "limiter": limiter, "log": log}
 
 
 def check(cases, answers):
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+    import logs
+
+    log.script = logs.line, logs.record
     checked = 0
-    for line, (case, answer) in enumerate(zip(cases, answers, strict=True), 1):
+    for number, (case, answer) in enumerate(zip(cases, answers, strict=True), 1):
         case = json.loads(case)
         operation = OPERATIONS.get(case["op"])
         if operation is None:
             continue
         want = operation(case)
         if json.loads(answer) != want:
-            sys.exit("line %d: %s\n  a kit  %s  oracle %s" % (line, json.dumps(case), answer, json.dumps(want)))
+            sys.exit("line %d: %s\n  a kit  %s  oracle %s" % (number, json.dumps(case), answer, json.dumps(want)))
         checked += 1
     print("oracle: %d answers checked" % checked)
 
 
+def roots(count, seed):
+    """Traces that begin: half of the ids are anywhere, half near the threshold of 1/10, where mistakes would show."""
+    r = random.Random(seed)
+    t = threshold(Fraction(1, 10))
+    for i in range(count):
+        low = r.getrandbits(56) if i % 2 else min(WHOLE - 1, max(0, t + r.randrange(-1 << r.randrange(1, 53), 1 << 53)))
+        print('{"op":"decide","how":"root","trace":"%018x%014x","th":"e666"}' % (r.getrandbits(72) | 1, low))
+
+
+def following(cases, answers):
+    """What a stage at 1/2 is asked about the traces that a stage at 1/10 kept: as a root, and as a root linked to them."""
+    for case, answer in zip(cases, answers, strict=True):
+        trace, answer = case.split('"trace":"')[1][:32], json.loads(answer)
+        if answer["sampled"]:
+            state = json.dumps([answer["state"]])
+            print('{"op":"decide","how":"root","trace":"%s","th":"8"}' % trace)
+            print('{"op":"decide","how":"linked","trace":"%s","th":"8","state":%s}' % (trace, state))
+            print('{"op":"decide","how":"child","trace":"%s","flags":%d,"state":%s}' % (trace, answer["flags"], state))
+
+
+def kept(answers):
+    total = lost = 0
+    for answer in answers:
+        total += 1
+        lost += not json.loads(answer)["sampled"]
+    print("P(kept at 1/2 or behind | kept at 1/10) = %.6f over %d decisions" % ((total - lost) / total, total))
+    if lost:
+        sys.exit("%d traces were torn" % lost)
+
+
+def main(arguments):
+    match arguments:
+        case ["check", cases, answers]:
+            check(open(cases), open(answers))
+        case ["roots", count, seed]:
+            roots(int(count), int(seed))
+        case ["next", cases, answers]:
+            following(open(cases), open(answers))
+        case ["kept", answers]:
+            kept(open(answers))
+        case _:
+            sys.exit("usage: oracle.py check CASES ANSWERS | roots N SEED | next CASES ANSWERS | kept ANSWERS")
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 4 or sys.argv[1] != "check":
-        sys.exit("usage: oracle.py check CASES ANSWERS")
-    with open(sys.argv[2]) as c, open(sys.argv[3]) as a:
-        check(c, a)
+    main(sys.argv[1:])

@@ -60,6 +60,7 @@ var operations = map[string]func(*fields) any{
 	"url":           sanitiseURL,
 	"query":         sanitiseQuery,
 	"sql":           sanitiseSQL,
+	"log":           logs,
 }
 
 func answerTo(line []byte) (any, error) {

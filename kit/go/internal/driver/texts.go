@@ -1,6 +1,9 @@
 package main
 
 import (
+	"encoding/json"
+
+	"github.com/clew-dev/clew/kit/go/internal/logline/logcase"
 	"github.com/clew-dev/clew/kit/go/internal/resource"
 	"github.com/clew-dev/clew/kit/go/internal/sanitise"
 )
@@ -36,4 +39,18 @@ func sanitiseQuery(f *fields) any { return object{"text": sanitise.Query(f.text(
 func sanitiseSQL(f *fields) any {
 	s := sanitise.SQL(f.text("system"), f.text("text"))
 	return object{"text": s.Text, "summary": s.Summary, "operation": s.Operation, "collection": s.Collection}
+}
+
+// logs writes a line and a record, as kit/contract/logs.py describes the case.
+func logs(f *fields) any {
+	text, err := json.Marshal(get[map[string]any](f, "case"))
+	if err != nil {
+		f.fail("case")
+		return nil
+	}
+	line, record, err := logcase.Write(text)
+	if err != nil {
+		f.fail("case")
+	}
+	return object{"line": line, "record": record}
 }

@@ -44,6 +44,11 @@ impl<'a> Fields<'a> {
         self.get(name, 0, Value::as_i64)
     }
 
+    /// A field of any kind.
+    pub(crate) fn value(&self, name: &str) -> Result<&'a Value> {
+        self.get(name, &Value::Null, Some)
+    }
+
     /// A field that must be one of a closed list.
     pub(crate) fn parsed<T>(&self, name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T> {
         parse(self.text(name)?).ok_or_else(|| format!("field {name:?} is not of its kind"))

@@ -7,6 +7,10 @@ mod policies;
 mod propagation;
 mod texts;
 
+#[allow(dead_code)] // Lines of rate limits are the contract test's own.
+#[path = "../../clew/tests/support/logcase.rs"]
+mod logcase;
+
 pub use fields::render;
 
 use fields::Fields;
@@ -48,6 +52,7 @@ pub fn answer_to(case: &Value) -> Result<Value> {
         "url" => texts::url,
         "query" => texts::query,
         "sql" => texts::sql,
+        "log" => texts::log,
         _ => return Err(format!("op {name:?} is not known")),
     };
     let answer = operation(&fields)?;

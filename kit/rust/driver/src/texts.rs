@@ -5,7 +5,7 @@ use clew::sanitise;
 use serde_json::{Value, json};
 
 use crate::fields::Fields;
-use crate::{Object, Result};
+use crate::{Object, Result, logcase};
 
 /// Describes a service. Files and variables that the case does not name are not there.
 pub(crate) fn resource(f: &Fields<'_>) -> Result<Value> {
@@ -45,4 +45,10 @@ pub(crate) fn query(f: &Fields<'_>) -> Result<Value> {
 pub(crate) fn sql(f: &Fields<'_>) -> Result<Value> {
     let s = sanitise::sql(f.text("system")?, f.text("text")?);
     Ok(json!({"text": s.text, "summary": s.summary, "operation": s.operation, "collection": s.collection}))
+}
+
+/// Writes a line and a record, as `kit/contract/logs.py` describes the case.
+pub(crate) fn log(f: &Fields<'_>) -> Result<Value> {
+    let (line, record) = logcase::write(f.value("case")?)?;
+    Ok(json!({"line": line, "record": record}))
 }
