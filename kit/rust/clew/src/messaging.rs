@@ -8,15 +8,13 @@ use std::time::Instant;
 use crate::bound::Cache;
 use crate::metrics::{self, BoundHistogram, Histogram, Label};
 use crate::span::{self, Parent};
-use crate::{Carrier, Component, Context, Kind, Level, Span, SpanContext};
+use crate::{Carrier, Component, Kind, Level, Span, SpanContext};
 
 /// How many producers the span of a batch links to.
 const MAX_LINKS: usize = 128;
 
-static SEND: LazyLock<Histogram> =
-    LazyLock::new(|| metrics::duration("messaging.client.operation.duration", Component::Messaging));
-static PROCESS: LazyLock<Histogram> =
-    LazyLock::new(|| metrics::duration("messaging.process.duration", Component::Messaging));
+static SEND: LazyLock<Histogram> = LazyLock::new(|| metrics::duration("messaging.client.operation.duration", Component::Messaging));
+static PROCESS: LazyLock<Histogram> = LazyLock::new(|| metrics::duration("messaging.process.duration", Component::Messaging));
 
 /// A broker. One for each system.
 pub(crate) struct Broker {
@@ -46,11 +44,7 @@ impl Broker {
     pub(crate) fn process(&'static self, destination: &str, group: &str, headers: &dyn Carrier) -> MessageCall {
         let name = ["process ", destination].concat();
         let cause = crate::extract(headers);
-        let baggage = Context { span: SpanContext::default(), baggage: cause.baggage };
-        let links = [cause.span];
-        let parent = if links[0].is_valid() { Parent::Linked(&links) } else { Parent::Root };
-        let span = baggage
-            .in_scope(|| span::start(Component::Messaging, Level::Edges, Kind::Consumer, &name, parent));
+        let span = span::start(Component::Messaging, Level::Edges, Kind::Consumer, &name, Parent::Caused(&cause));
         self.call(span, false, destination, group)
     }
 
@@ -65,12 +59,8 @@ impl Broker {
     ) -> MessageCall {
         let name = ["process ", destination].concat();
         let count = headers.len();
-        let links: Vec<SpanContext> = headers
-            .flatten()
-            .map(|headers| crate::extract(headers).span)
-            .filter(SpanContext::is_valid)
-            .take(MAX_LINKS)
-            .collect();
+        let links: Vec<SpanContext> =
+            headers.flatten().map(|headers| crate::extract(headers).span).filter(SpanContext::is_valid).take(MAX_LINKS).collect();
         let parent = if links.is_empty() { Parent::Root } else { Parent::Linked(&links) };
         let span = span::start(Component::Messaging, Level::Edges, Kind::Consumer, &name, parent);
         span.set("messaging.batch.message_count", count);
@@ -154,8 +144,7 @@ impl MessageCall {
             return;
         }
         let key = (self.send, self.destination.clone(), self.group.clone(), failed.to_owned());
-        let duration =
-            self.broker.durations.get(&key, || self.broker.bind(self.send, &self.destination, &self.group, failed));
+        let duration = self.broker.durations.get(&key, || self.broker.bind(self.send, &self.destination, &self.group, failed));
         self.span.in_scope(|| duration.record(self.started.elapsed().as_secs_f64()));
         self.span.finish();
     }

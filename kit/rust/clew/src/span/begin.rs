@@ -1,5 +1,6 @@
 //! How a span comes to be: which trace it belongs to, whether it is kept, and what its place in the store holds.
 
+use std::sync::Arc;
 use std::panic::Location;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +12,7 @@ use super::record::Record;
 use super::{Facts, Parent, stack, store};
 use crate::engine::{ENGINE, Engine};
 use crate::sampling::Decision;
-use crate::{Component, Context, Kind, SpanContext, SpanId, TraceId, ids, watch};
+use crate::{Component, Context, Kind, Member, SpanContext, SpanId, TraceId, ids, watch};
 
 /// What is known of a span before it starts.
 pub struct Spec<'a> {
@@ -73,10 +74,9 @@ pub fn pass(parent: Parent<'_>) -> Option<Handle> {
     match parent {
         Parent::Current => None,
         Parent::Of(context) => carry(context.clone()),
+        Parent::Caused(context) => carry(Context { span: SpanContext::default(), baggage: context.baggage.clone() }),
         // Below it nothing of the outer context is to be seen.
-        Parent::Root | Parent::Linked(_) | Parent::Public(_) => {
-            stack::current().and_then(|_| carry(Context::default()))
-        }
+        Parent::Root | Parent::Linked(_) | Parent::Public(_) => stack::current().and_then(|_| carry(Context::default())),
     }
 }
 
@@ -123,10 +123,17 @@ pub fn below(spec: &Spec<'_>, parent: Handle) -> Option<Handle> {
             (context, parent_id)
         })?;
         context.span.span_id = span_id;
-        recorded(spec, engine, start_ns, context, |record| {
-            record.parent_id = parent_id;
-            record.parent = Some(parent);
-        }, &[])
+        recorded(
+            spec,
+            engine,
+            start_ns,
+            context,
+            |record| {
+                record.parent_id = parent_id;
+                record.parent = Some(parent);
+            },
+            &[],
+        )
     })
 }
 
@@ -137,11 +144,10 @@ fn beginning(spec: &Spec<'_>, engine: &Engine, parent: Parent<'_>) -> Option<Han
         Parent::Of(context) if !context.span.is_valid() => {
             root(spec, engine, Context { span: SpanContext::default(), baggage: context.baggage.clone() })
         }
-        Parent::Of(context) if !context.span.remote && !context.span.is_sampled() => {
-            carry(context.clone()).map(Handle::as_alias)
-        }
+        Parent::Of(context) if !context.span.remote && !context.span.is_sampled() => carry(context.clone()).map(Handle::as_alias),
         Parent::Of(context) => child_of(spec, engine, context),
-        Parent::Linked(links) => linked(spec, engine, links),
+        Parent::Linked(links) => linked(spec, engine, links, None),
+        Parent::Caused(context) => linked(spec, engine, std::slice::from_ref(&context.span), context.baggage.clone()),
         Parent::Public(context) => public(spec, engine, &context.span),
     }
 }
@@ -155,15 +161,15 @@ fn root(spec: &Spec<'_>, engine: &Engine, mut context: Context) -> Option<Handle
     settle(spec, engine, start_ns, context, |_| (), &[])
 }
 
-/// A trace that begins here because of others, with their randomness.
-fn linked(spec: &Spec<'_>, engine: &Engine, links: &[SpanContext]) -> Option<Handle> {
+/// A trace that begins here because of others, with the randomness of the first.
+fn linked(spec: &Spec<'_>, engine: &Engine, links: &[SpanContext], baggage: Option<Arc<[Member]>>) -> Option<Handle> {
     let Some(first) = links.iter().find(|link| link.is_valid()) else {
-        return root(spec, engine, Context::default());
+        return root(spec, engine, Context { span: SpanContext::default(), baggage });
     };
     let start_ns = now_ns();
     let trace_id = ids::trace(start_ns);
     let decision = decide::linked(spec, first, start_ns);
-    let context = Context { span: new_ids(engine, start_ns, trace_id, decision), baggage: None };
+    let context = Context { span: new_ids(engine, start_ns, trace_id, decision), baggage };
     settle(spec, engine, start_ns, context, |_| (), links)
 }
 
@@ -194,10 +200,17 @@ fn child_of(spec: &Spec<'_>, engine: &Engine, parent: &Context) -> Option<Handle
     context.span.flags = flags(engine, &decision);
     context.span.state = decision.state;
     let parent_id = parent.span.span_id;
-    settle(spec, engine, start_ns, context, |record| {
-        record.parent_id = parent_id;
-        record.parent_remote = remote;
-    }, &[])
+    settle(
+        spec,
+        engine,
+        start_ns,
+        context,
+        |record| {
+            record.parent_id = parent_id;
+            record.parent_remote = remote;
+        },
+        &[],
+    )
 }
 
 fn new_ids(engine: &Engine, start_ns: u64, trace_id: TraceId, decision: Decision) -> SpanContext {

@@ -47,6 +47,9 @@ pub enum Parent<'a> {
     Root,
     /// A new trace with links; its randomness is that of the first link, so that the same threshold keeps both.
     Linked(&'a [SpanContext]),
+    /// A new trace with a link to the context's span, whose randomness it has; the context's baggage goes on. A root when the context has no
+    /// valid span.
+    Caused(&'a Context),
     /// A new trace with a link to a caller that is not trusted: its flags, sampling state and baggage are not taken.
     Public(&'a Context),
 }
@@ -63,8 +66,9 @@ pub struct Facts<'a> {
 /// A span. Clones are the same span; none of them extends it beyond [`Span::finish`]. The default is a span that is not recorded.
 pub struct Span {
     handle: Option<Handle>,
-    /// The same span for layers beside the kit's; none when the kit has the subscriber to itself.
-    seen: tracing::Span,
+    /// The same span for layers beside the kit's; none when the kit has the subscriber to itself. Behind a pointer, because a span that is off
+    /// costs what it is large.
+    seen: Option<Box<tracing::Span>>,
 }
 
 /// Starts a span. `need` is the least level of `component` at which it is recorded; below, the context of `parent` passes through.
@@ -77,16 +81,9 @@ pub fn start(component: Component, need: Level, kind: Kind, name: &str, parent: 
 /// Starts a span with facts for sampling rules.
 #[inline]
 #[track_caller]
-pub fn start_with(
-    component: Component,
-    need: Level,
-    kind: Kind,
-    name: &str,
-    parent: Parent<'_>,
-    facts: Facts<'_>,
-) -> Span {
+pub fn start_with(component: Component, need: Level, kind: Kind, name: &str, parent: Parent<'_>, facts: Facts<'_>) -> Span {
     if !switch::on(component, need) {
-        return Span { handle: begin::pass(parent), seen: tracing::Span::none() };
+        return Span { handle: begin::pass(parent), seen: None };
     }
     let site = Site::Call(Location::caller());
     launch(&Spec { component, kind, name, facts, keep: false, site }, parent)
@@ -104,7 +101,7 @@ fn launch(spec: &Spec<'_>, parent: Parent<'_>) -> Span {
     let handle = begin::begin(spec, parent);
     let seen = match handle {
         Some(handle) if crate::layer::beside_others() => crate::layer::show(handle, spec.name),
-        _ => tracing::Span::none(),
+        _ => None,
     };
     Span { handle, seen }
 }
@@ -113,7 +110,7 @@ impl Span {
     /// The current span, to decorate it. Dropping or cloning it changes nothing; finishing it ends the span.
     pub fn current() -> Span {
         let handle = stack::current().filter(|h| store::acquire(*h));
-        Span { handle, seen: tracing::Span::none() }
+        Span { handle, seen: None }
     }
 
     /// The span is kept and not finished: attributes are worth building.
@@ -233,7 +230,7 @@ impl Span {
     /// Makes the span current until the scope is dropped, on this thread. Not across an `await`: use [`Span::instrument`] there.
     #[inline]
     pub fn enter(&self) -> Scope<'_> {
-        Scope::new(self.handle, &self.seen)
+        Scope::new(self.handle, self.seen.as_deref())
     }
 
     /// Makes the span current at every poll of `future`.
@@ -244,7 +241,7 @@ impl Span {
 
 impl Default for Span {
     fn default() -> Span {
-        Span { handle: None, seen: tracing::Span::none() }
+        Span { handle: None, seen: None }
     }
 }
 

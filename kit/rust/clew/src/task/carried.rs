@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context as Cx, Poll};
 
-use crate::{Context, watch};
+use crate::{Context, log, watch};
 
 /// The context that was current when this was made, to be made current elsewhere. Cheap to clone, free to cross threads.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +38,8 @@ impl Carried {
 
     /// Makes the context current at every poll of `future`.
     pub fn instrument<F: Future>(&self, future: F) -> CarriedFuture<F> {
-        CarriedFuture { carried: self.clone(), _task: watch::task(self.context.span.trace_id.0), future: Box::pin(future) }
+        let id = log::task::next();
+        CarriedFuture { carried: self.clone(), id, _task: watch::task(self.context.span.trace_id.0), future: Box::pin(future) }
     }
 
     /// Notes that work was handed over, so that a test waits for it.
@@ -54,6 +55,8 @@ impl Carried {
 /// A future in a carried context.
 pub struct CarriedFuture<F> {
     carried: Carried,
+    // Marks the log lines of the future.
+    id: u64,
     future: Pin<Box<F>>,
     // Dropped after the future, so that a test has seen all of its spans.
     _task: watch::Task,
@@ -65,6 +68,7 @@ impl<F: Future> Future for CarriedFuture<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Cx<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         let future = &mut this.future;
+        let _entered = log::task::enter(this.id);
         this.carried.run(|| future.as_mut().poll(cx))
     }
 }

@@ -38,13 +38,11 @@ impl<T> Message<T> {
         self.carried.context()
     }
 
-    /// Starts the span of processing the message: a root with a link to the sender's span, sampled alike.
+    /// Starts the span of processing the message: a root with a link to the sender's span, sampled alike, with the sender's baggage.
     #[track_caller]
     pub fn span(&self, name: &str) -> Span {
-        let links = [self.carried.context().span.clone()];
-        let parent = if links[0].is_valid() { Parent::Linked(&links) } else { Parent::Root };
-        // The sender's baggage goes on; its span does not, as the new root takes its place.
-        self.carried.run(|| span::start(Component::App, Level::Standard, Kind::Internal, name, parent))
+        let parent = Parent::Caused(self.carried.context());
+        self.carried.mark().enter(|| span::start(Component::App, Level::Standard, Kind::Internal, name, parent))
     }
 
     /// Processes the value in a span as [`Message::span`] makes it; the span ends with the future, also when that panics or is dropped.

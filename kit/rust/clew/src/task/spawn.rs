@@ -11,7 +11,7 @@ use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use super::{CarriedFuture, carried, record_panic};
 use crate::span::{self, Parent};
-use crate::{Component, Kind, Level, Span, watch};
+use crate::{Component, Kind, Level, Span, log, watch};
 
 /// Like `tokio::spawn`, with the current context: spans of the task are children of the current span.
 ///
@@ -42,6 +42,7 @@ where
     let task = carried.task();
     tokio::task::spawn_blocking(move || {
         let _task = task;
+        let _entered = log::task::enter(log::task::next());
         carried.run(work)
     })
 }
@@ -57,18 +58,9 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    let span = linked(name);
-    // The request's baggage goes on with the work, as the span has taken it over.
+    let cause = crate::current();
+    let span = span::start(Component::App, Level::Standard, Kind::Internal, name, Parent::Caused(&cause));
     tokio::spawn(Detached::new(span, future, watch::carry(), None))
-}
-
-/// A new root with a link to the current span; a plain root when there is none.
-#[track_caller]
-fn linked(name: &str) -> Span {
-    let cause = crate::current().span;
-    let links = [cause];
-    let parent = if links[0].is_valid() { Parent::Linked(&links) } else { Parent::Root };
-    span::start(Component::App, Level::Standard, Kind::Internal, name, parent)
 }
 
 /// Runs `work` every `period`, the first time after one period: each run in a root span `name`, which an error marks as failed. Runs that
@@ -106,6 +98,8 @@ where
 pub struct Detached<F> {
     future: Pin<Box<F>>,
     mark: watch::Carry,
+    // Marks the log lines of the future.
+    id: u64,
     span: Span,
     // Dropped last, so that a test has seen the span.
     _task: Option<watch::Task>,
@@ -113,7 +107,7 @@ pub struct Detached<F> {
 
 impl<F: Future> Detached<F> {
     pub(super) fn new(span: Span, future: F, mark: watch::Carry, task: Option<watch::Task>) -> Self {
-        Detached { future: Box::pin(future), mark, span, _task: task }
+        Detached { future: Box::pin(future), mark, id: log::task::next(), span, _task: task }
     }
 }
 
@@ -123,6 +117,7 @@ impl<F: Future> Future for Detached<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Cx<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         let (mark, span, future) = (this.mark, &this.span, &mut this.future);
+        let _entered = log::task::enter(this.id);
         match catch_unwind(AssertUnwindSafe(|| mark.enter(|| span.in_scope(|| future.as_mut().poll(cx))))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(ready) => {
