@@ -15,6 +15,7 @@ where
     let task = carried.task();
     std::thread::spawn(move || {
         let _task = task;
+        let _entered = crate::log::task::enter(crate::log::task::next());
         carried.run(work)
     })
 }

@@ -50,7 +50,7 @@ fn every_sequence_of_the_contract_is_limited_so() {
     assert!(rates.len() >= 15, "{} rates", rates.len());
     for case in rates {
         known(case, &["name", "per_second", "steps", "written"]);
-        let sites = Sites::new();
+        let sites = Sites::default();
         let mut keys = HashMap::new();
         let mut written = Vec::new();
         let number = |v: &Value| v.as_str().map_or(0, |text| text.parse::<i64>().unwrap());

@@ -355,8 +355,7 @@ impl Line {
                 out.extend_from_slice(b"\",\"span_id\":\"");
                 text::hex(out, &event.span_id);
             }
-            let sampled: &[u8] =
-                if event.flags & crate::SAMPLED != 0 { b"\",\"sampled\":true" } else { b"\",\"sampled\":false" };
+            let sampled: &[u8] = if event.flags & crate::SAMPLED != 0 { b"\",\"sampled\":true" } else { b"\",\"sampled\":false" };
             out.extend_from_slice(sampled);
         }
         member(out, b",\"service\":", event.service, MAX_KEY, &mut truncated);

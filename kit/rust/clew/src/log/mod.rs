@@ -11,8 +11,8 @@
 
 pub mod line;
 mod record;
-pub mod site;
 mod sink;
+pub mod site;
 pub(crate) mod task;
 mod text;
 mod visit;
@@ -33,8 +33,8 @@ use crate::selfmetrics::{Signal, counters};
 use crate::shared::{Cached, Shared};
 use crate::{Component, Level, SpanContext, switch};
 use line::{Line, MAX_MESSAGE, Severity};
-use site::{More, Site, Sites};
 use sink::Sink;
+use site::{More, Site, Sites};
 
 /// Where lines go.
 pub(crate) enum Output {
@@ -42,6 +42,8 @@ pub(crate) enum Output {
     None,
     /// Standard output, through a handle of the kit's own.
     Stdout,
+    /// Standard error, for programs whose standard output is not for logs.
+    Stderr,
     /// Somewhere else; a child of a fork has no such output.
     Writer(Box<dyn Write + Send>),
 }
@@ -69,7 +71,7 @@ const GENERATIONS: usize = 4;
 
 struct Pipeline {
     service: String,
-    stdout: bool,
+    standard: Option<Standard>,
     records: Option<(Arc<dyn engine::Sink>, u32)>,
     /// A child of a fork has no thread that writes, and locks may have been held: it starts afresh.
     states: [OnceLock<State>; GENERATIONS],
@@ -85,13 +87,18 @@ pub(crate) fn install(config: Config) {
     crate::fork::watch();
     let pipeline = Pipeline {
         service: config.service,
-        stdout: matches!(config.output, Output::Stdout),
+        standard: match config.output {
+            Output::Stdout => Some(Standard::Out),
+            Output::Stderr => Some(Standard::Error),
+            Output::None | Output::Writer(_) => None,
+        },
         records: config.records,
         states: [const { OnceLock::new() }; GENERATIONS],
     };
     let writer = match config.output {
         Output::None => None,
-        Output::Stdout => stdout(),
+        Output::Stdout => Standard::Out.open(),
+        Output::Stderr => Standard::Error.open(),
         Output::Writer(writer) => Some(writer),
     };
     pipeline.state_with(|| writer);
@@ -145,12 +152,6 @@ pub(crate) fn on_event(event: &Event<'_>, context: &SpanContext) {
             |line| event.record(&mut visit::Fields(line)),
         );
     });
-}
-
-/// A record of the `log` crate of this level is written.
-#[inline]
-pub(crate) fn takes(level: log::Level) -> bool {
-    5 - level as u8 >= switch::log_level() as u8
 }
 
 /// Writes a record of the `log` crate whose level the policy lets through.
@@ -207,15 +208,13 @@ pub fn short_file(path: &str) -> &str {
 impl Pipeline {
     fn state_with(&self, writer: impl FnOnce() -> Option<Box<dyn Write + Send>>) -> &State {
         let generation = (crate::fork::generation() as usize).min(GENERATIONS - 1);
-        self.states[generation].get_or_init(|| State {
-            sites: Sites::new(),
-            sink: writer().map(|writer| Sink::new(writer, &counters().log_lost, tick)),
-        })
+        self.states[generation]
+            .get_or_init(|| State { sites: Sites::default(), sink: writer().map(|writer| Sink::new(writer, &counters().log_lost, tick)) })
     }
 
     #[inline]
     fn state(&self) -> &State {
-        self.state_with(|| if self.stdout { stdout() } else { None })
+        self.state_with(|| self.standard?.open())
     }
 
     fn write(
@@ -242,21 +241,25 @@ impl Pipeline {
             fields(&mut line);
             let text = std::mem::take(&mut line.message);
             with_thread_name(|thread| {
-                self.end(state, &mut line, &line::Event {
-                    time: Some(time),
-                    severity,
-                    message: &text,
-                    name,
-                    trace_id: context.trace_id.0,
-                    span_id: context.span_id.0,
-                    flags: context.flags,
-                    service: &self.service,
-                    task: task::current(),
-                    thread,
-                    code: &code,
-                    more: 0,
-                    observed: time,
-                });
+                self.end(
+                    state,
+                    &mut line,
+                    &line::Event {
+                        time: Some(time),
+                        severity,
+                        message: &text,
+                        name,
+                        trace_id: context.trace_id.0,
+                        span_id: context.span_id.0,
+                        flags: context.flags,
+                        service: &self.service,
+                        task: task::current(),
+                        thread,
+                        code: &code,
+                        more: 0,
+                        observed: time,
+                    },
+                );
             });
             line.message = text;
         } else {
@@ -287,16 +290,20 @@ impl Pipeline {
 
     /// Writes the line for those that were too many.
     fn more(&self, more: &More) {
-        self.end(self.state(), &mut Line::default(), &line::Event {
-            time: Some(more.time),
-            severity: more.severity,
-            message: &more.message,
-            service: &self.service,
-            code: &more.code,
-            more: more.count,
-            observed: more.time,
-            ..line::Event::default()
-        });
+        self.end(
+            self.state(),
+            &mut Line::default(),
+            &line::Event {
+                time: Some(more.time),
+                severity: more.severity,
+                message: &more.message,
+                service: &self.service,
+                code: &more.code,
+                more: more.count,
+                observed: more.time,
+                ..line::Event::default()
+            },
+        );
     }
 }
 
@@ -330,16 +337,29 @@ fn thread_name() -> Box<str> {
     }
 }
 
-/// Standard output under a handle of its own: the standard library's has a lock that the host's own printing may hold.
-fn stdout() -> Option<Box<dyn Write + Send>> {
-    #[cfg(unix)]
-    {
-        use std::os::fd::AsFd;
-        let owned = std::io::stdout().as_fd().try_clone_to_owned().ok()?;
-        Some(Box::new(std::fs::File::from(owned)))
-    }
-    #[cfg(not(unix))]
-    {
-        Some(Box::new(std::io::stdout()))
+/// A stream that every process has.
+#[derive(Clone, Copy)]
+enum Standard {
+    Out,
+    Error,
+}
+
+impl Standard {
+    /// The stream under a handle of its own: the standard library's has a lock that the host's own printing may hold.
+    fn open(self) -> Option<Box<dyn Write + Send>> {
+        #[cfg(unix)]
+        {
+            use std::os::fd::AsFd;
+            let owned = match self {
+                Standard::Out => std::io::stdout().as_fd().try_clone_to_owned(),
+                Standard::Error => std::io::stderr().as_fd().try_clone_to_owned(),
+            };
+            Some(Box::new(std::fs::File::from(owned.ok()?)))
+        }
+        #[cfg(not(unix))]
+        match self {
+            Standard::Out => Some(Box::new(std::io::stdout())),
+            Standard::Error => Some(Box::new(std::io::stderr())),
+        }
     }
 }

@@ -61,12 +61,7 @@ impl Sink {
     /// Starts the thread. Lost lines are added to `lost`. The thread calls `tick` once a second. Without a thread to be had, everything is
     /// lost.
     pub fn new(writer: Box<dyn Write + Send>, lost: &'static AtomicI64, tick: impl Fn() + Send + 'static) -> Sink {
-        let shared = Arc::new(Shared {
-            state: Mutex::default(),
-            work: Condvar::new(),
-            moved: Condvar::new(),
-            lost,
-        });
+        let shared = Arc::new(Shared { state: Mutex::default(), work: Condvar::new(), moved: Condvar::new(), lost });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("clew-log".into()).spawn(move || run(&theirs, writer, tick));
         Sink { shared, thread: Mutex::new(thread.ok()) }

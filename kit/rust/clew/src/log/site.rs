@@ -58,15 +58,13 @@ pub struct Admission {
     pub admitted: bool,
 }
 
-impl Sites {
-    pub fn new() -> Sites {
-        Sites {
-            slots: (0..SLOTS).map(|_| OnceLock::new()).collect(),
-            known: AtomicUsize::new(0),
-            others: Site::new(0, String::new()),
-        }
+impl Default for Sites {
+    fn default() -> Sites {
+        Sites { slots: (0..SLOTS).map(|_| OnceLock::new()).collect(), known: AtomicUsize::new(0), others: Site::new(0, String::new()) }
     }
+}
 
+impl Sites {
     /// The site with the key. `code` is asked once for a site that is kept.
     pub fn at(&self, key: u64, code: impl FnOnce() -> String) -> &Site {
         let first = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 51) as usize;

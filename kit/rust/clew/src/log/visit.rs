@@ -102,4 +102,3 @@ impl Visit for Message<'_> {
         }
     }
 }
-
