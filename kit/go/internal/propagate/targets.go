@@ -17,7 +17,7 @@ const MaxTargets = 1024
 
 // NewTargets compiles patterns: * is everything, .example.com every host that ends
 // so, orders.> every subject below orders, and anything else exactly this host or
-// subject. Letters of hosts match in either case, subjects only as they are.
+// subject. Letters match in either case, those of subject trees only as they are.
 func NewTargets(patterns []string) Targets {
 	t := Targets{exact: map[string]struct{}{}}
 	for _, p := range patterns[:min(len(patterns), MaxTargets)] {

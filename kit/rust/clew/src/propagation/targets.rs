@@ -19,7 +19,7 @@ pub struct Targets {
 
 impl Targets {
     /// Compiles patterns: `*` is everything, `.example.com` every host that ends so, `orders.>` every subject below `orders`, and anything else
-    /// exactly this host or subject. Letters of hosts match in either case, subjects only as they are.
+    /// exactly this host or subject. Letters match in either case, those of subject trees only as they are.
     pub fn new<S: AsRef<str>>(patterns: &[S]) -> Targets {
         let mut targets = Targets::default();
         for pattern in patterns.iter().take(MAX_TARGETS).map(AsRef::as_ref) {
