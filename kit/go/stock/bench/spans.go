@@ -39,7 +39,7 @@ func prepare(address string) (cases []measure, finish func(), err error) {
 		_ = k.Stop(ctx)
 		_ = stock.Shutdown(ctx)
 	}
-	return s.cases(), finish, nil
+	return append(s.cases(), metricCases()...), finish, nil
 }
 
 type spans struct {
