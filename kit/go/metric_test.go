@@ -1,0 +1,173 @@
+package clew_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	clew "github.com/clew-dev/clew/kit/go"
+)
+
+// page is the OpenMetrics text of the kit.
+func page(t *testing.T, k *clew.Kit) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	k.Metrics().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	if got := w.Header().Get("Content-Type"); !strings.HasPrefix(got, "application/openmetrics-text") {
+		t.Errorf("content type %q", got)
+	}
+	text := w.Body.String()
+	if !strings.HasSuffix(text, "\n# EOF\n") {
+		t.Error("the page has no end")
+	}
+	return text
+}
+
+func has(t *testing.T, text string, lines ...string) {
+	t.Helper()
+	for _, line := range lines {
+		if !strings.Contains(text, line) {
+			t.Errorf("%q is not in\n%s", line, text)
+		}
+	}
+}
+
+func hasNot(t *testing.T, text string, lines ...string) {
+	t.Helper()
+	for _, line := range lines {
+		if strings.Contains(text, line) {
+			t.Errorf("%q is in the page", line)
+		}
+	}
+}
+
+// Package variables, as a service has them: they are there before Start.
+var (
+	metricPlaced = clew.Counter("metric.test.placed", "{order}", clew.Description("Orders placed.")).With(clew.String("shop.channel", "web"))
+	metricWait   = clew.DurationHistogram("metric.test.duration", clew.ComponentHTTP).With()
+	metricOpen   = clew.UpDown("metric.test.open", "{request}", clew.Needs(clew.ComponentHTTP, clew.Edges)).With()
+	metricShare  = clew.Gauge("metric.test.share", "1").With()
+)
+
+func TestMetricsOfAService(t *testing.T) {
+	metricPlaced.Add(100) // Before Start nothing counts.
+	k := start(t, "")
+	metricPlaced.Add(2)
+	metricOpen.Add(3)
+	metricOpen.Add(-1)
+	metricShare.Set(0.5)
+	ctx, span := clew.Span(t.Context(), "work")
+	metricWait.RecordDuration(ctx, 30*time.Millisecond)
+	span.End()
+	remove := clew.GaugeFunc("metric.test.temperature", "Cel", func(context.Context) float64 { return 21.5 }, []clew.Attr{clew.String("room", "a")})
+	t.Cleanup(remove)
+	t.Cleanup(clew.CounterFunc("metric.test.seen", "", func(context.Context) float64 { return 7 }, nil))
+
+	text := page(t, k.Kit)
+	has(t, text,
+		"# HELP metric_test_placed Orders placed.\n",
+		"metric_test_placed_total{shop_channel=\"web\"} 2\n",
+		"metric_test_open 2\n",
+		"metric_test_share_ratio 0.5\n",
+		"metric_test_duration_seconds_bucket{le=\"0.05\"} 1 # {trace_id=\""+span.SpanContext().TraceID.String()+"\",span_id=\""+span.SpanContext().SpanID.String()+"\"} 0.03 ",
+		"metric_test_temperature_celsius{room=\"a\"} 21.5\n",
+		"metric_test_seen_total 7\n",
+		"go_goroutine_count ", "process_uptime_seconds ",
+		"clew_kit_level{component=\"http\"} 2\n", "otel_sdk_span_started_total{otel_span_sampling_result=\"RECORD_AND_SAMPLE\"} 1\n",
+	)
+	remove()
+	hasNot(t, page(t, k.Kit), "metric_test_temperature_celsius")
+
+	// A switch of the policy holds at once.
+	k.SetLevel(clew.ComponentHTTP, clew.Off)
+	if metricWait.Enabled() || metricOpen.Enabled() {
+		t.Error("enabled below the level")
+	}
+	metricOpen.Add(5)
+	metricOpen.Always(-1)
+	text = page(t, k.Kit)
+	hasNot(t, text, "metric_test_duration", "metric_test_open")
+	has(t, text, "metric_test_placed_total", "clew_kit_level{component=\"http\"} 0\n")
+	k.SetLevel(clew.ComponentHTTP, clew.Edges)
+	has(t, page(t, k.Kit), "metric_test_open 1\n")
+	k.SetLevel(clew.ComponentMetrics, clew.Edges)
+	text = page(t, k.Kit)
+	has(t, text, "metric_test_open 1\n")
+	hasNot(t, text, "metric_test_placed", "go_goroutine_count", "process_uptime")
+	k.SetLevel(clew.ComponentMetrics, clew.Off)
+	text = page(t, k.Kit)
+	hasNot(t, text, "metric_test_")
+	has(t, text, "clew_kit_level{component=\"metrics\"} 0\n")
+}
+
+// TestMetricsAreSent stops a kit long before its interval is over: what it has goes
+// out, by bound instruments and by those of the OpenTelemetry API.
+func TestMetricsAreSent(t *testing.T) {
+	var mu sync.Mutex
+	var bodies []byte
+	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body io.Reader = r.Body
+		if r.Header.Get("Content-Encoding") == "gzip" {
+			body, _ = gzip.NewReader(r.Body)
+		}
+		b, err := io.ReadAll(body)
+		if err != nil {
+			t.Error(err)
+		}
+		if r.URL.Path == "/v1/metrics" {
+			mu.Lock()
+			bodies = append(bodies, b...)
+			mu.Unlock()
+		}
+		w.Header().Set("Content-Type", "application/x-protobuf")
+	}))
+	defer collector.Close()
+	t.Cleanup(clew.Suspend())
+	none := func(string) (string, bool) { return "", false }
+	k := clew.Start(t.Context(), clew.Service("metric-test", "1"), clew.Endpoint(collector.URL), clew.WithoutGlobals(), clew.Output(nil), clew.Environment(none))
+	clew.Counter("metric.test.sent", "").With(clew.String("label.of.bound", "x")).Add(1)
+	api, err := clew.MeterProvider().Meter("scope.of.library").Int64Counter("metric.test.api")
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.Add(t.Context(), 1, metric.WithAttributes(attribute.String("label.of.api", "y")))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := k.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for _, want := range []string{"metric-test", "metric.test.sent", "label.of.bound", "metric.test.api", "label.of.api", "scope.of.library", "process.cpu.time", "go.memory.used", "clew.kit.level"} {
+		if !bytes.Contains(bodies, []byte(want)) {
+			t.Errorf("%s was not sent in %d bytes", want, len(bodies))
+		}
+	}
+}
+
+func TestRecordingAllocatesNothing(t *testing.T) {
+	start(t, "")
+	ctx, span := clew.Span(t.Context(), "work")
+	defer span.End()
+	metricWait.Record(ctx, 1)
+	for name, f := range map[string]func(){
+		"counter":   func() { metricPlaced.Add(1) },
+		"up-down":   func() { metricOpen.Add(1) },
+		"gauge":     func() { metricShare.Set(1) },
+		"histogram": func() { metricWait.RecordDuration(ctx, time.Second) },
+	} {
+		if got := testing.AllocsPerRun(100, f); got != 0 {
+			t.Errorf("%s allocates %v", name, got)
+		}
+	}
+}
