@@ -27,6 +27,12 @@ pub fn need(metadata: &Metadata<'_>) -> Level {
     if *metadata.level() <= tracing_core::Level::INFO { Level::Standard } else { Level::Detailed }
 }
 
+/// A span of this callsite below `parent` has something of its own to record or to decide.
+#[inline]
+pub fn records(metadata: &Metadata<'_>, parent: Handle) -> bool {
+    parent.carried() || (parent.sampled() && switch::on(Component::App, need(metadata)))
+}
+
 /// Starts the span of a macro. None: there is nothing above it and nothing to record.
 #[inline]
 pub fn start(attributes: &span::Attributes<'_>, under: Under) -> Option<Handle> {
@@ -38,7 +44,7 @@ pub fn start(attributes: &span::Attributes<'_>, under: Under) -> Option<Handle> 
     };
     if let Some(parent) = parent {
         // What is not recorded stands for its parent, so that context survives a spawn.
-        if !parent.carried() && (!parent.sampled() || !switch::on(Component::App, need(metadata))) {
+        if !records(metadata, parent) {
             return begin::share(parent);
         }
     }

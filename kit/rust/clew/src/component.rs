@@ -22,15 +22,8 @@ pub enum Component {
 
 impl Component {
     /// All components, in the order of their numbers.
-    pub const ALL: [Component; 7] = [
-        Component::Http,
-        Component::Grpc,
-        Component::Sql,
-        Component::Messaging,
-        Component::App,
-        Component::Logs,
-        Component::Metrics,
-    ];
+    pub const ALL: [Component; 7] =
+        [Component::Http, Component::Grpc, Component::Sql, Component::Messaging, Component::App, Component::Logs, Component::Metrics];
 
     /// The word that policies use.
     pub const fn name(self) -> &'static str {

@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crate::Value;
+use crate::policy::Action;
 use crate::selfmetrics::{Reason, Signal, counters};
 use crate::shared::{Cached, Shared};
-use crate::policy::Action;
 use crate::span::limits::{Limits, Redact};
 use crate::switch::{self, POLICY};
-use crate::Value;
 
 thread_local!(static CACHE: RefCell<Cached<Engine>> = const { Cached::new() });
 

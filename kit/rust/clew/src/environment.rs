@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use crate::Level;
 use crate::config::Config;
 use crate::policy::LogLevel;
 use crate::sampling::{Ratio, Threshold};
 use crate::span::limits::Limits;
-use crate::Level;
 
 /// Gives a variable; `None` when it is not set.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -61,9 +61,7 @@ pub fn read(lookup: Lookup<'_>, config: &mut Config, limits: &mut Limits) -> Env
     match number(&v, 100, 24 * 3600 * 1000) {
         Some(ms) => environment.metric_interval = Duration::from_millis(ms as u64),
         None if v.is_empty() => {}
-        None => reader.refuse(format!(
-            "OTEL_METRIC_EXPORT_INTERVAL={v:?}: write milliseconds from 100; collecting every 15 s"
-        )),
+        None => reader.refuse(format!("OTEL_METRIC_EXPORT_INTERVAL={v:?}: write milliseconds from 100; collecting every 15 s")),
     }
     environment.policy_url = reader.text("CLEW_POLICY_URL");
     let clew = reader.text("CLEW_ENDPOINT");
@@ -147,9 +145,7 @@ impl Reader<'_> {
                 "baggage" => baggage = true,
                 "none" if !v.contains(',') => {}
                 "none" => {
-                    return self.refuse(format!(
-                        "OTEL_PROPAGATORS={v:?}: none stands beside others; using tracecontext,baggage"
-                    ));
+                    return self.refuse(format!("OTEL_PROPAGATORS={v:?}: none stands beside others; using tracecontext,baggage"));
                 }
                 _ => {
                     return self.refuse(format!(

@@ -74,12 +74,7 @@ fn read_span(carrier: &(impl Carrier + ?Sized)) -> Option<SpanContext> {
     }
     let b3 = first(carrier, "b3", parse_b3).flatten().or_else(|| {
         let trace = first(carrier, "x-b3-traceid", str::to_owned)?;
-        parse_b3_multi(
-            &trace,
-            &text(carrier, "x-b3-spanid"),
-            &text(carrier, "x-b3-sampled"),
-            &text(carrier, "x-b3-flags"),
-        )
+        parse_b3_multi(&trace, &text(carrier, "x-b3-spanid"), &text(carrier, "x-b3-sampled"), &text(carrier, "x-b3-flags"))
     })?;
     let flags = if b3.sampled { SAMPLED } else { 0 } | if b3.deferred { DEFERRED } else { 0 };
     Some(SpanContext { trace_id: b3.trace_id, span_id: b3.span_id, flags, remote: true, state: None })

@@ -11,7 +11,6 @@ thread_local!(static STATE: Cell<[u64; 2]> = const { Cell::new([0; 2]) });
 // The fork that the thread's state is from; no number that is ever reached means that it was never seeded.
 thread_local!(static SEEN: Cell<u64> = const { Cell::new(u64::MAX) });
 
-
 #[cold]
 fn seed() -> [u64; 2] {
     let mut bytes = [0; 16];
@@ -84,8 +83,7 @@ mod tests {
 
     #[test]
     fn ids_of_many_threads_differ_and_their_bits_are_even() {
-        let threads: Vec<_> =
-            (0..4).map(|_| std::thread::spawn(|| (0..20_000).map(|i| trace(i).0).collect::<Vec<_>>())).collect();
+        let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(|| (0..20_000).map(|i| trace(i).0).collect::<Vec<_>>())).collect();
         let all: Vec<[u8; 16]> = threads.into_iter().flat_map(|t| t.join().unwrap()).collect();
         let distinct: std::collections::HashSet<_> = all.iter().collect();
         assert_eq!(distinct.len(), all.len());

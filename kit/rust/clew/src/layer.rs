@@ -26,12 +26,13 @@ pub fn beside_others() -> bool {
     BESIDE_OTHERS.load(Ordering::Relaxed)
 }
 
-/// Makes a `tracing` span for a span of the kit's own functions. It is none when a filter of the host hides it; the kit's span lives on without.
-pub fn show(handle: Handle, name: &str) -> tracing::Span {
+/// Makes a `tracing` span for a span of the kit's own functions. None when a filter of the host hides it; the kit's span lives on without.
+pub fn show(handle: Handle, name: &str) -> Option<Box<tracing::Span>> {
     SHOWN.set(Some(handle));
     let span = tracing::info_span!(target: "clew::span", "clew", otel.name = name);
-    SHOWN.set(None);
-    span
+    // Still there when the layer did not see the span.
+    let seen = SHOWN.take().is_none();
+    seen.then(|| Box::new(span))
 }
 
 /// The data of the layer in the registry's span.
@@ -53,11 +54,64 @@ pub fn layer() -> ClewLayer {
     ClewLayer(())
 }
 
+/// What this thread was last asked for; finding it in the registry takes a lock and two look-ups, which every enter and exit would pay.
+const REMEMBERED: usize = 64;
+
+thread_local!(static LAST: [Cell<(u64, Found)>; REMEMBERED] = const { [const { Cell::new((0, Found::NOTHING)) }; REMEMBERED] });
+
+/// What belongs to a span of the registry.
+#[derive(Clone, Copy)]
+struct Found {
+    handle: Option<Handle>,
+    /// It is that of an ancestor, which the registry keeps as long as the span.
+    inherited: bool,
+}
+
+impl Found {
+    const NOTHING: Found = Found { handle: None, inherited: true };
+}
+
+fn remember(id: &Id, found: Found) {
+    let key = id.into_u64();
+    // An id is used again only after the registry has counted through its generations, and a handle that is stale by then finds nothing.
+    let _ = LAST.try_with(|last| last[key as usize % REMEMBERED].set((key, found)));
+}
+
+#[inline]
+fn find<S>(id: &Id, context: &Context<'_, S>) -> Found
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let key = id.into_u64();
+    match LAST.try_with(|last| last[key as usize % REMEMBERED].get()) {
+        Ok((known, found)) if known == key => found,
+        _ => {
+            let found = look_up(id, context);
+            remember(id, found);
+            found
+        }
+    }
+}
+
+#[cold]
+fn look_up<S>(id: &Id, context: &Context<'_, S>) -> Found
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let Some(span) = context.span(id) else { return Found::NOTHING };
+    if let Some(attached) = span.extensions().get::<Attached>() {
+        return Found { handle: attached.0, inherited: false };
+    }
+    let above = span.scope().skip(1).find_map(|span| span.extensions().get::<Attached>().map(|a| a.0));
+    Found { handle: above.flatten().map(Handle::as_alias), inherited: true }
+}
+
+#[inline]
 fn attached<S>(id: &Id, context: &Context<'_, S>) -> Option<Handle>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
-    context.span(id)?.extensions().get::<Attached>()?.0
+    find(id, context).handle
 }
 
 impl<S> tracing_subscriber::Layer<S> for ClewLayer
@@ -65,20 +119,34 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let Some(span) = context.span(id) else { return };
         let shown = (attributes.metadata().target() == "clew::span").then(|| SHOWN.take()).flatten();
         let handle = match shown {
             Some(handle) => Some(handle).filter(|h| store::acquire(*h)),
             None => {
-                let under = match attributes.parent() {
-                    _ if attributes.is_root() => Under::Nothing,
-                    Some(parent) => attached(parent, &context).map_or(Under::Nothing, Under::Span),
-                    None => Under::Current,
+                let (under, in_registry) = match attributes.parent() {
+                    _ if attributes.is_root() => (None, None),
+                    Some(parent) => {
+                        let parent = attached(parent, &context);
+                        (parent, parent)
+                    }
+                    None => {
+                        let current = context.current_span();
+                        (stack::current(), current.id().and_then(|id| attached(id, &context)))
+                    }
                 };
-                bridge::start(attributes, under)
+                // What is not recorded belongs to the span above. Where the registry keeps that one anyway, nothing is counted or attached.
+                if let (Some(above), Some(kept)) = (under, in_registry) {
+                    if above.same(kept) && !bridge::records(attributes.metadata(), above) {
+                        return remember(id, Found { handle: Some(above.as_alias()), inherited: true });
+                    }
+                }
+                bridge::start(attributes, under.map_or(Under::Nothing, Under::Span))
             }
         };
-        span.extensions_mut().insert(Attached(handle));
+        if let Some(span) = context.span(id) {
+            span.extensions_mut().insert(Attached(handle));
+        }
+        remember(id, Found { handle, inherited: false });
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
@@ -118,9 +186,7 @@ where
     }
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
-        let Some(span) = context.span(&id) else { return };
-        let attached = span.extensions_mut().remove::<Attached>();
-        if let Some(handle) = attached.and_then(|a| a.0) {
+        if let Found { handle: Some(handle), inherited: false } = find(&id, &context) {
             end::release(handle);
         }
     }

@@ -32,8 +32,7 @@ struct Problems {
     loud: bool,
 }
 
-static PROBLEMS: Mutex<Problems> =
-    Mutex::new(Problems { ring: VecDeque::new(), last: None, muted: 0, loud: false });
+static PROBLEMS: Mutex<Problems> = Mutex::new(Problems { ring: VecDeque::new(), last: None, muted: 0, loud: false });
 
 impl Problems {
     /// Keeps a line. Gives what to write to standard error.

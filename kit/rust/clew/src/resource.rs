@@ -58,10 +58,8 @@ fn host() -> String {
 
 /// Finds out who the service is.
 pub fn describe(name: &str, version: &str) -> Resource {
-    let executable = std::env::current_exe()
-        .ok()
-        .and_then(|path| path.file_name().map(|n| n.to_string_lossy().into_owned()))
-        .unwrap_or_default();
+    let executable =
+        std::env::current_exe().ok().and_then(|path| path.file_name().map(|n| n.to_string_lossy().into_owned())).unwrap_or_default();
     let instance = format!("{:016x}{:016x}", ids::random(), ids::random());
     let (attributes, problem) = resource_rules::read(&Inputs {
         env: &|name| std::env::var(name).unwrap_or_default(),

@@ -183,9 +183,7 @@ fn ask_for_policies(
 
 /// What was lost so far, by reason, over all signals.
 fn dropped() -> Vec<(String, u64)> {
-    let of = |reason: Reason| {
-        counters().signal.iter().map(|s| s.dropped[reason as usize].load(Ordering::Relaxed)).sum::<i64>()
-    };
+    let of = |reason: Reason| counters().signal.iter().map(|s| s.dropped[reason as usize].load(Ordering::Relaxed)).sum::<i64>();
     let lost = Reason::ALL.into_iter().map(|reason| (reason.name().to_owned(), of(reason).try_into().unwrap_or(0)));
     lost.filter(|(_, records)| *records > 0).collect()
 }
@@ -289,9 +287,11 @@ impl Guard {
     pub fn flush(&self, within: Duration) -> bool {
         let deadline = Instant::now() + within;
         let lines = log::flush(deadline);
-        let sent = self.running.as_ref().and_then(|r| r.exporter.as_ref()).is_none_or(|exporter| {
-            exporter.flush(deadline.saturating_duration_since(Instant::now()))
-        });
+        let sent = self
+            .running
+            .as_ref()
+            .and_then(|r| r.exporter.as_ref())
+            .is_none_or(|exporter| exporter.flush(deadline.saturating_duration_since(Instant::now())));
         lines && sent
     }
 

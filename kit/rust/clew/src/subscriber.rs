@@ -141,4 +141,3 @@ impl Subscriber for ClewSubscriber {
         }
     }
 }
-

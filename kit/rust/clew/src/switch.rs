@@ -69,11 +69,7 @@ pub fn log_level() -> LogLevel {
 /// What `tracing` macros may skip without asking. Debug spans are always taken, because they carry their context to other tasks; trace spans only
 /// where phases are told, because runtimes make one at every turn.
 pub fn max_level() -> LevelFilter {
-    if on(Component::App, Level::Detailed) || log_level() == LogLevel::Trace {
-        LevelFilter::TRACE
-    } else {
-        LevelFilter::DEBUG
-    }
+    if on(Component::App, Level::Detailed) || log_level() == LogLevel::Trace { LevelFilter::TRACE } else { LevelFilter::DEBUG }
 }
 
 /// Whether spans of a callsite are made at all; see [`max_level`].

@@ -58,7 +58,11 @@ fn main() -> ExitCode {
             }
         }
     }
-    if has("--json") { json(&kit, &stock) } else { table(&kit, &stock) }
+    if has("--json") {
+        json(&kit, &stock)
+    } else {
+        table(&kit, &stock)
+    }
     let over: Vec<&str> = CASES
         .iter()
         .filter(|(name, ns, allocations)| kit.get(*name).is_none_or(|c| c.ns > *ns || c.allocations > *allocations))
@@ -80,8 +84,7 @@ fn run(side: &str, into: &mut Costs) -> Result<(), String> {
     }
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let mut parts = line.split('\t');
-        let (Some(name), Some(Ok(ns)), Some(Ok(allocations))) =
-            (parts.next(), parts.next().map(str::parse), parts.next().map(str::parse))
+        let (Some(name), Some(Ok(ns)), Some(Ok(allocations))) = (parts.next(), parts.next().map(str::parse), parts.next().map(str::parse))
         else {
             continue;
         };

@@ -77,16 +77,19 @@ pub fn sampled(print: &mut dyn FnMut(&str, Cost)) {
     let root = tracing::info_span!("root").entered();
     print("child", cost(|| tracing::info_span!("child").entered()));
     print("child, 5 fields", cost(crate::stock::five_fields));
-    print("child, 5 attributes, own API", cost(|| {
-        let span = own(Parent::Current);
-        span.set("shop.items", 3);
-        span.set("shop.channel", "web");
-        span.set("shop.total", 12.5);
-        span.set("shop.express", true);
-        span.set("shop.customer", "c-1029384756");
-        span.in_scope(|| ());
-        span.finish();
-    }));
+    print(
+        "child, 5 attributes, own API",
+        cost(|| {
+            let span = own(Parent::Current);
+            span.set("shop.items", 3);
+            span.set("shop.channel", "web");
+            span.set("shop.total", 12.5);
+            span.set("shop.express", true);
+            span.set("shop.customer", "c-1029384756");
+            span.in_scope(|| ());
+            span.finish();
+        }),
+    );
     drop(root);
     print("poll, sampled", poll(pending().instrument(tracing::info_span!("task"))));
 }
@@ -98,9 +101,7 @@ pub fn unsampled(print: &mut dyn FnMut(&str, Cost)) {
     print("unsampled child", cost(|| tracing::info_span!("child").entered()));
     print("unsampled child, 5 fields", cost(crate::stock::five_fields));
     print("poll, unsampled", poll(pending().instrument(tracing::info_span!("task"))));
-    print("off, own API", cost(|| {
-        span::start(Component::Sql, Level::Standard, Kind::Client, "SELECT orders", Parent::Current)
-    }));
+    print("off, own API", cost(|| span::start(Component::Sql, Level::Standard, Kind::Client, "SELECT orders", Parent::Current)));
     drop(root);
 }
 

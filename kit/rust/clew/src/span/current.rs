@@ -45,15 +45,15 @@ pub struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     #[inline]
-    pub(super) fn new(handle: Option<Handle>, seen: &'a tracing::Span) -> Scope<'a> {
-        if seen.is_none() || seen.is_disabled() {
-            if let Some(handle) = handle {
-                stack::enter(handle);
-            }
-            return Scope { handle, _seen: None, _thread: PhantomData };
+    pub(super) fn new(handle: Option<Handle>, seen: Option<&'a tracing::Span>) -> Scope<'a> {
+        if let Some(seen) = seen {
+            // The kit's layer makes the span current, between those of the others.
+            return Scope { handle: None, _seen: Some(seen.enter()), _thread: PhantomData };
         }
-        // The kit's layer makes the span current, between those of the others.
-        Scope { handle: None, _seen: Some(seen.enter()), _thread: PhantomData }
+        if let Some(handle) = handle {
+            stack::enter(handle);
+        }
+        Scope { handle, _seen: None, _thread: PhantomData }
     }
 }
 

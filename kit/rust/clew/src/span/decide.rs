@@ -9,12 +9,7 @@ use crate::{RANDOM, SpanContext, TraceId};
 
 /// What decides about roots like this one. Asking counts it against the limit of its rule.
 fn sampler(spec: &Spec<'_>, now_ns: u64) -> Option<Sampler> {
-    let facts = policy::Facts {
-        route: spec.facts.route,
-        name: spec.name,
-        method: spec.facts.method,
-        kind: spec.kind.name(),
-    };
+    let facts = policy::Facts { route: spec.facts.route, name: spec.name, method: spec.facts.method, kind: spec.kind.name() };
     POLICY.with(|policy| policy.map(|p| p.sampler(&facts, (now_ns / 1_000_000_000) as i64)))
 }
 

@@ -67,10 +67,13 @@ fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>) -> Option
         if record.status == Status::Unset && std::thread::panicking() {
             let message = panics::message();
             record.set_status(&engine.limits, Status::Error, &format!("panic: {message}"));
-            record.event(&engine.limits, engine, now_ns(), "exception", &[
-                ("exception.type", Value::Str("panic")),
-                ("exception.message", Value::Str(&message)),
-            ]);
+            record.event(
+                &engine.limits,
+                engine,
+                now_ns(),
+                "exception",
+                &[("exception.type", Value::Str("panic")), ("exception.message", Value::Str(&message))],
+            );
         }
     } else if record.status != Status::Error || !record.summary || !engine.summaries() {
         return None;

@@ -220,14 +220,7 @@ impl Record {
     }
 
     /// Adds an event.
-    pub fn event(
-        &mut self,
-        limits: &Limits,
-        redact: &impl Redact,
-        time_ns: u64,
-        name: &str,
-        attributes: &[(&str, Value<'_>)],
-    ) {
+    pub fn event(&mut self, limits: &Limits, redact: &impl Redact, time_ns: u64, name: &str, attributes: &[(&str, Value<'_>)]) {
         if self.events as usize >= limits.events {
             self.dropped.events = self.dropped.events.saturating_add(1);
             return;
@@ -347,14 +340,7 @@ fn cut_key<'a>(limits: &Limits, key: &'a str) -> &'a str {
 }
 
 /// The attributes of an event or a link: at most `most` different keys. Gives how many were left out.
-fn few(
-    out: &mut Vec<u8>,
-    field: u32,
-    limits: &Limits,
-    redact: &impl Redact,
-    attributes: &[(&str, Value<'_>)],
-    most: usize,
-) -> u64 {
+fn few(out: &mut Vec<u8>, field: u32, limits: &Limits, redact: &impl Redact, attributes: &[(&str, Value<'_>)], most: usize) -> u64 {
     let (mut written, mut dropped) = (0, 0);
     for (at, (key, _)) in attributes.iter().enumerate() {
         // Looking for the key again is quadratic, so only as far as the attributes that can be written.

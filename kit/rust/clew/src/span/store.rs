@@ -97,9 +97,7 @@ fn free_place() -> Option<u32> {
     if let Some(place) = kept.unwrap_or_else(|_| lock(&FREE).pop()) {
         return Some(place);
     }
-    let fresh = FRESH
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |fresh| (fresh < MOST).then_some(fresh + 1))
-        .ok()?;
+    let fresh = FRESH.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |fresh| (fresh < MOST).then_some(fresh + 1)).ok()?;
     grow(fresh);
     Some(fresh)
 }

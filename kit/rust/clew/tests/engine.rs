@@ -1,0 +1,395 @@
+//! What keeps traces whole: contexts over tasks and threads, ends that stay ends, unsampled spans that cost nothing and tell nothing.
+#![cfg(feature = "testing")]
+
+use std::sync::mpsc;
+use std::task::Poll;
+
+use clew::span::{self, Parent};
+use clew::testing::{Recorder, Status, Value};
+use clew::{Component, Context, Kind, Level, SAMPLED, SpanContext, SpanId, TraceId};
+use tracing::Instrument;
+
+fn app(name: &str, parent: Parent<'_>) -> span::Span {
+    span::start(Component::App, Level::Standard, Kind::Internal, name, parent)
+}
+
+/// A parent in another process.
+fn remote(trace: u8, flags: u8) -> Context {
+    Context {
+        span: SpanContext {
+            trace_id: TraceId([trace; 16]),
+            span_id: SpanId([7; 8]),
+            flags,
+            remote: true,
+            state: None,
+        },
+        baggage: None,
+    }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap().block_on(future)
+}
+
+#[test]
+fn an_instrumented_future_keeps_its_parent_on_another_thread() {
+    let recorder = Recorder::start();
+    let root = tracing::info_span!("root");
+    let child = root.in_scope(|| tracing::info_span!("child"));
+    block_on(async move {
+        let work = async { tracing::info_span!("grandchild").in_scope(|| ()) };
+        tokio::spawn(work.instrument(child)).await.unwrap();
+    });
+    drop(root);
+    recorder.wait().unwrap();
+    assert_eq!(
+        recorder.tree(&[]),
+        "trace 1\n└─ INTERNAL root (test)\n   └─ INTERNAL child\n      └─ INTERNAL grandchild\n"
+    );
+}
+
+#[test]
+fn a_future_made_under_an_unsampled_root_stays_unsampled_on_another_thread() {
+    let recorder = Recorder::start();
+    let context = remote(0x11, 0);
+    let root = app("root", Parent::Of(&context));
+    assert!(!root.recording());
+    let task = root.in_scope(|| {
+        async {
+            let inner = tracing::info_span!("inner").entered();
+            let ids = clew::current().span;
+            drop(inner);
+            ids
+        }
+        .instrument(tracing::info_span!("task"))
+    });
+    let ids = block_on(async { tokio::spawn(task).await.unwrap() });
+    assert_eq!(ids, root.span_context(), "unsampled spans share the ids of their root");
+    assert_eq!(ids.trace_id, context.span.trace_id);
+    assert_ne!(ids.span_id, context.span.span_id, "a local root has an id of its own");
+    assert!(!ids.is_sampled());
+    drop(root);
+    assert!(recorder.spans().is_empty());
+}
+
+#[test]
+fn parent_none_is_a_root_even_under_an_unsampled_span() {
+    let recorder = Recorder::start();
+    let context = remote(0x12, 0);
+    app("unsampled", Parent::Of(&context)).in_scope(|| {
+        tracing::info_span!(parent: None, "other").in_scope(|| tracing::info_span!("below").in_scope(|| ()));
+    });
+    recorder.wait().unwrap();
+    assert_eq!(recorder.tree(&[]), "trace 1\n└─ INTERNAL other (test)\n   └─ INTERNAL below\n");
+}
+
+#[test]
+fn one_span_may_be_current_on_two_threads() {
+    let recorder = Recorder::start();
+    let root = tracing::info_span!("root");
+    let both = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        for name in ["a", "b"] {
+            let (root, both) = (&root, &both);
+            scope.spawn(move || {
+                root.in_scope(|| {
+                    both.wait();
+                    app(name, Parent::Current).finish();
+                    both.wait();
+                });
+                assert!(!clew::current().span.is_valid());
+            });
+        }
+    });
+    drop(root);
+    recorder.wait().unwrap();
+    let spans = recorder.spans();
+    let root = spans.iter().find(|s| s.name == "root").unwrap();
+    assert_eq!(spans.iter().filter(|s| s.parent == Some(root.id)).count(), 2);
+}
+
+#[test]
+fn exits_may_come_out_of_order() {
+    let recorder = Recorder::start();
+    let (a, b) = (tracing::info_span!("a"), tracing::info_span!(parent: None, "b"));
+    let (in_a, in_b) = (a.enter(), b.enter());
+    drop(in_a);
+    tracing::info_span!("below b").in_scope(|| ());
+    drop(in_b);
+    assert!(!clew::current().span.is_valid());
+    drop((a, b));
+    recorder.wait().unwrap();
+    assert_eq!(
+        recorder.tree(&[]),
+        "trace 1\n└─ INTERNAL a (test)\ntrace 2\n└─ INTERNAL b (test)\n   └─ INTERNAL below b\n"
+    );
+}
+
+#[test]
+fn a_clone_in_a_pool_does_not_make_the_span_longer() {
+    let recorder = Recorder::start();
+    let request = app("request", Parent::Root);
+    let pooled = request.clone();
+    request.finish();
+    recorder.wait().unwrap();
+    let end = recorder.spans()[0].end;
+    assert!(end > 0, "it has ended although the clone lives");
+    pooled.set("late", true);
+    pooled.fail_text("late");
+    pooled.finish();
+    // What still starts under it belongs to its trace and is known to be late.
+    pooled.in_scope(|| app("late", Parent::Current).finish());
+    drop(pooled);
+    drop(request);
+    recorder.wait_for(2).unwrap();
+    let spans = recorder.spans();
+    assert_eq!(spans.len(), 2, "one span is sent once");
+    let request = spans.iter().find(|s| s.name == "request").unwrap();
+    assert_eq!((request.end, &request.status, request.attributes.len()), (end, &Status::Unset, 0));
+    let late = spans.iter().find(|s| s.name == "late").unwrap();
+    assert_eq!(late.parent, Some(request.id));
+    assert_eq!(late.attribute("clew.late"), Some(&Value::Bool(true)));
+    let mut recorder = recorder;
+    recorder.allow_leaks();
+}
+
+#[test]
+fn a_span_that_nobody_finishes_ends_with_its_last_handle() {
+    let recorder = Recorder::start();
+    let span = app("work", Parent::Root);
+    let clone = span.clone();
+    drop(span);
+    assert_eq!(recorder.spans()[0].end, 0, "a handle is left");
+    drop(clone);
+    recorder.wait().unwrap();
+    assert!(recorder.spans()[0].end > 0);
+}
+
+#[test]
+fn blocking_work_is_a_child() {
+    let recorder = Recorder::start();
+    block_on(async {
+        let work = tracing::info_span!("work");
+        let span = work.clone();
+        tokio::task::spawn_blocking(move || span.in_scope(|| app("blocking", Parent::Current).finish())).await.unwrap();
+        drop(work);
+    });
+    recorder.wait().unwrap();
+    assert_eq!(recorder.tree(&[]), "trace 1\n└─ INTERNAL work (test)\n   └─ INTERNAL blocking\n");
+}
+
+#[test]
+fn a_panic_ends_its_spans_as_failed() {
+    let recorder = Recorder::start();
+    let result = std::panic::catch_unwind(|| {
+        let span = tracing::info_span!("doomed");
+        let _in = span.enter();
+        let _own = app("inner", Parent::Current);
+        panic!("no more apples");
+    });
+    assert!(result.is_err());
+    recorder.wait().unwrap();
+    for span in recorder.spans() {
+        assert!(matches!(&span.status, Status::Error(text) if text.starts_with("panic: ")), "{span:?}");
+        assert_eq!(span.events[0].name, "exception");
+    }
+    assert!(!clew::current().span.is_valid());
+}
+
+#[test]
+fn fields_with_a_meaning_are_honoured() {
+    let recorder = Recorder::start();
+    let cause = tracing::info_span!(parent: None, "cause");
+    let span = tracing::info_span!(
+        parent: None, "macro", otel.name = "GET /orders", otel.kind = "server", items = 3, "ratio" = 0.5,
+        text = "a", debug = ?vec![1], big = u64::MAX, later = tracing::field::Empty,
+        otel.status_code = tracing::field::Empty, otel.status_description = tracing::field::Empty,
+    );
+    span.record("later", "yes");
+    span.record("items", 4);
+    span.record("otel.status_description", "broken");
+    span.record("otel.status_code", "ERROR");
+    span.follows_from(&cause);
+    drop(span);
+    drop(cause);
+    recorder.wait_for(2).unwrap();
+    let spans = recorder.spans();
+    let span = spans.iter().find(|s| s.name == "GET /orders").expect("named by otel.name");
+    assert_eq!(span.kind_name(), "SERVER");
+    assert_eq!(span.status, Status::Error("broken".to_owned()));
+    let text = |t: &str| Value::Text(t.to_owned());
+    let expected = [
+        ("items", Value::Int(4)),
+        ("ratio", Value::Float(0.5)),
+        ("text", text("a")),
+        ("debug", text("[1]")),
+        ("big", text("18446744073709551615")),
+        ("later", text("yes")),
+    ];
+    let got: Vec<(&str, Value)> = span.attributes.iter().map(|(k, v)| (k.as_str(), v.clone())).collect();
+    assert_eq!(got, expected, "a key that is set again keeps its place");
+    assert_eq!(span.links.len(), 1);
+    assert_eq!(Some(span.links[0].span), spans.iter().find(|s| s.name == "cause").map(|s| s.id));
+}
+
+#[test]
+fn the_error_of_an_instrumented_function_fails_its_span() {
+    #[derive(Debug)]
+    struct Refused;
+    impl std::fmt::Display for Refused {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("refused")
+        }
+    }
+    let recorder = Recorder::start();
+    let span = tracing::info_span!("place");
+    // What `#[instrument(err)]` expands to.
+    span.in_scope(|| tracing::error!(error = %Refused));
+    drop(span);
+    // An error that is only logged is none of the span.
+    tracing::info_span!("retry").in_scope(|| tracing::error!(error = %Refused, "once more"));
+    recorder.wait_for(2).unwrap();
+    let spans = recorder.spans();
+    assert_eq!(spans[0].status, Status::Error("refused".to_owned()));
+    assert_eq!(spans[1].status, Status::Unset);
+}
+
+#[test]
+fn an_unsampled_child_never_touches_its_root() {
+    let recorder = Recorder::start();
+    let context = remote(0x13, 0);
+    let root = app("quiet", Parent::Of(&context));
+    root.in_scope(|| {
+        let child = app("child", Parent::Current);
+        child.fail_text("the child failed, and was handled");
+        child.finish();
+        let span = tracing::info_span!("macro", error = tracing::field::Empty);
+        span.record("error", "handled too");
+        span.in_scope(|| tracing::error!(error = "handled as well"));
+    });
+    root.finish();
+    drop(root);
+    assert!(recorder.spans().is_empty(), "no summary: the root went well");
+
+    // A recorder knows a trace by a span that started in it.
+    app("known", Parent::Of(&remote(0x14, SAMPLED))).finish();
+    let loud = app("loud", Parent::Of(&remote(0x14, 0)));
+    loud.fail_text("it failed itself");
+    let summary = loud.span_context();
+    loud.finish();
+    drop(loud);
+    recorder.wait_for(2).unwrap();
+    let spans = recorder.spans();
+    assert_eq!(spans.len(), 2);
+    let loud = spans.iter().find(|s| s.name == "loud").expect("a summary");
+    assert_eq!(loud.id, summary.span_id.0);
+    assert_eq!(loud.attribute("clew.sampling.summary"), Some(&Value::Bool(true)));
+    assert_eq!(loud.flags & u32::from(SAMPLED), 0);
+    assert_eq!(loud.trace_state, "");
+    assert_eq!(loud.status, Status::Error("it failed itself".to_owned()));
+}
+
+#[test]
+fn a_linked_root_is_kept_when_its_cause_is() {
+    let recorder = Recorder::start();
+    let cause = app("cause", Parent::Root);
+    let effect = app("effect", Parent::Linked(&[cause.span_context()]));
+    let (from, to) = (cause.span_context(), effect.span_context());
+    assert_ne!(from.trace_id, to.trace_id);
+    let digits: String = from.trace_id.to_string()[18..].to_owned();
+    assert!(to.state.as_deref().is_some_and(|s| s.contains(&format!("rv:{digits}"))), "{to:?}");
+    effect.finish();
+    cause.finish();
+    recorder.wait_for(2).unwrap();
+    assert_eq!(
+        recorder.tree(&[]),
+        "trace 1\n└─ INTERNAL cause (test)\ntrace 2\n└─ INTERNAL effect (test)\n   └─ link trace 1 \"cause\"\n"
+    );
+}
+
+#[test]
+fn a_public_endpoint_takes_nothing_of_its_caller() {
+    let recorder = Recorder::start();
+    let mut caller = remote(0x15, 0).with_baggage("user", "eve");
+    caller.span.state = Some("ot=th:0;rv:00000000000000".into());
+    let span = span::start(Component::Http, Level::Edges, Kind::Server, "GET /", Parent::Public(&caller));
+    let context = span.context();
+    assert_ne!(context.span.trace_id, caller.span.trace_id);
+    assert!(context.baggage.is_none());
+    assert!(context.span.is_sampled(), "the caller's flags do not count");
+    span.finish();
+    recorder.wait().unwrap();
+    assert_eq!(recorder.spans()[0].links[0].trace, caller.span.trace_id.0);
+}
+
+#[test]
+fn a_context_of_its_own_goes_anywhere_and_back() {
+    let recorder = Recorder::start();
+    let root = app("root", Parent::Root);
+    let (send, receive) = mpsc::channel::<Context>();
+    let worker = std::thread::spawn(move || {
+        for context in receive {
+            context.in_scope(|| app("there", Parent::Current).finish());
+            app("taken", Parent::Of(&context)).finish();
+            assert!(!clew::current().span.is_valid());
+        }
+    });
+    root.in_scope(|| send.send(clew::current().with_baggage("shop", "1")).unwrap());
+    drop(send);
+    worker.join().unwrap();
+    root.finish();
+    recorder.wait_for(3).unwrap();
+    assert_eq!(recorder.tree(&[]), "trace 1\n└─ INTERNAL root (test)\n   ├─ INTERNAL there\n   └─ INTERNAL taken\n");
+}
+
+#[test]
+fn values_may_use_the_kit_while_they_are_formatted() {
+    struct Nosy(span::Span);
+    impl std::fmt::Debug for Nosy {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            self.0.set("seen", true);
+            tracing::info_span!("inside").in_scope(|| tracing::info!("formatting"));
+            f.write_str("nosy")
+        }
+    }
+    impl std::fmt::Display for Nosy {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            std::fmt::Debug::fmt(self, f)
+        }
+    }
+    let recorder = Recorder::start();
+    let span = tracing::info_span!("root", value = tracing::field::Empty);
+    span.in_scope(|| {
+        let own = clew::Span::current();
+        span.record("value", tracing::field::debug(Nosy(own.clone())));
+        own.fail(&Nosy(own.clone()));
+    });
+    drop(span);
+    recorder.wait().unwrap();
+    let spans = recorder.spans();
+    let root = spans.iter().find(|s| s.name == "root").unwrap();
+    assert_eq!(root.attribute("value"), Some(&Value::Text("nosy".to_owned())));
+    assert_eq!(root.attribute("seen"), Some(&Value::Bool(true)));
+    assert_eq!(root.status, Status::Error("nosy".to_owned()));
+}
+
+#[test]
+fn a_dropped_future_ends_its_span_inside_it() {
+    struct Guarded;
+    impl Drop for Guarded {
+        fn drop(&mut self) {
+            app("cleaning up", Parent::Current).finish();
+        }
+    }
+    let recorder = Recorder::start();
+    let future = app("cancelled", Parent::Root).instrument(async {
+        let _guard = Guarded;
+        std::future::pending::<()>().await;
+    });
+    let mut future = Box::pin(future);
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert_eq!(future.as_mut().poll(&mut context), Poll::Pending);
+    drop(future);
+    recorder.wait().unwrap();
+    assert_eq!(recorder.tree(&[]), "trace 1\n└─ INTERNAL cancelled (test)\n   └─ INTERNAL cleaning up\n");
+}
