@@ -15,6 +15,7 @@ import (
 // Handler serves what the kit says about itself, and its local API, to callers on this machine only:
 //
 //	GET /          the Status as JSON
+//	GET /metrics   all metrics as OpenMetrics text
 //	PUT /policy    puts the policy document in the body in force, as ApplyPolicy does; Content-Type must be application/json
 //
 // Mount it with http.StripPrefix where it does not stand alone. A caller is on this machine when the connection comes from a loopback
@@ -22,6 +23,7 @@ import (
 func (k *Kit) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", k.serveStatus)
+	mux.Handle("GET /metrics", k.Metrics())
 	mux.HandleFunc("PUT /policy", k.servePolicy)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !local(r) {

@@ -22,6 +22,7 @@ func TestHandlerAnswersThisMachineOnly(t *testing.T) {
 		{"GET", "/", "10.0.0.1:5", "localhost", "", "", 403},
 		{"GET", "/", "127.0.0.1:5", "rebound.example", "", "", 403},
 		{"GET", "/", "not an address", "localhost", "", "", 403},
+		{"GET", "/metrics", "127.0.0.1:5", "localhost", "", "", 200},
 		{"GET", "/other", "127.0.0.1:5", "localhost", "", "", 404},
 		{"POST", "/policy", "127.0.0.1:5", "localhost", "application/json", "{}", 405},
 		{"PUT", "/policy", "127.0.0.1:5", "localhost", "text/plain", "{}", 415},
