@@ -160,7 +160,7 @@ func (k *Kit) start(ctx context.Context, snapshot *policy.Snapshot, scope uint32
 	k.counters.SpanSampled.Add(1)
 	k.counters.SpanLive.Add(1)
 	if w := watch.Current(); w != nil {
-		w.Started(ctx, s.watched(o))
+		w.Started(ctx, s.watched(o, w.Keeps(s.id)))
 	}
 	return trace.ContextWithSpan(ctx, s), Active{s: s, own: true}
 }
@@ -234,11 +234,14 @@ func (k *Kit) sampler(s *span, snapshot *policy.Snapshot, attrs []Attr) *samplin
 
 var kindNames = [...]string{"internal", "internal", "server", "client", "producer", "consumer"}
 
-func (s *span) watched(o *SpanOptions) watch.Span {
+func (s *span) watched(o *SpanOptions, keep bool) watch.Span {
 	w := watch.Span{
 		Trace: s.trace, ID: s.id, Parent: s.parent, Remote: s.remote, Kind: uint8(s.kind), Name: s.name, Start: s.start.UnixNano(),
 	}
 	if o != nil {
+		w.Intended = o.NewRoot || o.Public
+	}
+	if o != nil && keep {
 		for i := range o.Links {
 			w.Links = append(w.Links, o.Links[i].TraceID)
 		}

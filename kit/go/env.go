@@ -38,6 +38,12 @@ func (c *config) clew() {
 	} else if v != "" {
 		c.refuse("CLEW_TRACE_FLAGS_LEVEL=%q: write 1 or 2; roots use level 2", v)
 	}
+	switch v := c.text("CLEW_LEAKS"); v {
+	case "", "off", "count", "debug":
+		c.leaks = v
+	default:
+		c.refuse("CLEW_LEAKS=%q: write off, count or debug; leaks are counted", v)
+	}
 	if v := c.text("CLEW_LEVEL"); v != "" {
 		if l, ok := policy.ParseLevel(strings.ToLower(v)); ok {
 			c.own.Level = policy.Some(l)

@@ -38,6 +38,7 @@ type Kit struct {
 	reader    *metric.Reader
 	problems  *problems
 	summaries summaryRate
+	leaks     *leaks
 	hooks     atomic.Pointer[[]*hook]
 
 	// poller ends when cancel is called and closes polled.
@@ -84,7 +85,7 @@ func (k *Kit) deliver(s *span, end time.Time, record []byte) {
 		k.runHooks(*hooks, s, record, end)
 	}
 	if w := watch.Current(); w != nil {
-		w.Ended(s.trace, s.id, end.UnixNano(), record)
+		w.Ended(s.trace, s.id, uint8(s.kind), record)
 	}
 }
 
@@ -145,6 +146,7 @@ func (k *Kit) stop(ctx context.Context) error {
 		defer cancel()
 	}
 	k.handBack()
+	k.leaks.stop()
 	if k.cancel != nil {
 		k.cancel()
 	}

@@ -29,6 +29,7 @@ type config struct {
 	export        bool
 	global        bool
 	disabled      bool
+	leaks         string
 
 	lookup  func(string) (string, bool)
 	refused []string

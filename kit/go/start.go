@@ -28,7 +28,7 @@ func Start(ctx context.Context, options ...Option) *Kit {
 	if c.disabled {
 		c.own.Level = policy.Some(policy.Off)
 		c.own.Components = policy.Document{}.Components
-		c.export, c.policyURL, c.policyCache = false, "", ""
+		c.export, c.policyURL, c.policyCache, c.leaks = false, "", "", "off"
 	}
 	if c.flagsLevel == 1 {
 		c.propagates.withheld = flagRandom
@@ -53,6 +53,7 @@ func Start(ctx context.Context, options ...Option) *Kit {
 		k.refused(text)
 	}
 	k.poll(ctx, c)
+	k.leaks = startLeaks(c.leaks, k.counters, c.stderr)
 	k.problems.settled()
 	k.levelsChanged()
 	k.before = current.Swap(k)

@@ -44,10 +44,9 @@ func (r *Registry) judgeStart(ctx context.Context, o *Open) {
 		}
 		return
 	}
-	if o.serves() || len(o.Links) > 0 || r.serving == 0 || groupOf(ctx) != nil {
-		return
+	if o.rootless() && r.serving.Load() > 0 && groupOf(ctx) == nil {
+		r.find(o, Lost)
 	}
-	r.find(o, Lost)
 }
 
 func (r *Registry) judgeEnd(o *Open) {

@@ -40,6 +40,17 @@ type Span struct {
 	Name   string
 	Start  int64
 	Links  []TraceID
+	// Intended is set for a root that was asked for as such, so that it cannot be a lost context.
+	Intended bool
+}
+
+func (s *Span) serves() bool { return serves(s.Kind) }
+
+func serves(kind uint8) bool { return kind == kindServer || kind == kindConsumer }
+
+// rootless says that the span has no parent although spans of its kind mostly have one.
+func (s *Span) rootless() bool {
+	return s.Parent == SpanID{} && !s.Intended && len(s.Links) == 0 && !s.serves()
 }
 
 const (
@@ -64,10 +75,12 @@ type key struct {
 type Registry struct {
 	// mask lets a span through when its id's last byte has none of these bits: 0 watches all, 255 one in 256.
 	mask byte
+	// serving counts the open SERVER and CONSUMER spans, lost the roots that started while there were any; both of all spans.
+	serving atomic.Int64
+	lost    atomic.Int64
 
 	mu       sync.Mutex
 	open     map[key]*Open
-	serving  int
 	findings []Finding
 	groups   map[*Group]struct{}
 	routes   map[TraceID]*Group
@@ -79,12 +92,18 @@ var current atomic.Pointer[Registry]
 // Current returns the registry of the process, or nil when nobody watches.
 func Current() *Registry { return current.Load() }
 
-// Install makes r the registry of the process when there is none yet, and returns the one that is then in force.
+// Install makes r the registry of the process when there is none yet, or when r watches every span and the one in force does not. It
+// returns the one that is then in force.
 func Install(r *Registry) *Registry {
-	if current.CompareAndSwap(nil, r) {
-		return r
+	for {
+		in := current.Load()
+		if in != nil && (in.mask == 0 || r.mask != 0) {
+			return in
+		}
+		if current.CompareAndSwap(in, r) {
+			return r
+		}
 	}
-	return current.Load()
 }
 
 // Remove takes r out of force. Spans that are open then are forgotten.
@@ -103,9 +122,21 @@ func newRegistry(mask byte) *Registry {
 // Weight says how many spans a watched one stands for.
 func (r *Registry) Weight() int64 { return int64(r.mask) + 1 }
 
+// Keeps says whether the registry remembers the span with this id, so that the engine need not gather what is not kept.
+func (r *Registry) Keeps(id SpanID) bool { return id[7]&r.mask == 0 }
+
+// TakeLost returns how many roots were started since the last call, with a context that came from nowhere, while a request was being
+// served. In a program that also starts work of its own it is a hint only.
+func (r *Registry) TakeLost() int64 { return r.lost.Swap(0) }
+
 // Started notes a span. ctx is the context that the caller started it with: it says which test a root belongs to.
 func (r *Registry) Started(ctx context.Context, s Span) {
-	if s.ID[7]&r.mask != 0 {
+	if s.serves() {
+		r.serving.Add(1)
+	} else if s.rootless() && r.serving.Load() > 0 && groupOf(ctx) == nil {
+		r.lost.Add(1)
+	}
+	if !r.Keeps(s.ID) {
 		return
 	}
 	o := &Open{Span: s}
@@ -123,19 +154,17 @@ func (r *Registry) Started(ctx context.Context, s Span) {
 		r.judgeStart(ctx, o)
 	}
 	r.open[key{s.Trace, s.ID}] = o
-	if o.serves() {
-		r.serving++
-	}
 	if o.group != nil {
 		o.group.pending++
 	}
 }
 
-func (o *Open) serves() bool { return o.Kind == kindServer || o.Kind == kindConsumer }
-
 // Ended notes the end of a span and hands its encoded record to the test that it belongs to. The record is copied.
-func (r *Registry) Ended(trace TraceID, id SpanID, end int64, record []byte) {
-	if id[7]&r.mask != 0 {
+func (r *Registry) Ended(trace TraceID, id SpanID, kind uint8, record []byte) {
+	if serves(kind) {
+		r.serving.Add(-1)
+	}
+	if !r.Keeps(id) {
 		return
 	}
 	r.mu.Lock()
@@ -151,9 +180,6 @@ func (r *Registry) Ended(trace TraceID, id SpanID, end int64, record []byte) {
 		return
 	}
 	delete(r.open, key{trace, id})
-	if o.serves() {
-		r.serving--
-	}
 	if r.mask == 0 {
 		r.judgeEnd(o)
 	}
@@ -170,15 +196,20 @@ func (r *Registry) Overflow() uint64 {
 	return r.overflow
 }
 
-// Stale returns the spans that are open for longer than age and were not returned before.
+// Stale returns the spans that are open for longer than age and were not returned before. In production they are forgotten then, so that
+// leaks do not fill the registry.
 func (r *Registry) Stale(now time.Time, age time.Duration) []Open {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var stale []Open
-	for _, o := range r.open {
-		if !o.reported && now.UnixNano()-o.Start >= int64(age) {
-			o.reported = true
-			stale = append(stale, *o)
+	for k, o := range r.open {
+		if o.reported || now.UnixNano()-o.Start < int64(age) {
+			continue
+		}
+		o.reported = true
+		stale = append(stale, *o)
+		if r.mask != 0 {
+			delete(r.open, k)
 		}
 	}
 	return stale
