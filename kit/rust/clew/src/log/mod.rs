@@ -14,6 +14,8 @@ mod record;
 mod sink;
 pub mod site;
 pub(crate) mod task;
+#[cfg(test)]
+mod tests;
 mod text;
 mod visit;
 
