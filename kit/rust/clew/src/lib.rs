@@ -23,6 +23,8 @@ mod ids;
 mod layer;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod log_bridge;
+#[cfg(not(all(feature = "kit", not(target_family = "wasm"))))]
+mod off;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod panics;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
@@ -127,6 +129,8 @@ pub use span::{Span, current};
 pub use start::{Guard, Lost, PolicyError, apply_policy, clear_levels, set_level, start};
 #[cfg(all(feature = "tokio", not(target_family = "wasm")))]
 pub use task::{detach, spawn};
+#[cfg(not(all(feature = "kit", not(target_family = "wasm"))))]
+pub use off::{Config, Guard, Lost, clear_levels, current, extract, inject, set_level, span, span::Span, start};
 pub use value::Value;
 
 pub use tracing;
