@@ -61,23 +61,26 @@ type contract struct {
 		QueueBytes            int `json:"queue_bytes"`
 		Problems              int
 	}
-	Hostile []struct {
-		Name      string
-		Script    hostile.Script
-		TimeoutMS int64  `json:"timeout_ms"`
-		FlushMS   *int64 `json:"flush_ms"`
-		StopMS    *int64 `json:"stop_ms"`
-		More      int
-		Expect    struct {
-			Exported    int64
-			Dropped     map[string]int64
-			Requests    [2]int
-			Keys        int
-			Connections int
-			Lost        int64
-			GapMS       int64 `json:"gap_ms"`
-			GRPCClient  bool  `json:"grpc_client"`
-		}
+	Hostile []scenario
+}
+
+// scenario is a collector with what an exporter must make of it.
+type scenario struct {
+	Name      string
+	Script    hostile.Script
+	TimeoutMS int64  `json:"timeout_ms"`
+	FlushMS   *int64 `json:"flush_ms"`
+	StopMS    *int64 `json:"stop_ms"`
+	More      int
+	Expect    struct {
+		Exported    int64
+		Dropped     map[string]int64
+		Requests    [2]int
+		Keys        int
+		Connections int
+		Lost        int64
+		GapMS       int64 `json:"gap_ms"`
+		GRPCClient  bool  `json:"grpc_client"`
 	}
 }
 

@@ -25,6 +25,8 @@ mod hostile;
 pub(crate) mod http;
 #[cfg(test)]
 mod http_test;
+#[cfg(all(test, target_os = "linux"))]
+mod hurt_test;
 mod pacer;
 mod queue;
 #[cfg(test)]

@@ -114,11 +114,6 @@ impl Client {
         Client { address, connector, canceller, kept: None }
     }
 
-    /// Goes to another path and query of the same host from now on.
-    pub fn set_target(&mut self, target: &str) {
-        self.address.target = target.to_owned();
-    }
-
     /// Makes one request. A kept connection that the peer has closed meanwhile is no
     /// failure: the request then goes over a new one.
     pub fn send(&mut self, request: &Request<'_>) -> Result<Response, Failure> {
