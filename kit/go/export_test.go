@@ -25,7 +25,13 @@ func (p Problems) Len() int { return len(p.p.all()) }
 // Suspend takes the running kit away until the function it returns is called.
 func Suspend() (resume func()) {
 	k := current.Swap(nil)
-	return func() { current.Store(k) }
+	stopMetrics()
+	return func() {
+		current.Store(k)
+		if k != nil {
+			gateMetrics(k.policy, k.counters)
+		}
+	}
 }
 
 // Provider is the provider of tracers.

@@ -153,6 +153,13 @@ func (k *Kit) stop(ctx context.Context) error {
 	// The lines come first: what the limits of call sites hold back becomes records of the exporter.
 	lines := k.logs.Stop(ctx)
 	records := k.exporter.Stop(ctx)
+	// Metrics come last: the exporter collects them once more when it stops.
+	switch now := current.Load(); {
+	case now == nil:
+		stopMetrics()
+	case now == k.before:
+		gateMetrics(now.policy, now.counters)
+	}
 	if k.polled != nil {
 		select {
 		case <-k.polled:

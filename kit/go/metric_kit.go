@@ -34,14 +34,19 @@ var standardMetrics = sync.OnceFunc(func() {
 // The reader's Collect is a collection besides.
 func startMetrics(holder *policy.Holder, exporter *export.Exporter, counters *self.Counters, interval time.Duration) *metric.Reader {
 	standardMetrics()
+	gateMetrics(holder, counters)
+	reader := metric.NewReader(measures, exporter, interval)
+	exporter.Tick(self.Metrics, reader.Tick)
+	return reader
+}
+
+// gateMetrics puts the policy of a kit before all instruments, and counts with it.
+func gateMetrics(holder *policy.Holder, counters *self.Counters) {
 	measures.SetCounters(counters)
 	measures.SetGate(func(component, need uint8) bool {
 		snapshot, level := holder.Load(), policy.Level(need)
 		return snapshot.On(policy.Metrics, level) && snapshot.On(policy.Component(component), level)
 	})
-	reader := metric.NewReader(measures, exporter, interval)
-	exporter.Tick(self.Metrics, reader.Tick)
-	return reader
 }
 
 // stopMetrics makes instruments record nothing, until the next Start.

@@ -60,6 +60,7 @@ var (
 )
 
 func TestMetricsOfAService(t *testing.T) {
+	t.Cleanup(clew.Suspend())
 	metricPlaced.Add(100) // Before Start nothing counts.
 	k := start(t, "")
 	metricPlaced.Add(2)
