@@ -18,7 +18,7 @@ type words struct {
 	collection string
 	tables     int // different ones, 2 for more
 	expect     expect
-	last       string // the last keyword, in upper case; a mark as itself
+	last       last
 	frames     [maxFrames]frame
 	depth      int
 	started    bool // the statement has its first word
@@ -39,48 +39,57 @@ const (
 	target         // of INTO, UPDATE, TABLE and CALL
 )
 
+// last is what the next keyword has to know of what stands before it.
+type last uint8
+
+const (
+	anything last = iota
+	parenthesis
+	distinct
+)
+
 // other is a literal or a placeholder.
-func (w *words) other() { w.expect, w.last = nothing, "?" }
+func (w *words) other() { w.expect, w.last = nothing, anything }
 
 func (w *words) frame() *frame { return &w.frames[min(w.depth, maxFrames-1)] }
 
 // mark is a punctuation mark.
 func (w *words) mark(c byte) {
-	w.expect = nothing
+	w.other()
 	switch c {
 	case '(':
 		w.depth++
 		*w.frame() = frame{}
-		w.last = "("
+		w.last = parenthesis
 	case ')':
 		w.depth = max(0, w.depth-1)
-		w.last = ")"
+		w.last = parenthesis
 	case ';':
 		w.depth, w.started, w.created = 0, false, false
 		w.frames[0] = frame{}
-		w.last = ";"
 	case ',':
 		if w.frame().list {
 			w.expect = table
 		}
-		w.last = ","
-	default:
-		w.last = "?"
 	}
 }
 
 // word is a keyword or a name. Plain says that it has neither quotes nor dots,
 // called that a parenthesis follows at once.
 func (w *words) word(text string, plain, called bool) {
-	keyword := ""
-	if plain && len(text) <= 16 {
-		keyword = upper(text)
+	var letters [16]byte
+	keyword := letters[:0]
+	if plain && len(text) <= len(letters) {
+		keyword = appendUpper(keyword, text)
 	}
 	before := w.last
-	w.last = keyword
+	w.last = anything
+	if string(keyword) == "DISTINCT" {
+		w.last = distinct
+	}
 	expected := w.expect
 	if expected != nothing {
-		switch keyword {
+		switch string(keyword) {
 		case "ONLY", "LATERAL", "IF", "NOT", "EXISTS", "CONCURRENTLY", "TABLE", "INTO", "IGNORE", "FROM":
 			return // It may stand between; the table is still to come.
 		case "SELECT", "SET", "WHERE", "VALUES":
@@ -96,20 +105,20 @@ func (w *words) word(text string, plain, called bool) {
 	f := w.frame()
 	if !w.started {
 		w.started = true
-		if keyword != "WITH" {
-			w.begin(keyword)
+		if string(keyword) != "WITH" {
+			w.begin(string(keyword))
 		}
 		return
 	}
-	switch keyword {
+	switch string(keyword) {
 	case "SELECT":
-		w.begin(keyword)
+		w.begin("SELECT")
 	case "INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE":
-		if before == "(" || before == ")" {
-			w.begin(keyword)
+		if before == parenthesis {
+			w.begin(string(keyword))
 		}
 	case "FROM":
-		if f.query && before != "DISTINCT" {
+		if f.query && before != distinct {
 			f.list, w.expect = true, table
 		}
 	case "JOIN":
@@ -123,7 +132,7 @@ func (w *words) word(text string, plain, called bool) {
 	case "TABLE", "INDEX", "VIEW", "SCHEMA", "DATABASE", "FUNCTION", "PROCEDURE", "TRIGGER", "SEQUENCE", "TYPE", "USER", "ROLE", "EXTENSION":
 		if w.created {
 			w.created = false
-			w.add(keyword)
+			w.add(string(keyword))
 			w.expect = target
 		}
 	}
@@ -151,7 +160,7 @@ var unquote = strings.NewReplacer(`"`, "", "`", "", "[", "", "]", "")
 
 // table enters a table by its name without quotes.
 func (w *words) table(text string) {
-	if !strings.ContainsAny(text, " \t\r\n") {
+	if strings.ContainsAny(text, "\"`[]") && !strings.ContainsAny(text, " \t\r\n") {
 		text = unquote.Replace(text)
 	}
 	if text == "" {
@@ -178,13 +187,14 @@ func (w *words) add(word string) {
 	w.count++
 }
 
-// upper maps ASCII letters only, so that both kits agree on every text.
-func upper(s string) string {
-	b := []byte(s)
-	for i, c := range b {
+// appendUpper maps ASCII letters only, so that both kits agree on every text.
+func appendUpper(b []byte, s string) []byte {
+	for i := range len(s) {
+		c := s[i]
 		if 'a' <= c && c <= 'z' {
-			b[i] = c - ('a' - 'A')
+			c -= 'a' - 'A'
 		}
+		b = append(b, c)
 	}
-	return string(b)
+	return b
 }

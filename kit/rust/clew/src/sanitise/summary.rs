@@ -89,12 +89,13 @@ impl Words {
 
     /// A keyword or a name. `plain` says that it has neither quotes nor dots, `called` that a parenthesis follows at once.
     pub(super) fn word(&mut self, text: &str, plain: bool, called: bool) {
-        let keyword = if plain && text.len() <= 16 { text.to_ascii_uppercase() } else { String::new() };
+        let mut letters = [0; 16];
+        let keyword = if plain { upper(text, &mut letters) } else { "" };
         let before = self.last;
         self.last = if keyword == "DISTINCT" { Last::Distinct } else { Last::Other };
         let expected = self.expect;
         if expected != Expect::Nothing {
-            match keyword.as_str() {
+            match keyword {
                 // It may stand between; the table is still to come.
                 "ONLY" | "LATERAL" | "IF" | "NOT" | "EXISTS" | "CONCURRENTLY" | "TABLE" | "INTO" | "IGNORE" | "FROM" => return,
                 "SELECT" | "SET" | "WHERE" | "VALUES" => {}
@@ -111,13 +112,13 @@ impl Words {
         if !self.started {
             self.started = true;
             if keyword != "WITH" {
-                self.begin(&keyword);
+                self.begin(keyword);
             }
             return;
         }
-        match keyword.as_str() {
-            "SELECT" => self.begin(&keyword),
-            "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "REPLACE" if before == Last::Parenthesis => self.begin(&keyword),
+        match keyword {
+            "SELECT" => self.begin(keyword),
+            "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "REPLACE" if before == Last::Parenthesis => self.begin(keyword),
             "FROM" if self.frame().query && before != Last::Distinct => {
                 self.frame().list = true;
                 self.expect = Expect::Table;
@@ -134,7 +135,7 @@ impl Words {
                 if self.created =>
             {
                 self.created = false;
-                self.add(&keyword);
+                self.add(keyword);
                 self.expect = Expect::Target;
             }
             _ => {}
@@ -187,4 +188,14 @@ impl Words {
         self.summary.push_str(word);
         self.count += 1;
     }
+}
+
+/// The text in upper case, empty when it has more than 16 bytes: no keyword has.
+fn upper<'a>(text: &str, letters: &'a mut [u8; 16]) -> &'a str {
+    let Some(letters) = letters.get_mut(..text.len()) else {
+        return "";
+    };
+    letters.copy_from_slice(text.as_bytes());
+    letters.make_ascii_uppercase();
+    std::str::from_utf8(letters).unwrap_or_default()
 }
