@@ -239,6 +239,9 @@ func (o *outgoing) Set(key, value string) { o.pairs = append(o.pairs, strings.To
 
 // splitTarget takes "dns:///orders:443", "passthrough:///10.0.0.1:80" or "orders:443" apart. A Unix socket's path is its address.
 func splitTarget(target string) (host string, port int) {
+	if path, ok := strings.CutPrefix(target, "unix://"); ok {
+		return path, 0
+	}
 	if _, rest, ok := strings.Cut(target, "://"); ok {
 		_, target, _ = strings.Cut(rest, "/")
 	} else if scheme, rest, ok := strings.Cut(target, ":"); ok && (scheme == "dns" || scheme == "passthrough" || scheme == "unix") {
