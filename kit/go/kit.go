@@ -154,11 +154,10 @@ func (k *Kit) stop(ctx context.Context) error {
 	lines := k.logs.Stop(ctx)
 	records := k.exporter.Stop(ctx)
 	// Metrics come last: the exporter collects them once more when it stops.
-	switch now := current.Load(); {
-	case now == nil:
-		stopMetrics()
-	case now == k.before:
+	if now := current.Load(); now != nil {
 		gateMetrics(now.policy, now.counters)
+	} else {
+		stopMetrics()
 	}
 	if k.polled != nil {
 		select {
