@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -51,18 +52,40 @@ func hasNot(t *testing.T, text string, lines ...string) {
 	}
 }
 
-// Package variables, as a service has them: they are there before Start.
-var (
-	metricPlaced = clew.Counter("metric.test.placed", "{order}", clew.Description("Orders placed.")).With(clew.String("shop.channel", "web"))
-	metricWait   = clew.DurationHistogram("metric.test.duration", clew.ComponentHTTP).With()
-	metricOpen   = clew.UpDown("metric.test.open", "{request}", clew.Needs(clew.ComponentHTTP, clew.Edges)).With()
-	metricShare  = clew.Gauge("metric.test.share", "1").With()
-)
+// A package variable, as a service has it: it is there before Start.
+var metricPlaced = clew.Counter("metric.test.placed", "{order}", clew.Description("Orders placed.")).With(clew.String("shop.channel", "web"))
+
+// metricRuns tells runs of a test in one process apart, because sums go on.
+var metricRuns int
+
+func instruments() (wait clew.BoundHistogram, open clew.BoundUpDown, share clew.BoundGauge, run string) {
+	metricRuns++
+	run = fmt.Sprint(metricRuns)
+	attr := clew.String("run", run)
+	wait = clew.DurationHistogram("metric.test.duration", clew.ComponentHTTP).With(attr)
+	open = clew.UpDown("metric.test.open", "{request}", clew.Needs(clew.ComponentHTTP, clew.Edges)).With(attr)
+	share = clew.Gauge("metric.test.share", "1").With(attr)
+	return wait, open, share, run
+}
+
+// number is the value of a line of the page.
+func number(t *testing.T, text, series string) (v float64) {
+	t.Helper()
+	_, line, found := strings.Cut(text, series+" ")
+	if _, err := fmt.Sscan(line, &v); !found || err != nil {
+		t.Errorf("%s has no value: %v", series, err)
+	}
+	return v
+}
 
 func TestMetricsOfAService(t *testing.T) {
-	t.Cleanup(clew.Suspend())
-	metricPlaced.Add(100) // Before Start nothing counts.
 	k := start(t, "")
+	const placed = `metric_test_placed_total{shop_channel="web"}`
+	before := number(t, page(t, k.Kit), placed)
+	metricWait, metricOpen, metricShare, run := instruments()
+	resume := clew.Suspend()
+	metricPlaced.Add(100) // Without a kit nothing counts.
+	resume()
 	metricPlaced.Add(2)
 	metricOpen.Add(3)
 	metricOpen.Add(-1)
@@ -77,15 +100,17 @@ func TestMetricsOfAService(t *testing.T) {
 	text := page(t, k.Kit)
 	has(t, text,
 		"# HELP metric_test_placed Orders placed.\n",
-		"metric_test_placed_total{shop_channel=\"web\"} 2\n",
-		"metric_test_open 2\n",
-		"metric_test_share_ratio 0.5\n",
-		"metric_test_duration_seconds_bucket{le=\"0.05\"} 1 # {trace_id=\""+span.SpanContext().TraceID.String()+"\",span_id=\""+span.SpanContext().SpanID.String()+"\"} 0.03 ",
+		"metric_test_open{run=\""+run+"\"} 2\n",
+		"metric_test_share_ratio{run=\""+run+"\"} 0.5\n",
+		"metric_test_duration_seconds_bucket{run=\""+run+"\",le=\"0.05\"} 1 # {trace_id=\""+span.SpanContext().TraceID.String()+"\",span_id=\""+span.SpanContext().SpanID.String()+"\"} 0.03 ",
 		"metric_test_temperature_celsius{room=\"a\"} 21.5\n",
 		"metric_test_seen_total 7\n",
 		"go_goroutine_count ", "process_uptime_seconds ",
 		"clew_kit_level{component=\"http\"} 2\n", "otel_sdk_span_started_total{otel_span_sampling_result=\"RECORD_AND_SAMPLE\"} 1\n",
 	)
+	if after := number(t, text, placed); after != before+2 {
+		t.Errorf("placed went from %v to %v", before, after)
+	}
 	remove()
 	hasNot(t, page(t, k.Kit), "metric_test_temperature_celsius")
 
@@ -100,10 +125,10 @@ func TestMetricsOfAService(t *testing.T) {
 	hasNot(t, text, "metric_test_duration", "metric_test_open")
 	has(t, text, "metric_test_placed_total", "clew_kit_level{component=\"http\"} 0\n")
 	k.SetLevel(clew.ComponentHTTP, clew.Edges)
-	has(t, page(t, k.Kit), "metric_test_open 1\n")
+	has(t, page(t, k.Kit), "metric_test_open{run=\""+run+"\"} 1\n")
 	k.SetLevel(clew.ComponentMetrics, clew.Edges)
 	text = page(t, k.Kit)
-	has(t, text, "metric_test_open 1\n")
+	has(t, text, "metric_test_open{run=\""+run+"\"} 1\n")
 	hasNot(t, text, "metric_test_placed", "go_goroutine_count", "process_uptime")
 	k.SetLevel(clew.ComponentMetrics, clew.Off)
 	text = page(t, k.Kit)
@@ -158,6 +183,7 @@ func TestMetricsAreSent(t *testing.T) {
 
 func TestRecordingAllocatesNothing(t *testing.T) {
 	start(t, "")
+	metricWait, metricOpen, metricShare, _ := instruments()
 	ctx, span := clew.Span(t.Context(), "work")
 	defer span.End()
 	metricWait.Record(ctx, 1)
