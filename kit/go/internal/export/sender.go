@@ -119,6 +119,10 @@ func (s *httpSender) do(r *http.Request) (*http.Response, []byte, error) {
 
 // failure is an attempt that got no answer.
 func failure(err error) answer {
+	var request *url.Error
+	if errors.As(err, &request) {
+		err = request.Err // the address, which it names, may hold secrets
+	}
 	a := answer{outcome: retry, word: "connection", text: err.Error()}
 	var (
 		network     net.Error

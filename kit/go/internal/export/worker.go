@@ -240,7 +240,8 @@ func (w *worker) deliver(body []byte, gzipped bool) bool {
 		a := w.attempt(body, gzipped, key)
 		verdict := w.pacer.finish(w.now(), a, mathrand.Float64())
 		w.counters.Breaker.Store(w.pacer.breaker())
-		if verdict != done {
+		// One failed attempt is nobody's concern.
+		if verdict == dropped || verdict == giveUp || w.pacer.openFor > 0 {
 			w.tell(fmt.Sprintf("export %s to %s: %s", w.signal, redactURL(w.target.URL), a.text))
 		}
 		switch verdict {

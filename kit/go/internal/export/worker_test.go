@@ -367,3 +367,37 @@ func expired() context.Context {
 	cancel()
 	return ctx
 }
+
+func TestProblemsAreToldWhenTheyMatterAndWithoutSecrets(t *testing.T) {
+	var lines []string
+	var config Config
+	config.Problem = func(line string) { lines = append(lines, line) }
+	config.Signals[self.Metrics].Off = true
+	config.Signals[self.Logs].Off = true
+	config.Signals[self.Traces].URL = "http://user:secret@127.0.0.1:1/v1/traces?token=secret"
+	e := New(config)
+	add(e, 1)
+	flushFor(e, 10*time.Second)
+	add(e, 1)
+	_ = e.Stop(expired()) // lost, which is counted elsewhere
+	if len(lines) != 1 || strings.Contains(lines[0], "secret") || !strings.Contains(lines[0], "http://127.0.0.1:1/v1/traces: ") {
+		t.Errorf("told %q", lines)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		sent := false
+		f := &fakeSender{answer: func(context.Context, []byte) answer {
+			if !sent {
+				sent = true
+				return answer{outcome: retry, word: "503", text: "HTTP 503"}
+			}
+			return answer{word: "200"}
+		}}
+		e, c := fakeExporter(f, func(c *Config) { c.Problem = func(line string) { t.Errorf("told %q", line) } })
+		add(e, 1)
+		flushFor(e, time.Minute)
+		expect(t, c, 1, nil)
+		if err := e.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}

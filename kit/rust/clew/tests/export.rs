@@ -167,6 +167,14 @@ fn the_child_of_a_fork_sends_what_is_its_own() {
     let record = record();
     let scope = exporter.scope("before", "", "");
     (0..5).for_each(|_| exporter.add(Signal::Traces, scope, &record));
+    // SAFETY: the child does nothing that could wait for a thread that it has not.
+    let idle = unsafe { fork() };
+    if idle == 0 {
+        let quiet = exporter.flush(Duration::from_secs(1)) && exporter.stop(Duration::from_secs(1)).is_ok();
+        let alone = std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1);
+        // SAFETY: ends the process.
+        unsafe { _exit(if quiet && alone { 7 } else { 100 }) }
+    }
     // SAFETY: the child uses what the kit promises to work there, and ends without unwinding.
     let child = unsafe { fork() };
     if child == 0 {
@@ -177,6 +185,9 @@ fn the_child_of_a_fork_sends_what_is_its_own() {
         unsafe { _exit(if sent { exported } else { 100 }) }
     }
     let mut status = 0;
+    // SAFETY: waits for the child that was started first.
+    assert_eq!(unsafe { waitpid(idle, &raw mut status, 0) }, idle);
+    assert_eq!(status >> 8, 7, "a child that adds nothing starts nothing and loses nothing");
     // SAFETY: waits for the child that was just started.
     assert_eq!(unsafe { waitpid(child, &raw mut status, 0) }, child);
     assert_eq!(status >> 8, 3, "the child sends its three records and none of the parent's");

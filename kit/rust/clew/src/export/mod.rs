@@ -103,8 +103,14 @@ impl Exporter {
         at
     }
 
+    /// The workers of this process; none in the child of a fork that has added nothing.
     fn workers(&self) -> impl Iterator<Item = &Worker> {
-        self.generation().workers.iter().flatten()
+        let number = fork::generation();
+        let mut at = Some(&self.first);
+        while let Some(generation) = at.filter(|g| g.number != number) {
+            at = generation.next.get().map(|next| &**next);
+        }
+        at.into_iter().flat_map(|generation| generation.workers.iter().flatten())
     }
 
     /// Gives the number under which [`Exporter::add`] knows an instrumentation scope.

@@ -353,7 +353,8 @@ impl Run {
             let answer = self.attempt(&key);
             let verdict = self.pacer.finish(self.started.elapsed(), &answer, random());
             common.counters.breaker.store(self.pacer.breaker(), Relaxed);
-            if verdict != Verdict::Delivered {
+            // One failed attempt is nobody's concern.
+            if matches!(verdict, Verdict::Dropped | Verdict::GiveUp) || self.pacer.is_open() {
                 self.tell(&answer.text);
             }
             match verdict {
