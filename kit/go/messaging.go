@@ -61,6 +61,10 @@ func (m *Messages) Send(ctx context.Context, destination string, headers Carrier
 // producer's baggage goes on.
 func (m *Messages) Process(ctx context.Context, destination, group string, headers Carrier, attrs ...Attr) (context.Context, MessageCall) {
 	c := MessageCall{m: m, out: messageOutcome{destination: destination, group: group}}
+	if !On(ComponentMessaging, Edges) {
+		c.ctx = Extract(ctx, headers)
+		return c.ctx, c
+	}
 	c.start = time.Now()
 	ctx, c.span = StartWith(ctx, "process "+destination,
 		SpanOptions{Component: ComponentMessaging, Need: Edges, Kind: Consumer, NewRoot: true, From: headers}, m.words(destination, "process")...)
