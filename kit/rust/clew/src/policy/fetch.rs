@@ -110,3 +110,74 @@ impl World for Net {
         (self.status)()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::policy::{Document, request_url};
+
+    /// Reads the head of a request.
+    fn head(stream: &mut TcpStream) -> String {
+        let mut text = Vec::new();
+        while !text.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            text.push(byte[0]);
+        }
+        String::from_utf8(text).unwrap().to_ascii_lowercase()
+    }
+
+    #[test]
+    fn a_document_is_fetched_and_a_question_under_way_ends_with_the_kit() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}/api/kit/policy", listener.local_addr().unwrap());
+        let (published, versions) = mpsc::channel();
+        let publish = move |s: &Arc<crate::policy::Snapshot>| drop(published.send(s.version().to_owned()));
+        let holder = Arc::new(Holder::new(Document::default(), Box::new(publish)));
+        assert_eq!(versions.recv().unwrap(), "");
+        let polling = Polling::start(Config {
+            holder,
+            url: request_url(&base, "a b"),
+            headers: vec![("authorization".into(), "secret".into())],
+            tls: TlsFiles::default(),
+            status: Box::new(|| "{\"language\":\"rust\"}".into()),
+            cache: None,
+        })
+        .unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        let request = head(&mut stream);
+        assert!(request.starts_with("get /api/kit/policy?service=a%20b&wait=30s http/1.1\r\n"), "{request}");
+        for line in ["clew-kit: {\"language\":\"rust\"}", "authorization: secret"] {
+            assert!(request.contains(&format!("\r\n{line}\r\n")), "{request}");
+        }
+        assert!(!request.contains("if-none-match"), "{request}");
+        let body = r#"{"version":"7"}"#;
+        write!(stream, "HTTP/1.1 200 OK\r\netag: \"x\"\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+        assert_eq!(versions.recv().unwrap(), "7");
+        // The next question is left without an answer; the connection's end says that the kit has let go of it.
+        let request = head(&mut stream);
+        assert!(request.contains("\r\nif-none-match: \"x\"\r\n"), "{request}");
+        polling.stop();
+        assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0);
+        // The thread ends and with it the holder's only owner.
+        assert!(versions.recv().is_err());
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_one_line_for_a_person() {
+        let config = Config {
+            holder: Arc::new(Holder::new(Document::default(), Box::new(|_| {}))),
+            url: "clew".into(),
+            headers: Vec::new(),
+            tls: TlsFiles::default(),
+            status: Box::new(String::new),
+            cache: None,
+        };
+        let problem = Polling::start(config).err().unwrap();
+        assert!(problem.contains("http://") && !problem.contains('\n'), "{problem}");
+    }
+}
