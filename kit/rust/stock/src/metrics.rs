@@ -23,8 +23,11 @@ fn main() -> ExitCode {
     let sampled = Config::new("bench", "1").without_export().without_lines();
     let provider = SdkMeterProvider::builder().with_reader(ManualReader::builder().build()).build();
     let meter = provider.meter("bench");
-    let stock_histogram =
-        meter.f64_histogram("bench.duration").with_unit("s").with_boundaries(vec![0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]).build();
+    let stock_histogram = meter
+        .f64_histogram("bench.duration")
+        .with_unit("s")
+        .with_boundaries(vec![0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0])
+        .build();
     let stock_counter = meter.u64_counter("bench.count").build();
     let cached = [
         KeyValue::new("http.request.method", "GET"),

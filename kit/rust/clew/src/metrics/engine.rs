@@ -215,14 +215,10 @@ impl Instrument {
 fn check(desc: &mut Desc) -> bool {
     let mut fine = valid_name(desc.name) && desc.unit.len() <= 63 && desc.unit.bytes().all(|c| (b' '..=b'~').contains(&c));
     desc.description = crate::wire::cut(desc.description, MAX_DESCRIPTION);
-    if desc.kind == Kind::Histogram {
-        if desc.bounds.len() > MAX_BOUNDS
-            || desc.bounds.iter().any(|b| !b.is_finite())
-            || !desc.bounds.windows(2).all(|pair| pair[0] < pair[1])
-        {
-            desc.bounds.clear();
-            fine = false;
-        }
+    let bounds = &desc.bounds;
+    if bounds.len() > MAX_BOUNDS || bounds.iter().any(|b| !b.is_finite()) || !bounds.windows(2).all(|pair| pair[0] < pair[1]) {
+        desc.bounds.clear();
+        fine = false;
     }
     fine
 }

@@ -49,13 +49,15 @@ mod tests;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod text;
 #[cfg(all(feature = "tokio", not(target_family = "wasm")))]
-pub(crate) mod tokio;
+mod tokio;
 #[cfg(all(test, feature = "kit", not(target_family = "wasm")))]
 mod vectors;
 
 #[cfg(not(all(feature = "kit", not(target_family = "wasm"))))]
 #[path = "off.rs"]
 mod bound;
+#[cfg(not(all(feature = "kit", not(target_family = "wasm"))))]
+pub use bound::{TEXT_TYPE, text};
 
 pub use bound::{
     BoundCounter, BoundFloatCounter, BoundGauge, BoundHistogram, BoundUpDown, Counter, FloatCounter, Gauge, Histogram, Observing, Options,
@@ -65,6 +67,8 @@ pub use bound::{
 pub(crate) use {reader::Reader, standard::standard};
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub use {standard::text, text::TEXT_TYPE};
+#[cfg(all(feature = "tokio", not(target_family = "wasm")))]
+pub use tokio::{Watched, watch_runtime};
 
 /// A label: a key and a value with few different values.
 pub type Label<'a> = (&'a str, crate::Value<'a>);

@@ -57,6 +57,15 @@ pub fn duration(_: &'static str, _: Component) -> Histogram {
     Histogram
 }
 
+/// The content type of [`text`].
+pub const TEXT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// An empty page.
+#[inline(always)]
+pub fn text() -> String {
+    "# EOF\n".to_owned()
+}
+
 /// Without the kit nothing is asked.
 #[must_use = "dropping it ends the instrument"]
 pub struct Observing;
