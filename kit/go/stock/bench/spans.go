@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel"
@@ -23,6 +24,7 @@ const spansPerRound = 30_000
 // prepare starts both stacks and lists the cases.
 func prepare(address string) (cases []measure, finish func(), err error) {
 	ctx := context.Background()
+	lines := lineKit(ctx)
 	k := clew.Start(ctx, clew.Service("bench", "1"), clew.Endpoint(address), clew.Output(nil))
 	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(address), otlptracehttp.WithInsecure())
 	if err != nil {
@@ -35,11 +37,17 @@ func prepare(address string) (cases []measure, finish func(), err error) {
 		k: k, api: otel.GetTracerProvider().Tracer("bench"), stock: stock.Tracer("bench"), provider: stock,
 		never: never.Tracer("bench"), ratio: ratio.Tracer("bench"),
 	}
+	logs, finishLogs, err := logCases(ctx, lines, k, address)
+	if err != nil {
+		return nil, nil, err
+	}
 	finish = func() {
+		finishLogs()
 		_ = k.Stop(ctx)
+		_ = lines.Stop(ctx)
 		_ = stock.Shutdown(ctx)
 	}
-	return append(s.cases(), metricCases()...), finish, nil
+	return slices.Concat(s.cases(), metricCases(), logs), finish, nil
 }
 
 type spans struct {
