@@ -115,7 +115,7 @@ func (a Active) End() {
 		a.s.panicked(p)
 		defer panic(p)
 	}
-	a.s.finish(a.s.now())
+	a.s.finish(time.Time{})
 }
 
 // EndAt ends the span at a time that has passed.
@@ -140,7 +140,7 @@ func (a Active) EndErr(err *error) {
 	} else if err != nil && *err != nil {
 		a.s.fail(*err)
 	}
-	a.s.finish(a.s.now())
+	a.s.finish(time.Time{})
 }
 
 // rename replaces the name.

@@ -73,6 +73,9 @@ type SpanOptions struct {
 	Start time.Time
 	// Scope is the instrumentation scope, nil is the kit's own.
 	Scope *Scope
+
+	// route and method are for the sampling rules, when attributes are set only after the start.
+	route, method string
 }
 
 // StartWith starts a span with options.
@@ -177,10 +180,10 @@ func (k *Kit) decide(ctx context.Context, s *span, snapshot *policy.Snapshot, fr
 		d = k.decideLinked(s, snapshot, from, o, attrs)
 	case !from.IsValid():
 		s.trace = newTraceID()
-		d = k.sampler(s, snapshot, attrs).Root(s.trace)
+		d = k.sampler(s, snapshot, o, attrs).Root(s.trace)
 	case from.deferred:
 		s.trace, s.parent, s.remote = from.TraceID, from.SpanID, true
-		d = k.sampler(s, snapshot, attrs).Deferred(s.trace)
+		d = k.sampler(s, snapshot, o, attrs).Deferred(s.trace)
 	default:
 		s.trace, s.parent, s.remote = from.TraceID, from.SpanID, from.Remote
 		d = sampling.Child(s.trace, byte(from.Flags), from.State)
@@ -200,7 +203,7 @@ func (k *Kit) decide(ctx context.Context, s *span, snapshot *policy.Snapshot, fr
 // decideLinked starts a new trace for a span that has a cause.
 func (k *Kit) decideLinked(s *span, snapshot *policy.Snapshot, from *origin, o *SpanOptions, attrs []Attr) sampling.Decision {
 	s.trace = newTraceID()
-	sampler := k.sampler(s, snapshot, attrs)
+	sampler := k.sampler(s, snapshot, o, attrs)
 	if o.Public {
 		if from.IsValid() {
 			o.Links = append([]Link{{SpanContext: from.SpanContext}}, o.Links...)
@@ -219,8 +222,11 @@ func (k *Kit) decideLinked(s *span, snapshot *policy.Snapshot, from *origin, o *
 }
 
 // sampler finds the rule for a root.
-func (k *Kit) sampler(s *span, snapshot *policy.Snapshot, attrs []Attr) *sampling.Sampler {
+func (k *Kit) sampler(s *span, snapshot *policy.Snapshot, o *SpanOptions, attrs []Attr) *sampling.Sampler {
 	f := policy.Facts{Kind: kindNames[min(s.kind, Consumer)], Name: s.name}
+	if o != nil {
+		f.Route, f.Method = o.route, o.method
+	}
 	for i := range attrs {
 		switch attrs[i].key {
 		case "http.route":

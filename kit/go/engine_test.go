@@ -451,3 +451,19 @@ func TestManyGoroutinesOnOneSpan(t *testing.T) {
 		t.Errorf("%d spans", len(strings.Fields(k.names())))
 	}
 }
+
+func TestRulesSeeTheRoute(t *testing.T) {
+	k := start(t, "", clew.Policy([]byte(`{"sampling":{"th":"0","rules":[{"match":{"route":"/health*","method":"GET"},"th":"never"},{"match":{"kind":"consumer"},"th":"never"}]}}`)))
+	for name, route := range map[string]string{"kept": "/orders", "dropped": "/healthz"} {
+		_, s := clew.StartSpan(context.Background(), clew.ComponentHTTP, clew.Edges, clew.Server, name, clew.String("http.request.method", "GET"), clew.String("http.route", route))
+		s.End()
+		_, o := tracer("otelhttp").Start(context.Background(), name+" by the API", trace.WithSpanKind(trace.SpanKindServer),
+			trace.WithAttributes(attribute.String("http.request.method", "GET"), attribute.String("http.route", route)))
+		o.End()
+	}
+	_, s := clew.StartSpan(context.Background(), clew.ComponentMessaging, clew.Edges, clew.Consumer, "dropped")
+	s.End()
+	if got := k.names(); strings.Contains(got, "dropped") || strings.Count(got, "kept") != 2 {
+		t.Errorf("spans are %q", got)
+	}
+}

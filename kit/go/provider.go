@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -96,16 +97,28 @@ func (t *tracer) Start(ctx context.Context, name string, options ...trace.SpanSt
 	if !snapshot.On(t.component, need) {
 		return ctx, passing(ctx)
 	}
-	var room [16]Attr
-	attrs := room[:0]
-	for _, kv := range c.Attributes() {
-		attrs = append(attrs, Attribute(kv))
-	}
+	kvs := c.Attributes()
 	o := SpanOptions{NewRoot: c.NewRoot(), Start: c.Timestamp()}
+	for i := range kvs {
+		switch kvs[i].Key {
+		case "http.route":
+			o.route = kvs[i].Value.AsString()
+		case "http.request.method":
+			o.method = kvs[i].Value.AsString()
+		}
+	}
 	for _, l := range c.Links() {
 		o.Links = append(o.Links, linkFromOTel(l))
 	}
-	return t.started(k.start(ctx, snapshot, t.scope.number(k), kind, name, &o, attrs))
+	ctx, a := k.start(ctx, snapshot, t.scope.number(k), kind, name, &o, nil)
+	if a.own && a.s.mode != silent {
+		// Nobody else knows the span yet.
+		for i := range kvs {
+			one := Attribute(kvs[i])
+			a.s.setOne(&one)
+		}
+	}
+	return t.started(ctx, a)
 }
 
 // started gives the API its handle: the span for its creator, the interior one for everything under an unsampled root.
@@ -179,7 +192,7 @@ func (s *span) End(options ...trace.SpanEndOption) {
 			return
 		}
 	}
-	s.finish(s.now())
+	s.finish(time.Time{})
 }
 
 // AddEvent implements trace.Span.

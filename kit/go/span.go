@@ -303,8 +303,11 @@ func (s *span) setStatus(code codes.Code, text string) {
 // now is this moment on the clock of the span's start, which costs half of what reading the time of day costs.
 func (s *span) now() time.Time { return s.start.Add(time.Since(s.start)) }
 
-// finish ends the span and hands it on. Only the first call does something.
+// finish ends the span and hands it on. Only the first call does something. The zero time is now; the clock is read only for what goes out.
 func (s *span) finish(end time.Time) {
+	if end.IsZero() && s.mode == recording {
+		end = s.now()
+	}
 	s.mu.Lock()
 	if s.ended.Load() {
 		s.mu.Unlock()
@@ -335,7 +338,11 @@ func (s *span) finish(end time.Time) {
 
 // finishUnsampled ends an unsampled root: it sends a summary when the root has failed.
 func (s *span) finishUnsampled(buf *buffer, end time.Time) {
-	if s.mode == summarised && s.status == codes.Error && s.kit.summaries.take(end) {
+	failed := s.mode == summarised && s.status == codes.Error
+	if failed && end.IsZero() {
+		end = s.now()
+	}
+	if failed && s.kit.summaries.take(end) {
 		if buf == nil {
 			buf = takeBuffer()
 		}
