@@ -47,7 +47,7 @@ func prepare(address string) (cases []measure, finish func(), err error) {
 		_ = lines.Stop(ctx)
 		_ = stock.Shutdown(ctx)
 	}
-	return slices.Concat(s.cases(), metricCases(), logs), finish, nil
+	return slices.Concat(s.cases(), httpCases(k, stock, s.flush), metricCases(), logs), finish, nil
 }
 
 type spans struct {
