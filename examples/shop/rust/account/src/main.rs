@@ -11,7 +11,7 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::get;
-use fleet::db::Tables;
+use fleet::db::{Statement, Tables};
 use fleet::http::{Answer, refusal};
 use fleet::{Failure, fault, http, process, telemetry};
 use serde_json::json;
@@ -21,7 +21,11 @@ use tracing::Span;
 const SCHEMA: &str =
     "CREATE TABLE IF NOT EXISTS customers (id TEXT PRIMARY KEY, name TEXT NOT NULL)";
 const FILL: &str = "INSERT INTO customers (id, name) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
-const READ: &str = "SELECT name FROM customers WHERE id = $1";
+const READ: Statement = Statement {
+    operation: "SELECT",
+    table: "customers",
+    text: "SELECT name FROM customers WHERE id = $1",
+};
 
 /// As many as the traffic driver draws from.
 const CUSTOMERS: u32 = 40;
@@ -37,8 +41,8 @@ async fn customer(State(page): State<Arc<Page>>, Path(id): Path<String>) -> Answ
         telemetry::fail(&Span::current(), "Overloaded", "too many requests are waiting");
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "too many requests are waiting");
     }
-    let read = sqlx::query(READ).bind(id.clone()).fetch_optional(&page.tables.pool);
-    let row = match page.tables.traced("SELECT", "customers", READ, read).await {
+    let read = sqlx::query(READ.text).bind(id.clone());
+    let row = match page.tables.fetch_optional(&READ, read).await {
         Ok(Some(row)) => row,
         Ok(None) => return refusal(StatusCode::NOT_FOUND, format!("no customer {id:?}")),
         Err(error) => {

@@ -4,11 +4,22 @@
 
 use std::path::Path;
 
-use sqlx::AnyPool;
-use sqlx::any::AnyPoolOptions;
+use sqlx::any::{AnyArguments, AnyPoolOptions, AnyRow};
+use sqlx::{Any, AnyPool};
 use tracing::{Instrument, info_span};
 
+use crate::stack::{Stack, running};
 use crate::{Failure, telemetry};
+
+/// A statement with its arguments.
+pub type Query<'q> = sqlx::query::Query<'q, Any, AnyArguments>;
+
+/// A statement and what stock telemetry says of it.
+pub struct Statement {
+    pub operation: &'static str,
+    pub table: &'static str,
+    pub text: &'static str,
+}
 
 /// Connections per service: a fleet of ten services must fit into PostgreSQL's
 /// default of 100.
@@ -17,6 +28,7 @@ const CONNECTIONS: u32 = 4;
 /// A service's tables.
 pub struct Tables {
     pub pool: AnyPool,
+    traced: clew::sqlx::Traced<Any>,
     system: &'static str,
     namespace: String,
 }
@@ -47,27 +59,40 @@ impl Tables {
             .execute(&pool)
             .await
             .map_err(|e| format!("make the tables of {service}: {e}"))?;
-        Ok(Tables { pool, system, namespace })
+        let traced = clew::sqlx::wrap(pool.clone()).system(system).namespace(&namespace);
+        Ok(Tables { pool, traced, system, namespace })
     }
 
-    /// Runs one statement as a span. `operation` and `table` name the span, as
-    /// the conventions ask; `text` is the statement.
-    pub async fn traced<T>(
-        &self,
-        operation: &'static str,
-        table: &'static str,
-        text: &'static str,
-        statement: impl Future<Output = Result<T, sqlx::Error>>,
-    ) -> Result<T, sqlx::Error> {
+    /// Runs a statement that gives at most one row.
+    pub async fn fetch_optional(&self, what: &Statement, query: Query<'_>) -> Result<Option<AnyRow>, sqlx::Error> {
+        match running() {
+            Stack::Kit => query.fetch_optional(&self.traced).await,
+            Stack::Stock => self.stock(what, query.fetch_optional(&self.pool)).await,
+            Stack::Off => query.fetch_optional(&self.pool).await,
+        }
+    }
+
+    /// Runs a statement that gives none.
+    pub async fn execute(&self, what: &Statement, query: Query<'_>) -> Result<(), sqlx::Error> {
+        match running() {
+            Stack::Kit => query.execute(&self.traced).await,
+            Stack::Stock => self.stock(what, query.execute(&self.pool)).await,
+            Stack::Off => query.execute(&self.pool).await,
+        }
+        .map(|_| ())
+    }
+
+    /// A statement as a span of stock OpenTelemetry, which has no instrumentation of sqlx.
+    async fn stock<T>(&self, what: &Statement, statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
         let span = info_span!(
             "statement",
-            otel.name = format!("{operation} {table}"),
+            otel.name = format!("{} {}", what.operation, what.table),
             otel.kind = "client",
             db.system.name = self.system,
             db.namespace = self.namespace,
-            db.operation.name = operation,
-            db.collection.name = table,
-            db.query.text = text,
+            db.operation.name = what.operation,
+            db.collection.name = what.table,
+            db.query.text = what.text,
         );
         let outcome = statement.instrument(span.clone()).await;
         if let Err(error) = &outcome {

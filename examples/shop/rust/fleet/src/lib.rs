@@ -2,9 +2,9 @@
 //! `internal/bus` are its twins in Go; the package comment of the former says
 //! what a process is told by its environment and how it speaks to the launcher.
 //!
-//! OpenTelemetry has no Rust instrumentation of tonic, reqwest, sqlx and
-//! async-nats that follows its own releases, so the middleware is written out
-//! here, a module for each wire: [`http`], [`grpc`], [`db`] and [`bus`].
+//! A module for each wire asks [`stack`] who instruments it: Clew's kit does it by
+//! itself; for stock OpenTelemetry, which has no Rust instrumentation of tonic,
+//! reqwest, sqlx and async-nats that follows its own releases, it is written out.
 
 pub mod bus;
 pub mod db;
@@ -12,6 +12,7 @@ pub mod fault;
 pub mod grpc;
 pub mod http;
 pub mod process;
+pub mod stack;
 pub mod telemetry;
 
 /// The gRPC words of the shop, made from `proto/shop.proto`.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{Failure, telemetry};
+use crate::{Failure, stack, telemetry};
 
 /// Returns `host:port` of a member of the fleet.
 pub fn address(member: &str) -> Result<String, Failure> {
@@ -75,6 +75,7 @@ where
         .and_then(|runtime| {
             runtime
                 .block_on(async {
+                    stack::asked_for()?;
                     let telemetry = telemetry::start(service)?;
                     let outcome = serve.await;
                     // The flush blocks its thread while the exporter uses the others.

@@ -6,19 +6,22 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fleet::db::Tables;
-use fleet::grpc::ServerSpans;
+use fleet::db::{Statement, Tables};
 use fleet::words::payment_server::{Payment, PaymentServer};
 use fleet::words::{ChargeReply, ChargeRequest};
-use fleet::{Failure, fault, process, telemetry};
+use fleet::{Failure, fault, grpc, process, telemetry};
 use tonic::{Request, Response, Status};
 use tracing::{Instrument, Span, info_span};
 
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS charges (
     order_id TEXT PRIMARY KEY, amount_cents BIGINT NOT NULL, authorisation TEXT NOT NULL)";
 
-const RECORD: &str = "INSERT INTO charges (order_id, amount_cents, authorisation) \
-    VALUES ($1, $2, $3) ON CONFLICT (order_id) DO NOTHING";
+const RECORD: Statement = Statement {
+    operation: "INSERT",
+    table: "charges",
+    text: "INSERT INTO charges (order_id, amount_cents, authorisation) \
+        VALUES ($1, $2, $3) ON CONFLICT (order_id) DO NOTHING",
+};
 
 const USUAL: Duration = Duration::from_millis(20);
 const SLOW: Duration = Duration::from_millis(1520);
@@ -47,12 +50,11 @@ impl Payment for Cards {
             tracing::error!(order = charge.order_id, "process dies, as the fault crash asks");
             std::process::exit(CRASH_STATUS);
         }
-        let record = sqlx::query(RECORD)
+        let record = sqlx::query(RECORD.text)
             .bind(charge.order_id)
             .bind(charge.amount_cents)
-            .bind(authorisation.clone())
-            .execute(&self.tables.pool);
-        self.tables.traced("INSERT", "charges", RECORD, record).await.map_err(|error| {
+            .bind(authorisation.clone());
+        self.tables.execute(&RECORD, record).await.map_err(|error| {
             telemetry::fail(&Span::current(), "sqlx::Error", &error);
             Status::internal(format!("write the charge down: {error}"))
         })?;
@@ -83,15 +85,5 @@ fn main() -> ExitCode {
 async fn serve() -> Result<(), Failure> {
     let cards =
         Cards { tables: Tables::open("payment", SCHEMA).await?, charges: AtomicU64::new(0) };
-    let listener = process::listen("payment").await?;
-    process::ready();
-    tonic::transport::Server::builder()
-        .layer(ServerSpans)
-        .add_service(PaymentServer::new(cards))
-        .serve_with_incoming_shutdown(
-            tonic::transport::server::TcpIncoming::from(listener),
-            process::stopped(),
-        )
-        .await?;
-    Ok(())
+    grpc::serve("payment", PaymentServer::new(cards)).await
 }

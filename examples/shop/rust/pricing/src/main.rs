@@ -3,12 +3,10 @@
 
 use std::process::ExitCode;
 
-use fleet::grpc::ServerSpans;
 use fleet::words::pricing_server::{Pricing, PricingServer};
 use fleet::words::{QuoteReply, QuoteRequest};
-use fleet::{Failure, process, telemetry};
+use fleet::{Failure, grpc, process, telemetry};
 use tonic::{Request, Response, Status};
-use tracing::Span;
 
 /// Items in one request at most.
 const MAX_ITEMS: usize = 500;
@@ -25,10 +23,10 @@ impl Pricing for Prices {
                 items.len()
             )));
         }
-        let session = telemetry::session(&telemetry::current()).unwrap_or_default();
+        let session = telemetry::session().unwrap_or_default();
         let percent = discount_percent(&session);
         let price_cents = items.iter().map(|item| discounted(item.base_cents, percent)).collect();
-        telemetry::note(&Span::current(), "shop.discount.percent", percent);
+        telemetry::note("shop.discount.percent", percent);
         Ok(Response::new(QuoteReply { price_cents }))
     }
 }
@@ -48,37 +46,5 @@ fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), Failure> {
-    let listener = process::listen("pricing").await?;
-    process::ready();
-    tonic::transport::Server::builder()
-        .layer(ServerSpans)
-        .add_service(PricingServer::new(Prices))
-        .serve_with_incoming_shutdown(
-            tonic::transport::server::TcpIncoming::from(listener),
-            process::stopped(),
-        )
-        .await?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_session_without_a_name_pays_the_list_price() {
-        assert_eq!(discount_percent(""), 0);
-    }
-
-    #[test]
-    fn the_same_session_always_gets_the_same_discount() {
-        assert_eq!(discount_percent("d"), 5);
-        assert_eq!(discount_percent("e"), 0);
-    }
-
-    #[test]
-    fn a_discount_is_rounded_for_the_shop() {
-        assert_eq!(discounted(1999, 5), 1900);
-        assert_eq!(discounted(10, 5), 10);
-    }
+    grpc::serve("pricing", PricingServer::new(Prices)).await
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::routing::get;
-use fleet::grpc::TracedChannel;
+use fleet::grpc::Channel;
 use fleet::http::{Answer, refusal};
 use fleet::words::catalog_client::CatalogClient;
 use fleet::words::{FindRequest, Product};
@@ -31,7 +31,7 @@ struct Asked {
 }
 
 async fn search(
-    State(catalog): State<CatalogClient<TracedChannel>>,
+    State(catalog): State<CatalogClient<Channel>>,
     Query(asked): Query<Asked>,
 ) -> Answer {
     let terms = info_span!("split words").in_scope(|| terms(&asked.q));

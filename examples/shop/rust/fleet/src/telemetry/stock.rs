@@ -1,4 +1,4 @@
-//! Telemetry of a service: `tracing` spans, exported as OpenTelemetry over OTLP.
+//! Stock OpenTelemetry: `tracing` spans through tracing-opentelemetry and its SDK.
 //!
 //! Endpoint, headers, time-outs, protocol, sampler and batch sizes come from the
 //! standard `OTEL_` variables. What the service says for people goes to standard
@@ -22,33 +22,25 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
+use super::SESSION_KEY;
 use crate::Failure;
-
-/// The baggage member that the gateway sets for each request and that later
-/// services put on their spans, under the same name.
-pub const SESSION_KEY: &str = "shop.session.id";
 
 /// Seconds between two complaints of the telemetry about itself: while no
 /// endpoint listens, the exporter complains once per batch.
 const COMPLAINT_EVERY_S: u64 = 60;
 
-/// Running telemetry.
-pub struct Telemetry {
-    provider: SdkTracerProvider,
-}
+/// What is running.
+pub struct Provider(SdkTracerProvider);
 
-impl Telemetry {
+impl Provider {
     /// Sends what is left. It blocks its thread.
-    pub fn flush(&self) {
-        if let Err(error) = self.provider.shutdown() {
-            eprintln!("the last spans are lost: {error}");
-        }
+    pub fn stop(self) -> opentelemetry_sdk::error::OTelSdkResult {
+        self.0.shutdown()
     }
 }
 
-/// Starts telemetry for a service; to be called inside a tokio runtime, which
-/// the gRPC exporter uses.
-pub fn start(service: &'static str) -> Result<Telemetry, Failure> {
+/// Starts the SDK for a service.
+pub fn start(service: &'static str) -> Result<Provider, Failure> {
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(exporter()?)
         .with_resource(resource(service))
@@ -63,7 +55,7 @@ pub fn start(service: &'static str) -> Result<Telemetry, Failure> {
         .with_filter(filter_fn(|about| is_ours(about) && *about.level() <= Level::INFO));
     let subscriber = Registry::default().with(spans).with(lines());
     tracing::subscriber::set_global_default(subscriber)?;
-    Ok(Telemetry { provider })
+    Ok(Provider(provider))
 }
 
 fn exporter() -> Result<SpanExporter, Failure> {
@@ -132,7 +124,7 @@ fn is_ours(about: &Metadata<'_>) -> bool {
 
 /// Lines for people: the shop's own from INFO on, warnings of others, and the
 /// telemetry's complaints about itself once a minute.
-fn lines<S>() -> impl Layer<S>
+pub fn lines<S>() -> impl Layer<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {

@@ -1,5 +1,5 @@
-//! gRPC: tonic calls as server and client spans, by a tower service around each
-//! end. Both ends speak the same HTTP types, so one wrapper serves both.
+//! gRPC with stock OpenTelemetry, which has no instrumentation of tonic: a tower
+//! service around each end. Both speak the same HTTP types, so one wrapper serves both.
 //!
 //! The status of a call is read from the answer's headers, where an error stands
 //! when there is no message, as in every unary call of the shop; without it the
@@ -12,13 +12,12 @@ use opentelemetry::global;
 use opentelemetry::trace::Status;
 use tonic::Code;
 use tonic::body::Body;
-use tonic::transport::{Channel, Endpoint};
 use tower::{Layer, Service};
 use tracing::{Instrument, Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::http::{HeaderReader, HeaderWriter};
-use crate::{Failure, process, telemetry};
+use crate::http::stock::{HeaderReader, HeaderWriter};
+use crate::telemetry::stock as telemetry;
 
 /// Makes a server span for each call.
 #[derive(Clone, Copy)]
@@ -32,15 +31,9 @@ impl<S> Layer<S> for ServerSpans {
     }
 }
 
-/// A channel whose calls are client spans.
-pub type TracedChannel = Spans<Channel>;
-
-/// Returns a channel to a member. It connects at the first call, and again after
-/// the member was restarted.
-pub fn channel(member: &str) -> Result<TracedChannel, Failure> {
-    let address = process::address(member)?;
-    let inner = Endpoint::from_shared(format!("http://{address}"))?.connect_lazy();
-    Ok(Spans { inner, end: End::Client })
+/// Wraps a channel: its calls are client spans.
+pub fn client<S>(inner: S) -> Spans<S> {
+    Spans { inner, end: End::Client }
 }
 
 #[derive(Clone, Copy, PartialEq)]

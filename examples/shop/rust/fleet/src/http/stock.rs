@@ -1,29 +1,27 @@
-//! HTTP: axum requests as server spans, reqwest calls as client spans.
+//! HTTP with stock OpenTelemetry, which has no instrumentation of axum and
+//! reqwest that follows its own releases: it is written out here.
 
-use axum::Json;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use axum::response::Response;
 use opentelemetry::trace::Status;
 use opentelemetry::{Context, global};
-use serde_json::{Value, json};
 use tracing::{Instrument, Span, field, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::{Failure, process, telemetry};
+use super::{Answer, header, read, session_of};
+use crate::telemetry::stock as telemetry;
 
 /// Axum middleware: a server span for each request, named after its route.
-async fn inner_span(request: Request, next: Next) -> Response {
+pub async fn inner_span(request: Request, next: Next) -> Response {
     let parent = extract(&request);
     in_span(parent, request, next).await
 }
 
 /// The same at the edge of the fleet, where a request's baggage begins: what
 /// comes from outside is replaced by the shopper's session.
-async fn edge_span(request: Request, next: Next) -> Response {
-    let session = header(&request, "x-session-id").unwrap_or("anonymous").to_owned();
-    let parent = telemetry::with_session(&extract(&request), session);
+pub async fn edge_span(request: Request, next: Next) -> Response {
+    let parent = telemetry::with_session(&extract(&request), session_of(&request));
     in_span(parent, request, next).await
 }
 
@@ -70,58 +68,12 @@ fn span_of(request: &Request) -> Span {
     span
 }
 
-fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
-    request.headers().get(name).and_then(|value| value.to_str().ok())
-}
-
-/// Serves a router until the process is told to stop.
-pub async fn serve(member: &str, router: axum::Router) -> Result<(), Failure> {
-    serve_traced(member, router.layer(axum::middleware::from_fn(inner_span))).await
-}
-
-/// Serves the router of the fleet's edge: sessions begin here.
-pub async fn serve_edge(member: &str, router: axum::Router) -> Result<(), Failure> {
-    serve_traced(member, router.layer(axum::middleware::from_fn(edge_span))).await
-}
-
-async fn serve_traced(member: &str, router: axum::Router) -> Result<(), Failure> {
-    let listener = process::listen(member).await?;
-    process::ready();
-    axum::serve(listener, router).with_graceful_shutdown(process::stopped()).await?;
-    Ok(())
-}
-
-/// Begins a client that says who it is.
-pub fn client(member: &str) -> reqwest::ClientBuilder {
-    reqwest::Client::builder().user_agent(format!("shop-{member}/{}", env!("CARGO_PKG_VERSION")))
-}
-
-/// What another member answered.
-pub struct Answer {
-    pub status: StatusCode,
-    pub body: Value,
-}
-
-impl IntoResponse for Answer {
-    fn into_response(self) -> Response {
-        (self.status, Json(self.body)).into_response()
-    }
-}
-
-/// An answer that is an error, in the words of the whole fleet.
-pub fn refusal(status: StatusCode, text: impl std::fmt::Display) -> Answer {
-    Answer { status, body: json!({ "error": text.to_string() }) }
-}
-
-/// Sends one request as a client span and reads its JSON answer. A member that
-/// cannot be reached, or that does not answer in JSON, is a 502. `resend` counts
-/// the attempts before this one.
-pub async fn call(request: reqwest::RequestBuilder, resend: i64) -> Answer {
-    let (client, request) = request.build_split();
-    let mut request = match request {
-        Ok(request) => request,
-        Err(error) => return refusal(StatusCode::INTERNAL_SERVER_ERROR, error),
-    };
+/// Sends one request as a client span and reads its JSON answer.
+pub async fn call(
+    client: &reqwest::Client,
+    mut request: reqwest::Request,
+    resend: i64,
+) -> reqwest::Result<Answer> {
     let span = info_span!(
         "call",
         otel.name = request.method().as_str(),
@@ -138,7 +90,7 @@ pub async fn call(request: reqwest::RequestBuilder, resend: i64) -> Answer {
     }
     inject(&span.context(), request.headers_mut());
     let answer = read(client.execute(request)).instrument(span.clone()).await;
-    match answer {
+    match &answer {
         Ok(answer) => {
             // A field of tracing of type u16 would arrive as text.
             span.record("http.response.status_code", i64::from(answer.status.as_u16()));
@@ -146,21 +98,10 @@ pub async fn call(request: reqwest::RequestBuilder, resend: i64) -> Answer {
                 span.set_attribute("error.type", answer.status.as_str().to_owned());
                 span.set_status(Status::error(answer.status.to_string()));
             }
-            answer
         }
-        Err(error) => {
-            telemetry::fail(&span, "reqwest::Error", &error);
-            refusal(StatusCode::BAD_GATEWAY, error)
-        }
+        Err(error) => telemetry::fail(&span, "reqwest::Error", error),
     }
-}
-
-async fn read(
-    response: impl Future<Output = reqwest::Result<reqwest::Response>>,
-) -> reqwest::Result<Answer> {
-    let response = response.await?;
-    let status = response.status();
-    Ok(Answer { status, body: response.json().await? })
+    answer
 }
 
 fn inject(context: &Context, headers: &mut http::HeaderMap) {

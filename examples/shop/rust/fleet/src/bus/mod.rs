@@ -1,20 +1,21 @@
 //! Messages over NATS JetStream; the package comment of `internal/bus` draws
 //! how producers and consumers are traced.
 
+mod stock;
+
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::{self, AckKind, Context as JetStream};
 use async_nats::{ConnectOptions, HeaderMap};
+use clew::nats::ClientExt;
 use futures_util::StreamExt;
-use opentelemetry::baggage::{BaggageExt, KeyValueMetadata};
-use opentelemetry::trace::TraceContextExt;
-use opentelemetry::{Context, global};
 use serde::{Deserialize, Serialize};
-use tracing::{Instrument, Span, error, info_span, warn};
-use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing::{error, warn};
 
-use crate::{Failure, process, telemetry};
+use crate::stack::{Stack, running};
+use crate::telemetry::kit;
+use crate::{Failure, process};
 
 /// Consumed by notification.
 pub const SHIPMENT_CREATED: &str = "shipments.created";
@@ -57,23 +58,20 @@ impl Bus {
     pub async fn send(&self, subject: &'static str, order: &Order) -> Result<(), Failure> {
         let body = serde_json::to_vec(order)?;
         let id = format!("{}/{subject}", order.id);
-        let span = span_of(subject, "send", "producer", &id);
-        span.set_attribute("messaging.message.body.size", i64::try_from(body.len())?);
         let mut headers = HeaderMap::new();
         // The stream drops a second message of the same id.
         headers.insert("Nats-Msg-Id", id.as_str());
-        let context = span.context();
-        global::get_text_map_propagator(|p| p.inject_context(&context, &mut Writer(&mut headers)));
         let stored = async {
-            let stored = self.stream.publish_with_headers(subject, headers, body.into()).await?;
+            let stored = match running() {
+                Stack::Kit => self.stream.clew().publish_with_headers(subject, headers, body.into()).await?,
+                Stack::Stock => return stock::send(&self.stream, subject, &id, headers, body).await,
+                Stack::Off => self.stream.publish_with_headers(subject, headers, body.into()).await?,
+            };
             stored.await.map_err(Failure::from)
         };
-        match stored.instrument(span.clone()).await {
+        match stored.await {
             Ok(_) => Ok(()),
-            Err(error) => {
-                telemetry::fail(&span, "PublishError", &error);
-                Err(format!("send {subject}: {error}").into())
-            }
+            Err(error) => Err(format!("send {subject}: {error}").into()),
         }
     }
 
@@ -134,25 +132,21 @@ async fn process_message<F>(
             return;
         }
     };
-    let empty = HeaderMap::new();
-    let headers = message.headers.as_ref().unwrap_or(&empty);
-    let cause = global::get_text_map_propagator(|p| p.extract(&Reader(headers)));
-    let span = span_of(subject, "process", "consumer", &format!("{}/{subject}", order.id));
-    span.set_attribute("messaging.consumer.group.name", group.to_owned());
-    span.add_link(cause.span().span_context().clone());
-    // A new root that keeps the baggage: only the parent is left out.
-    let baggage = cause
-        .baggage()
-        .iter()
-        .map(|(k, (v, m))| KeyValueMetadata::new(k.clone(), v.clone(), m.clone()));
-    telemetry::adopt(&span, Context::new().with_baggage(baggage));
-    telemetry::note_session(&span);
-    let outcome = handle(order).instrument(span.clone()).await;
+    let outcome = match running() {
+        Stack::Kit => {
+            let work = async {
+                kit::note_session();
+                handle(order).await
+            };
+            clew::nats::process(&message.message, group, work).await
+        }
+        Stack::Stock => stock::process(group, subject, message, order, handle).await,
+        Stack::Off => handle(order).await,
+    };
     let Err(failure) = outcome else {
         settle(message, AckKind::Ack).await;
         return;
     };
-    telemetry::fail(&span, "ProcessError", &failure);
     if message.info().is_ok_and(|info| info.delivered >= MAX_DELIVERIES) {
         error!(subject, %failure, "message is given up");
         settle(message, AckKind::Term).await;
@@ -166,45 +160,5 @@ async fn process_message<F>(
 async fn settle(message: &jetstream::Message, answer: AckKind) {
     if let Err(error) = message.ack_with(answer).await {
         warn!(subject = message.subject.as_str(), %error, "message may come again");
-    }
-}
-
-fn span_of(subject: &'static str, operation: &'static str, kind: &'static str, id: &str) -> Span {
-    let span = info_span!(
-        "message",
-        otel.name = format!("{operation} {subject}"),
-        otel.kind = kind,
-        messaging.system = "nats",
-        messaging.destination.name = subject,
-        messaging.operation.name = operation,
-        messaging.message.id = id,
-    );
-    // A word of Rust cannot be a field's name in the macro.
-    span.set_attribute("messaging.operation.type", operation);
-    span
-}
-
-struct Reader<'a>(&'a HeaderMap);
-
-impl opentelemetry::propagation::Extractor for Reader<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        // NATS keeps the case of names; other clients capitalise them.
-        self.0
-            .iter()
-            .find(|(name, _)| name.to_string().eq_ignore_ascii_case(key))
-            .and_then(|(_, values)| values.first())
-            .map(async_nats::HeaderValue::as_str)
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.iter().map(|(name, _)| name.as_ref()).collect()
-    }
-}
-
-struct Writer<'a>(&'a mut HeaderMap);
-
-impl opentelemetry::propagation::Injector for Writer<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        self.0.insert(key, value);
     }
 }
