@@ -53,7 +53,6 @@ pub fn start(attributes: &span::Attributes<'_>, under: Under) -> Option<Handle> 
     }
     let ahead = Ahead::of(metadata, attributes);
     let spec = Spec {
-        component: Component::App,
         kind: ahead.kind,
         name: ahead.name.as_deref().unwrap_or(metadata.name()),
         facts: Facts::default(),

@@ -23,12 +23,20 @@ pub struct Config {
     pub(crate) endpoint: String,
     pub(crate) subscriber: bool,
     pub(crate) export: bool,
-    pub(crate) lines: bool,
+    pub(crate) lines: Lines,
     pub(crate) log_bridge: bool,
     pub(crate) panic_hook: bool,
     pub(crate) stop_within: Duration,
     /// What was wrong with what was said, for standard error.
     pub(crate) refused: Vec<String>,
+}
+
+/// Where log lines go.
+#[derive(Clone, Copy)]
+pub(crate) enum Lines {
+    Stdout,
+    Stderr,
+    None,
 }
 
 /// Bounds a stop that names no time of its own.
@@ -44,7 +52,7 @@ impl Config {
             endpoint: String::new(),
             subscriber: true,
             export: true,
-            lines: true,
+            lines: Lines::Stdout,
             log_bridge: true,
             panic_hook: true,
             stop_within: STOP_WITHIN,
@@ -120,7 +128,13 @@ impl Config {
 
     /// Writes no log lines to standard output.
     pub fn without_lines(mut self) -> Config {
-        self.lines = false;
+        self.lines = Lines::None;
+        self
+    }
+
+    /// Writes log lines to standard error, for programs whose standard output is their result.
+    pub fn lines_to_stderr(mut self) -> Config {
+        self.lines = Lines::Stderr;
         self
     }
 

@@ -51,6 +51,8 @@ impl Config {
         /// Does nothing.
         without_lines();
         /// Does nothing.
+        lines_to_stderr();
+        /// Does nothing.
         without_log_bridge();
         /// Does nothing.
         without_panic_hook();
@@ -171,6 +173,8 @@ pub mod span {
         Root,
         /// A new trace with links.
         Linked(&'a [SpanContext]),
+        /// A new trace with a link to what caused it, and its baggage.
+        Caused(&'a Context),
         /// A new trace with a link to a caller that is not trusted.
         Public(&'a Context),
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
+use crate::config::{Config, Lines};
 use crate::engine::{ENGINE, Engine};
 use crate::environment::{self, Environment};
 use crate::export::{self, Exporter};
@@ -14,7 +14,7 @@ use crate::problems::{self, Problem};
 use crate::selfmetrics::{Reason, Signal, counters};
 use crate::span::limits::{LIMITS, Limits};
 use crate::subscriber::ClewSubscriber;
-use crate::{Component, Level, headers, layer, log, log_bridge, metrics, panics, resource, switch};
+use crate::{Component, Level, headers, layer, leak, log, log_bridge, metrics, panics, resource, switch};
 
 /// The name of the kit's own instrumentation scope.
 const SCOPE: &str = "clew";
@@ -45,10 +45,9 @@ impl crate::engine::Sink for Exporter {
 /// the `log` crate unless there is one. A second start takes over from the first, whose guard does nothing any more.
 ///
 /// ```no_run
-/// fn main() {
-///     let _kit = clew::start(clew::service!());
-///     // … the service …
-/// } // what was recorded is sent, for 3 s at most
+/// let kit = clew::start(clew::service!());
+/// // … the service …
+/// drop(kit); // at the end of main by itself: what was recorded is sent, for 3 s at most
 /// ```
 pub fn start(config: Config) -> Guard {
     problems::loud(true);
@@ -87,11 +86,18 @@ fn begin(mut config: Config) -> Guard {
     })));
     log::install(log::Config {
         service: resource.service.clone(),
-        output: if config.lines { log::Output::Stdout } else { log::Output::None },
+        output: match config.lines {
+            Lines::Stdout => log::Output::Stdout,
+            Lines::Stderr => log::Output::Stderr,
+            Lines::None => log::Output::None,
+        },
         records: sink.map(|sink| (sink, scope)),
     });
     if let Some(exporter) = &exporter {
         collect(exporter, scope, environment.metric_interval);
+    }
+    if let Err(line) = leak::begin(&lookup("CLEW_LEAKS").unwrap_or_default()) {
+        config.refused.push(line);
     }
     for line in &config.refused {
         counters().config_refused.fetch_add(1, Ordering::Relaxed);
@@ -127,6 +133,7 @@ fn collect(exporter: &Arc<Exporter>, scope: u32, interval: Duration) {
     if !exporter.is_on(Signal::Metrics) {
         return;
     }
+    metrics::standard();
     // Weak, because the exporter holds the tick that holds this.
     let to = Arc::downgrade(exporter);
     let add = move |record: &[u8]| {
@@ -135,7 +142,10 @@ fn collect(exporter: &Arc<Exporter>, scope: u32, interval: Duration) {
         }
     };
     let reader = metrics::Reader::new(metrics::engine::global(), interval, Box::new(add));
-    exporter.set_tick(Signal::Metrics, Box::new(move |all| reader.tick(all)));
+    exporter.set_tick(Signal::Metrics, Box::new(move |all| {
+        leak::sweep();
+        reader.tick(all);
+    }));
 }
 
 /// A new snapshot holds.

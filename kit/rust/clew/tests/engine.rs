@@ -393,3 +393,20 @@ fn a_dropped_future_ends_its_span_inside_it() {
     recorder.wait().unwrap();
     assert_eq!(recorder.tree(&[]), "trace 1\n└─ INTERNAL cancelled (test)\n   └─ INTERNAL cleaning up\n");
 }
+
+#[test]
+fn a_span_that_must_be_kept_is_kept_under_one_that_is_not() {
+    let recorder = Recorder::start();
+    // A recorder knows a trace by a span that started in it.
+    app("known", Parent::Of(&remote(0x16, SAMPLED))).finish();
+    let mut context = remote(0x16, 0);
+    context.span.state = Some("ot=th:e;rv:00000000000001".into());
+    let quiet = app("quiet", Parent::Of(&context));
+    let kept = quiet.in_scope(|| span::start_kept(Component::App, Kind::Internal, "kept", Parent::Current));
+    assert!(kept.recording());
+    let ids = kept.span_context();
+    assert_eq!((ids.trace_id, ids.state.as_deref()), (context.span.trace_id, Some("ot=rv:00000000000001")));
+    assert!(ids.is_sampled());
+    kept.finish();
+    recorder.wait_for(2).unwrap();
+}

@@ -12,11 +12,10 @@ use super::record::Record;
 use super::{Facts, Parent, stack, store};
 use crate::engine::{ENGINE, Engine};
 use crate::sampling::Decision;
-use crate::{Component, Context, Kind, Member, SpanContext, SpanId, TraceId, ids, watch};
+use crate::{Context, Kind, Member, SpanContext, SpanId, TraceId, ids, watch};
 
 /// What is known of a span before it starts.
 pub struct Spec<'a> {
-    pub component: Component,
     pub kind: Kind,
     pub name: &'a str,
     pub facts: Facts<'a>,
@@ -88,6 +87,7 @@ pub fn begin(spec: &Spec<'_>, parent: Parent<'_>) -> Option<Handle> {
         _ => None,
     };
     match current {
+        Some(current) if spec.keep && !current.sampled() => keep(spec, current),
         Some(current) if !current.sampled() && !current.carried() => share(current),
         Some(current) => below(spec, current),
         None => ENGINE.with(|engine| match engine {
@@ -95,6 +95,17 @@ pub fn begin(spec: &Spec<'_>, parent: Parent<'_>) -> Option<Handle> {
             None => pass(parent),
         }),
     }
+}
+
+/// Starts a span that is kept under one that is not.
+#[cold]
+fn keep(spec: &Spec<'_>, parent: Handle) -> Option<Handle> {
+    let context = store::with(parent, |record| record.context.clone())?;
+    ENGINE.with(|engine| match engine {
+        Some(engine) if context.span.is_valid() => child_of(spec, engine, &context),
+        Some(engine) => root(spec, engine, context),
+        None => share(parent),
+    })
 }
 
 /// Starts a span under one that lives here.
@@ -281,7 +292,8 @@ fn recorded(
             trace: trace.0,
             id: id.0,
             parent: parent.is_valid().then_some(parent.0),
-            remote,
+            // The parent of a span that had to be kept may be one that is not known, because it is not recorded.
+            remote: remote || spec.keep,
             kind: spec.kind as u8,
             name: spec.name,
             start: start_ns,

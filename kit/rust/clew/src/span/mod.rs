@@ -20,6 +20,8 @@ pub(crate) mod handle;
 mod instrument;
 pub(crate) mod limits;
 pub(crate) mod record;
+#[cfg(test)]
+mod record_tests;
 pub(crate) mod stack;
 pub(crate) mod store;
 
@@ -64,6 +66,7 @@ pub struct Facts<'a> {
 }
 
 /// A span. Clones are the same span; none of them extends it beyond [`Span::finish`]. The default is a span that is not recorded.
+#[derive(Default)]
 pub struct Span {
     handle: Option<Handle>,
     /// The same span for layers beside the kit's; none when the kit has the subscriber to itself. Behind a pointer, because a span that is off
@@ -86,14 +89,17 @@ pub fn start_with(component: Component, need: Level, kind: Kind, name: &str, par
         return Span { handle: begin::pass(parent), seen: None };
     }
     let site = Site::Call(Location::caller());
-    launch(&Spec { component, kind, name, facts, keep: false, site }, parent)
+    launch(&Spec { kind, name, facts, keep: false, site }, parent)
 }
 
-/// Starts a span that is kept whatever the sampler says. Its trace has no known probability and counts as one.
+/// Starts a span that is kept whatever the sampler says, unless its component is off. Its trace has no known probability and counts as one.
 #[track_caller]
 pub fn start_kept(component: Component, kind: Kind, name: &str, parent: Parent<'_>) -> Span {
+    if !switch::on(component, Level::Edges) {
+        return Span { handle: begin::pass(parent), seen: None };
+    }
     let site = Site::Call(Location::caller());
-    launch(&Spec { component, kind, name, facts: Facts::default(), keep: true, site }, parent)
+    launch(&Spec { kind, name, facts: Facts::default(), keep: true, site }, parent)
 }
 
 #[inline]
@@ -236,12 +242,6 @@ impl Span {
     /// Makes the span current at every poll of `future`.
     pub fn instrument<F: Future>(self, future: F) -> Instrumented<F> {
         Instrumented::new(future, self)
-    }
-}
-
-impl Default for Span {
-    fn default() -> Span {
-        Span { handle: None, seen: None }
     }
 }
 

@@ -5,7 +5,7 @@ use tracing_core::Metadata;
 use super::handle::Handle;
 use super::limits::{Limits, Redact};
 use crate::wire;
-use crate::{Component, Context, Kind, SAMPLED, SpanContext, SpanId, Value};
+use crate::{Context, Kind, SAMPLED, SpanContext, SpanId, Value};
 
 /// The fields of `Span` in opentelemetry/proto/trace/v1/trace.proto.
 mod field {
@@ -73,7 +73,6 @@ pub struct Record {
     pub start_ns: u64,
     pub name: String,
     pub kind: Kind,
-    pub component: Option<Component>,
     pub status: Status,
     pub message: String,
     /// The callsite of the `tracing` macro that made it.
@@ -203,6 +202,9 @@ impl Record {
 
     #[cold]
     fn replace(&mut self, limits: &Limits, at: usize, key: &str, value: Value<'_>, most: usize) {
+        if !limits.fits(&value) {
+            limits.count_limited();
+        }
         let offset = self.index[at].1;
         let start = offset as usize;
         let (len, skip) = read_varint(&self.fields[start + 1..]);
