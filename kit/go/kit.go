@@ -9,7 +9,6 @@ import (
 
 	"github.com/clew-dev/clew/kit/go/internal/export"
 	"github.com/clew-dev/clew/kit/go/internal/logline"
-	"github.com/clew-dev/clew/kit/go/internal/metric"
 	"github.com/clew-dev/clew/kit/go/internal/policy"
 	"github.com/clew-dev/clew/kit/go/internal/self"
 	"github.com/clew-dev/clew/kit/go/internal/watch"
@@ -35,7 +34,6 @@ type Kit struct {
 	counters  *self.Counters
 	exporter  *export.Exporter
 	logs      *logline.Pipeline
-	reader    *metric.Reader
 	problems  *problems
 	summaries summaryRate
 	leaks     *leaks
@@ -94,7 +92,6 @@ func (k *Kit) Flush(ctx context.Context) error {
 	if k == nil {
 		return nil
 	}
-	k.reader.Collect(ctx)
 	return errors.Join(k.logs.Flush(ctx), k.exporter.Flush(ctx))
 }
 

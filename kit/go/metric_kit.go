@@ -31,13 +31,11 @@ var standardMetrics = sync.OnceFunc(func() {
 
 // startMetrics lets the exporter's worker of metrics collect once an interval (zero:
 // 15 s), for a flush and when it stops, and puts the policy before all instruments.
-// The reader's Collect is a collection besides.
-func startMetrics(holder *policy.Holder, exporter *export.Exporter, counters *self.Counters, interval time.Duration) *metric.Reader {
+func startMetrics(holder *policy.Holder, exporter *export.Exporter, counters *self.Counters, interval time.Duration) {
 	standardMetrics()
 	gateMetrics(holder, counters)
 	reader := metric.NewReader(measures, exporter, interval)
 	exporter.Tick(self.Metrics, reader.Tick)
-	return reader
 }
 
 // gateMetrics puts the policy of a kit before all instruments, and counts with it.

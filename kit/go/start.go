@@ -48,7 +48,7 @@ func Start(ctx context.Context, options ...Option) *Kit {
 	k.logs = logline.NewPipeline(logline.PipelineConfig{
 		Service: k.service, Policy: k.policy, Exporter: k.exporter, Counters: k.counters, Output: c.output,
 	})
-	k.reader = startMetrics(k.policy, k.exporter, k.counters, c.interval)
+	startMetrics(k.policy, k.exporter, k.counters, c.interval)
 	for _, text := range c.refused {
 		k.refused(text)
 	}
