@@ -249,12 +249,14 @@ func describe(err error) (message, kind string) {
 		if !wrappers[reflect.TypeOf(inner)] {
 			break
 		}
-		switch w := inner.(type) {
-		case interface{ Unwrap() error }:
-			inner = w.Unwrap()
-		case interface{ Unwrap() []error }:
-			inner = w.Unwrap()[0]
+		next := errors.Unwrap(inner)
+		if several, ok := inner.(interface{ Unwrap() []error }); ok {
+			next = several.Unwrap()[0]
 		}
+		if next == nil {
+			break
+		}
+		inner = next
 	}
 	return message, reflect.TypeOf(inner).String()
 }

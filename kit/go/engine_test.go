@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
@@ -361,6 +362,28 @@ func TestSpansOfTheAPI(t *testing.T) {
 	}
 	if n := len(strings.Fields(k.names())); n != 2 {
 		t.Errorf("%d spans went out", n)
+	}
+}
+
+func TestTracersAreBoundedAndTheSameForTheSameName(t *testing.T) {
+	start(t, "")
+	if tracer("same") != tracer("same") {
+		t.Error("the same name gave two tracers")
+	}
+	for i := range 3000 {
+		_, s := tracer(fmt.Sprint("tracer", i)).Start(context.Background(), "work")
+		s.End()
+	}
+	if n := clew.Tracers(); n > 1024 {
+		t.Errorf("%d tracers are kept", n)
+	}
+}
+
+func TestComplaintsOfTheAPIStayInTheKit(t *testing.T) {
+	k := start(t, "", clew.WithGlobals())
+	otel.Handle(errors.New("a library complains"))
+	if p := k.Status().Problems; len(p) != 1 || p[0].Text != "OpenTelemetry API: a library complains" {
+		t.Errorf("problems are %v", p)
 	}
 }
 

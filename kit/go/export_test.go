@@ -42,3 +42,13 @@ func (k *Kit) RemoveHooks() { k.hooks.Store(nil) }
 
 // Propagator is the kit behind the propagation API.
 func Propagator() propagation.TextMapPropagator { return propagator{} }
+
+// Tracers says how many tracers are kept.
+func Tracers() int {
+	provider.mu.Lock()
+	defer provider.mu.Unlock()
+	return len(provider.tracers)
+}
+
+// WithGlobals undoes WithoutGlobals.
+func WithGlobals() Option { return func(c *config) { c.global = true } }

@@ -62,6 +62,7 @@ func Start(ctx context.Context, options ...Option) *Kit {
 		otel.SetTracerProvider(provider)
 		otel.SetMeterProvider(meterProvider())
 		otel.SetTextMapPropagator(propagator{})
+		otel.SetErrorHandler(otel.ErrorHandlerFunc(handleError))
 	}
 	return k
 }
@@ -73,4 +74,12 @@ const flagRandom = 0x02
 func (k *Kit) refused(text string) {
 	k.counters.ConfigRefused.Add(1)
 	k.problems.add(text)
+}
+
+// handleError takes what the OpenTelemetry API and libraries on it complain about, which would go to the program's log otherwise.
+func handleError(err error) {
+	if k := current.Load(); k != nil && err != nil {
+		message, _ := describe(err)
+		k.problems.add("OpenTelemetry API: " + message)
+	}
 }
