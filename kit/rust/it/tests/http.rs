@@ -165,7 +165,7 @@ async fn a_panic_is_recorded_and_goes_on() {
     assert!(answer.is_err_and(|error| error.is_panic()));
     assert_eq!(
         recorder.tree(&["error.type", "http.response.status_code", "exception.message"]),
-        "trace 1\n└─ SERVER GET /panic (test) error.type=panic http.response.status_code=500 ERROR \"boom\"\n   \
+        "trace 1\n└─ SERVER GET /panic (test) error.type=panic http.response.status_code=500 ERROR \"panic: boom\"\n   \
          └─ event exception exception.message=boom\n"
     );
 }

@@ -40,5 +40,5 @@ pub(crate) fn record_panic(span: &Span, thrown: &(dyn Any + Send)) {
     let text = thrown.downcast_ref::<&str>().copied().or_else(|| thrown.downcast_ref::<String>().map(String::as_str)).unwrap_or("panic");
     span.event("exception", &[("exception.type", "panic".into()), ("exception.message", text.into())]);
     span.set("error.type", "panic");
-    span.fail_text(text);
+    span.fail_text(&["panic: ", text].concat());
 }
