@@ -166,8 +166,16 @@ func TestPoolIsBounded(t *testing.T) {
 		if err := pool.Do(ctx, func(context.Context) { t.Error("it ran") }); err != context.DeadlineExceeded {
 			t.Errorf("got %v, want the deadline: one task runs, two wait", err)
 		}
+		waiting := make(chan error)
+		go func() { waiting <- pool.Do(t.Context(), func(context.Context) { t.Error("it ran") }) }()
+		synctest.Wait()
+		closed := make(chan struct{})
+		go func() { defer close(closed); pool.Close() }()
+		if err := <-waiting; err != clew.ErrClosed {
+			t.Errorf("got %v, want ErrClosed for who waits", err)
+		}
 		close(release)
-		pool.Close()
+		<-closed
 	})
 }
 

@@ -130,10 +130,9 @@ func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		rt.active.Always(1)
 	}
 	rw := &responseWriter{ResponseWriter: w}
-	r = r.WithContext(ctx)
-	call := httpCall{server: s, route: rt, span: span, rw: rw, r: r, start: start, counted: counted}
+	call := httpCall{server: s, route: rt, span: span, rw: rw, original: r, r: r.WithContext(ctx), start: start, counted: counted}
 	defer call.end()
-	s.next.ServeHTTP(rw.writer(), r)
+	s.next.ServeHTTP(rw.writer(), call.r)
 	call.returned = true
 }
 
@@ -186,7 +185,8 @@ func describeRequest(span Active, r *http.Request) {
 type httpCall struct {
 	server   *httpServer
 	route    *httpRoute
-	r        *http.Request
+	original *http.Request
+	r        *http.Request // the copy with the span's context, which the handler has
 	span     Active
 	rw       *responseWriter
 	start    time.Time
@@ -200,6 +200,11 @@ func (c *httpCall) end() {
 	if !c.returned {
 		// Nil when the handler called runtime.Goexit: the goroutine ends by itself then.
 		thrown = recover()
+	}
+	// What the handler has done to its copy the server and the middlewares around expect in theirs: the server removes the files of a form.
+	c.original.Pattern = c.r.Pattern
+	if c.original.MultipartForm == nil {
+		c.original.MultipartForm = c.r.MultipartForm
 	}
 	out := httpOutcome{status: c.rw.status}
 	gone := ctx.Err() != nil && !c.rw.hijacked

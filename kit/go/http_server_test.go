@@ -347,3 +347,51 @@ func TestWriterKeepsCapabilities(t *testing.T) {
 		})
 	}
 }
+
+func TestServerSpeaksHTTP2(t *testing.T) {
+	t.Parallel()
+	rec := clewtest.Start(t)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /stream", func(w http.ResponseWriter, _ *http.Request) {
+		_, pushes := w.(http.Pusher)
+		fmt.Fprint(w, pushes)
+		w.(http.Flusher).Flush()
+	})
+	s := httptest.NewUnstartedServer(kit.HTTP(mux))
+	s.EnableHTTP2 = true
+	s.Config.BaseContext = func(net.Listener) context.Context { return context.WithoutCancel(rec.Context()) }
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	if got := get(t, s.Client(), s.URL+"/stream"); got != "true" {
+		t.Errorf("got %q, want a writer that can push", got)
+	}
+	if err := rec.WaitFor(t.Context(), 1); err != nil {
+		t.Fatal(err)
+	}
+	want := "trace 1\n└─ SERVER GET /stream (test) network.protocol.version=2 url.scheme=https\n"
+	if got := rec.Tree("network.protocol.version", "url.scheme"); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// The server removes the files of a form that it finds in its own request.
+func TestServerHandsBackFormAndPattern(t *testing.T) {
+	t.Parallel()
+	rec := clewtest.Start(t)
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /upload", func(_ http.ResponseWriter, r *http.Request) {
+		if err := r.ParseMultipartForm(1); err != nil {
+			t.Error(err)
+		}
+	})
+	text := "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\nhello\r\n--b--\r\n"
+	r := httptest.NewRequestWithContext(rec.Context(), "POST", "/upload", strings.NewReader(text))
+	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+	kit.HTTP(mux).ServeHTTP(httptest.NewRecorder(), r)
+	if r.MultipartForm == nil || len(r.MultipartForm.File["f"]) != 1 || r.Pattern != "POST /upload" {
+		t.Errorf("got the form %v and the pattern %q", r.MultipartForm, r.Pattern)
+	}
+	if err := r.MultipartForm.RemoveAll(); err != nil {
+		t.Error(err)
+	}
+}

@@ -17,9 +17,10 @@ var ErrClosed = errors.New("clew: closed")
 type Pool struct {
 	tasks   chan task
 	workers sync.WaitGroup
-
-	mu     sync.RWMutex // held for reading while a task is handed in, for writing by Close
-	closed bool
+	closed  chan struct{}
+	once    sync.Once
+	// callers is held for reading while a task is handed in, so that Close knows when no further one comes.
+	callers sync.RWMutex
 }
 
 type task struct {
@@ -30,7 +31,7 @@ type task struct {
 
 // NewPool starts workers goroutines (at least one) with a queue of queue tasks (at least none). Close ends them.
 func NewPool(workers, queue int) *Pool {
-	p := &Pool{tasks: make(chan task, max(queue, 0))}
+	p := &Pool{tasks: make(chan task, max(queue, 0)), closed: make(chan struct{})}
 	for range max(workers, 1) {
 		p.workers.Go(p.work)
 	}
@@ -50,17 +51,22 @@ func (t *task) run() {
 }
 
 // Do hands in a task and returns when it is queued, not when it is done. While the queue is full it waits until ctx is over, whose error
-// it returns then; a closed pool returns ErrClosed. A task whose context is over by its turn is run all the same: it must look itself.
+// it returns then; a closed pool returns ErrClosed, to those too who wait. A task whose context is over by its turn is run all the same: it must look itself.
 func (p *Pool) Do(ctx context.Context, fn func(ctx context.Context)) error {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	if p.closed {
+	p.callers.RLock()
+	defer p.callers.RUnlock()
+	select {
+	case <-p.closed:
 		return ErrClosed
+	default:
 	}
 	t := task{ctx, fn, watch.Task(ctx)}
 	select {
 	case p.tasks <- t:
 		return nil
+	case <-p.closed:
+		t.done()
+		return ErrClosed
 	case <-ctx.Done():
 		t.done()
 		return context.Cause(ctx)
@@ -69,11 +75,11 @@ func (p *Pool) Do(ctx context.Context, fn func(ctx context.Context)) error {
 
 // Close takes no more tasks and returns when those that were handed in are done.
 func (p *Pool) Close() {
-	p.mu.Lock()
-	if !p.closed {
-		p.closed = true
+	p.once.Do(func() {
+		close(p.closed)
+		p.callers.Lock()
 		close(p.tasks)
-	}
-	p.mu.Unlock()
+		p.callers.Unlock()
+	})
 	p.workers.Wait()
 }
