@@ -38,6 +38,8 @@ mod layer;
 mod log_bridge;
 #[cfg(not(all(feature = "kit", not(target_family = "wasm"))))]
 mod off;
+#[cfg(all(feature = "otel", not(target_family = "wasm")))]
+pub mod otel;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod panics;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
@@ -78,6 +80,8 @@ mod messaging;
 pub mod mpsc;
 #[cfg(all(feature = "nats", not(target_family = "wasm")))]
 pub mod nats;
+#[cfg(all(feature = "rdkafka", not(target_family = "wasm")))]
+pub mod rdkafka;
 #[cfg(all(feature = "redis", not(target_family = "wasm")))]
 pub mod redis;
 #[cfg(all(feature = "reqwest", not(target_family = "wasm")))]

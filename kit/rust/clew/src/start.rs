@@ -213,6 +213,8 @@ fn take_over_process(config: &Config) {
         if config.panic_hook {
             panics::install();
         }
+        #[cfg(feature = "otel")]
+        crate::otel::install();
     });
 }
 

@@ -17,13 +17,13 @@ const KEPT_BYTES: usize = 64 << 10;
 
 thread_local!(static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) });
 
-/// Ends the span now; any later end does nothing.
-pub fn finish(handle: Handle) {
+/// Ends the span at the time that `at` gives; any later end does nothing.
+pub fn finish(handle: Handle, at: impl Fn() -> u64) {
     if handle.alias() || handle.carried() {
         return;
     }
     ENGINE.with(|engine| {
-        let end = store::with(handle, |record| close(record, handle, engine)).flatten();
+        let end = store::with(handle, |record| close(record, handle, engine, &at)).flatten();
         send(engine, end);
     });
 }
@@ -34,7 +34,7 @@ pub fn release(handle: Handle) -> bool {
     let mut end = None;
     let last = store::release(handle, |record| {
         if !handle.carried() {
-            ENGINE.with(|engine| end = close(record, handle, engine));
+            ENGINE.with(|engine| end = close(record, handle, engine, &now_ns));
         }
     });
     if end.is_some() {
@@ -51,7 +51,7 @@ struct Ended {
 }
 
 /// Ends the record. Gives what has to be sent, encoded, because the place may be used anew before it is.
-fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>) -> Option<Ended> {
+fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>, at: &impl Fn() -> u64) -> Option<Ended> {
     if record.finished {
         return None;
     }
@@ -78,7 +78,7 @@ fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>) -> Option
     } else if record.status != Status::Error || !record.summary || !engine.summaries() {
         return None;
     }
-    let end_ns = now_ns().max(record.start_ns);
+    let end_ns = at().max(record.start_ns);
     if !handle.sampled() {
         if !summary_allowed(end_ns / 1_000_000_000) {
             return None;

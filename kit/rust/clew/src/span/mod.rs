@@ -171,6 +171,16 @@ impl Span {
         });
     }
 
+    #[cfg(feature = "otel")]
+    pub(crate) fn event_at(&self, time_ns: u64, name: &str, attributes: &[(&str, Value<'_>)]) {
+        self.write(false, |record, engine| record.event(&engine.limits, engine, time_ns, name, attributes));
+    }
+
+    #[cfg(feature = "otel")]
+    pub(crate) fn started_at(&self, time_ns: u64) {
+        self.write(true, |record, _| record.start_ns = time_ns);
+    }
+
     /// Marks the span as failed. The status has the error's text; `error.type` is the name of its type, unless it is set already.
     pub fn fail<E: fmt::Display + ?Sized>(&self, error: &E) {
         if self.handle.is_none_or(|h| h.alias() || h.carried()) {
@@ -208,7 +218,14 @@ impl Span {
     /// Ends the span now. Later ends and writes do nothing; the span's ids stay valid for what runs below it.
     pub fn finish(&self) {
         if let Some(handle) = self.handle {
-            end::finish(handle);
+            end::finish(handle, begin::now_ns);
+        }
+    }
+
+    #[cfg(feature = "otel")]
+    pub(crate) fn finish_at(&self, time_ns: u64) {
+        if let Some(handle) = self.handle {
+            end::finish(handle, || time_ns);
         }
     }
 

@@ -19,6 +19,8 @@ pub fn enter(handle: Handle) {
             stack.push(handle);
         }
     });
+    #[cfg(feature = "otel")]
+    crate::otel::entered(handle);
 }
 
 /// Takes back the last [`enter`] of `handle`, wherever it is in the stack: guards may be dropped out of order.
@@ -32,6 +34,8 @@ pub fn exit(handle: Handle) {
             stack.remove(at);
         }
     });
+    #[cfg(feature = "otel")]
+    crate::otel::exited(handle);
 }
 
 /// The handle that was entered last.
