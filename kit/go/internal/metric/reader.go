@@ -16,8 +16,8 @@ const DefaultInterval = 15 * time.Second
 const (
 	// collectTime bounds the callbacks of a collection together.
 	collectTime = 5 * time.Second
-	// lastTime is collectTime for the last collection, while the host waits to stop.
-	lastTime = 500 * time.Millisecond
+	// hurryTime is collectTime while the host waits for a flush or a stop.
+	hurryTime = 500 * time.Millisecond
 )
 
 // Exporter is where a Reader's records go; export.Exporter is one.
@@ -49,36 +49,27 @@ func NewReader(e *Engine, x Exporter, interval time.Duration) *Reader {
 	return r
 }
 
-// Tick collects when the interval is over, and when it is the last tick.
-func (r *Reader) Tick(last bool) {
+// Tick collects when the interval is over, and when all that there is must go out:
+// for a flush and at the end.
+func (r *Reader) Tick(all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.engine.now()
-	if !last && now.Before(r.next) {
+	if !all && now.Before(r.next) {
 		return
 	}
 	// A tick that comes late moves the ones after it only when it is later than an
-	// interval, so that collections keep their distance on average.
-	if r.next = r.next.Add(r.interval); r.next.Before(now) {
+	// interval, so that collections keep their distance on average. Flushes, however
+	// many, put the next one off by an interval at most.
+	if r.next = r.next.Add(r.interval); all || r.next.Before(now) {
 		r.next = now.Add(r.interval)
 	}
 	limit := collectTime
-	if last {
-		limit = lastTime
+	if all {
+		limit = hurryTime
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	r.collect(ctx)
-}
-
-// Collect collects now. ctx bounds the callbacks.
-func (r *Reader) Collect(ctx context.Context) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.collect(ctx)
-}
-
-func (r *Reader) collect(ctx context.Context) {
 	r.engine.Collect(ctx, &r.otlp, true)
 	r.otlp.Close()
 }

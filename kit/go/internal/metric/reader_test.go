@@ -61,14 +61,21 @@ func TestAReaderCollectsOnceAnInterval(t *testing.T) {
 		if s.records != 6 {
 			t.Errorf("%d records after three intervals", s.records)
 		}
-		r.Tick(true)
-		if s.records != 8 {
-			t.Errorf("%d records after the last tick", s.records)
+		// Flushes collect at once, and do not put off the next collection for long.
+		for range 5 {
+			r.Tick(true)
+		}
+		if s.records != 16 {
+			t.Errorf("%d records after five flushes", s.records)
+		}
+		tick(15)
+		if s.records != 18 {
+			t.Errorf("%d records an interval after the flushes", s.records)
 		}
 		// After a long pause one collection follows, not one for each interval missed.
 		time.Sleep(time.Hour)
 		tick(3)
-		if s.records != 10 {
+		if s.records != 20 {
 			t.Errorf("%d records after a pause", s.records)
 		}
 		if len(s.scopes) != 2 || s.scopes[0] != "a/1/s" || s.scopes[1] != "b//" {
