@@ -92,7 +92,7 @@ def a_limiter(r):
     second, seconds = r.randint(0, 9), []
     for _ in range(r.randint(1, 6)):
         seconds.append({"second": second, "roots": r.choice([1, 2, 9, 10, 11, r.randint(1, 300)])})
-        second += r.choice([-1, 0, 1, 1, 1, 1, 2, 5])
+        second += r.choice([-11, -10, -1, 0, 1, 1, 1, 1, 2, 5])
     return {"op": "limiter", "th": th(r), "per_second": r.choice([0, 1, 2, 10, r.randint(1, 100)]), "seconds": seconds}
 
 
@@ -270,6 +270,41 @@ def a_sql(r):
     if r.maybe(0.02):
         text = text + r.choice([" ", "'", "é"]) * r.choice([4096, 16384, 17000])
     return {"op": "sql", "system": r.choice(["postgresql", "mysql", "sqlite", "oracle.db", "microsoft.sql_server", "", "other"]), "text": r.mutated(text)}
+
+
+DATES = ["Mon, 23 Nov 2026 00:00:10 GMT", "Monday, 23-Nov-26 00:00:10 GMT", "Mon Nov 23 00:00:10 2026", "Sun Nov  6 08:49:37 1994",
+         "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Thu, 29 Feb 2024 23:59:60 GMT", "Sat, 29 Feb 2025 00:00:00 GMT"]
+
+
+def a_export_answer(r):
+    retry_after = r.choice([
+        lambda: str(r.randint(0, 40)), lambda: str(r.randint(0, 10 ** r.randint(1, 30))), lambda: r.odd(4), lambda: r.choice(DATES),
+        lambda: "Mon, %02d Nov 2026 %02d:%02d:%02d GMT" % (r.randint(22, 24), r.randint(0, 25), r.randint(0, 61), r.randint(0, 61)),
+        lambda: r.mutated(r.choice(DATES)),
+    ])()
+    inner = bytes([8]) + bytes(r.choices(range(256), k=r.randint(1, 11))) if r.maybe(0.3) else bytes([8, r.randint(0, 127)])
+    if r.maybe():
+        text = r.odd(6).encode() if r.maybe(0.7) else bytes(r.choices(range(256), k=r.choice([3, 260])))
+        inner += bytes([18]) + (bytes([len(text)]) if len(text) < 128 else bytes([len(text) & 127 | 128, len(text) >> 7])) + text
+    body = b"" if len(inner) > 127 else bytes([10, len(inner)]) + inner
+    if r.maybe(0.3):
+        body = bytearray(body or b"\x0a")
+        body[r.randint(0, len(body) - 1)] = r.randint(0, 255)
+    status = r.choice([200, 200, 200, 202, 408, 413, 404, 429, 502, 503, 504, 500, 400, 301, r.randint(200, 599)])
+    return {"op": "export_answer", "status": status, "retry_after": retry_after, "body": bytes(body).hex(), "now": 1795392000 + r.randint(-5, 5)}
+
+
+def a_export_pace(r):
+    bad = r.choice([0.5, 0.9, 1])
+    one = lambda: {"took": r.choice([0, 1, 10, 1000, 5000, r.randint(0, 6000)]), "asked": r.choice([0, 0, 0, 1000, 29000, 31000, r.randint(0, 10 ** 7)]),
+                   "answer": "retry" if r.maybe(bad) else r.choice(["delivered", "delivered", "refused", "too_large", "not_served"])}
+    return {"op": "export_pace", "random": r.randint(0, 999), "timeout": r.choice([5000, 1, 20000, r.randint(1, 60000)]),
+            "attempts": [one() for _ in range(r.randint(1, 30))]}
+
+
+def a_export_headers(r):
+    text = ",".join(r.word("abcK-_!", 6) + "=" + r.mutated(r.word("ab %20", 6)) if r.maybe(0.8) else r.odd(6) for _ in range(r.randint(0, 5)))
+    return {"op": "export_headers", "text": text}
 
 
 MAKERS = {name[2:]: make for name, make in sorted(globals().items()) if name.startswith("a_")}

@@ -154,7 +154,7 @@ def limiter(case):
     window, seen, t = None, 0, base
     for entry in case["seconds"]:
         second, roots = entry.get("second", 0), entry["roots"]
-        if window is None or second > window:
+        if window is None or second > window or second < window - 10:
             before = seen if window is not None and second == window + 1 else 0
             share = Fraction(limit, max(before, limit)) if limit else Fraction(0)
             t, window, seen = max(base, threshold(share)), second, 0

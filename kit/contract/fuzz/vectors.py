@@ -72,6 +72,9 @@ def cases():
     for th in ("0", "e666", "never"):
         for limit in (0, 1, 10, 1000):
             yield "limit: %d a second, th %s" % (limit, th), {"op": "limiter", "th": th, "per_second": limit, "seconds": flood}
+    for back in (10, 11):
+        seconds = [{"second": 50, "roots": 100}, {"second": 51, "roots": 1}, {"second": 51 - back, "roots": 30}, {"second": 52, "roots": 1}, {"second": 52 - back, "roots": 1}]
+        yield "limit: the clock is set back by %d seconds" % back, {"op": "limiter", "th": "0", "per_second": 10, "seconds": seconds}
 
 
 def main():

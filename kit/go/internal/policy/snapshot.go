@@ -115,8 +115,7 @@ func (s *Snapshot) LogLinesPerSecond() int64 { return s.logLines }
 func (s *Snapshot) SummaryOnError() bool { return s.summary }
 
 // Sampler is what decides about a root with these facts. Asking counts the root
-// against the rate limit of its rule. Second is the whole second of a clock that
-// does not run backwards.
+// against the rate limit of its rule. Second is the whole second of the clock.
 func (s *Snapshot) Sampler(f Facts, second int64) *sampling.Sampler {
 	d := &s.fallback
 	if r := s.rules.find(f); r != nil {

@@ -14,6 +14,9 @@ type Limiter struct {
 	seen      atomic.Uint64 // roots in the window
 }
 
+// late is how many seconds a root may come after its window.
+const late = 10
+
 type window struct {
 	second  int64
 	sampler *Sampler
@@ -25,11 +28,12 @@ func NewLimiter(base *Sampler, perSecond uint64) *Limiter {
 }
 
 // Sampler counts a root and returns the sampler that decides about it. Second is
-// the whole second of a clock that does not run backwards; an earlier one than was
-// seen before counts into the present window.
+// the whole second of the clock. One that is up to ten seconds before the present
+// window, as of roots that race, counts into it; a clock that was set back further
+// starts anew.
 func (l *Limiter) Sampler(second int64) *Sampler {
 	w := l.window.Load()
-	if w == nil || second > w.second {
+	if w == nil || second > w.second || second < w.second-late {
 		var before uint64
 		if w != nil && second == w.second+1 {
 			before = l.seen.Load()

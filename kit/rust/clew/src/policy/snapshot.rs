@@ -124,7 +124,7 @@ impl Snapshot {
     }
 
     /// What decides about a root with these facts. Asking counts the root against the rate limit of its rule. `second` is the whole second of
-    /// a clock that does not run backwards.
+    /// the clock.
     pub fn sampler(&self, facts: &Facts<'_>, second: i64) -> Sampler {
         match self.rules.find(facts).map_or(&self.fallback, |i| &self.deciders[i]) {
             Decider::Plain(sampler) => sampler.clone(),

@@ -15,6 +15,9 @@ pub struct Limiter {
     window: Mutex<Option<Window>>,
 }
 
+/// How many seconds a root may come after its window.
+const LATE: i64 = 10;
+
 #[derive(Debug)]
 struct Window {
     second: i64,
@@ -28,12 +31,12 @@ impl Limiter {
         Limiter { base, per_second, window: Mutex::new(None) }
     }
 
-    /// Counts a root and returns the sampler that decides about it. `second` is the whole second of a clock that does not run backwards; an
-    /// earlier one than was seen before counts into the present window.
+    /// Counts a root and returns the sampler that decides about it. `second` is the whole second of the clock. One that is up to ten seconds
+    /// before the present window, as of roots that race, counts into it; a clock that was set back further starts anew.
     pub fn sampler(&self, second: i64) -> Sampler {
         let mut slot = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(window) = slot.as_mut() {
-            if second <= window.second {
+            if second <= window.second && second >= window.second.saturating_sub(LATE) {
                 window.seen += 1;
                 return window.sampler.clone();
             }
