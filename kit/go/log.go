@@ -89,8 +89,7 @@ func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
 
 // Handle writes the record. It never returns an error and never panics: what cannot be written is counted.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
-	// Foreign code runs in here: methods of values and of contexts.
-	defer func() { _ = recover() }()
+	defer h.pipeline.Guard()
 	e := logline.Event{Level: severity(r.Level), Message: r.Message}
 	if r.Time.IsZero() {
 		e.NoTime = true

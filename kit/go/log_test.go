@@ -215,12 +215,16 @@ type evil struct{}
 func (evil) LogValue() slog.Value { panic("evil") }
 func (evil) Error() string        { panic("evil") }
 
+type evilContext struct{ context.Context }
+
+func (evilContext) Value(any) any { panic("evil") }
+
 // Whatever a value does, the program goes on and the line is written.
 func TestLoggerSurvivesItsValues(t *testing.T) {
 	k, out := logKit(t)
 	k.Logger().Info("a", "v", evil{}, "error", error(evil{}))
-	var none *slog.Logger = (*clew.Kit)(nil).Logger()
-	none.Error("to nobody")
+	k.Logger().InfoContext(evilContext{t.Context()}, "lost and counted")
+	(*clew.Kit)(nil).Logger().Error("to nobody")
 	flush(t, k)
 	if got := out.all(t); len(got) != 1 {
 		t.Errorf("got %v", got)

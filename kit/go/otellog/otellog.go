@@ -74,11 +74,11 @@ func (l *logger) Enabled(_ context.Context, p log.EnabledParameters) bool {
 
 // Emit writes the record as a line and sends it. It never panics: what cannot be written is dropped.
 func (l *logger) Emit(ctx context.Context, r log.Record) {
-	defer func() { _ = recover() }()
 	pipeline := logline.Current()
 	if pipeline == nil {
 		return
 	}
+	defer pipeline.Guard()
 	e := logline.Event{Level: level(r.Severity()), Message: message(r.Body()), Name: r.EventName()}
 	e.Time, e.Observed = r.Timestamp().UnixNano(), r.ObservedTimestamp().UnixNano()
 	if r.ObservedTimestamp().IsZero() {

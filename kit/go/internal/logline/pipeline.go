@@ -127,6 +127,14 @@ func (p *Pipeline) End(l *Line, e *Event, scope uint32) {
 	Put(l)
 }
 
+// Guard, deferred around Begin and End, keeps a panic of foreign code (methods of values and of contexts) from the program. The event is
+// lost and counted.
+func (p *Pipeline) Guard() {
+	if recover() != nil {
+		p.counters.LogLost.Add(1)
+	}
+}
+
 // Scope is the number of an instrumentation scope for End.
 func (p *Pipeline) Scope(name, version, schemaURL string) uint32 {
 	return p.exporter.Scope(name, version, schemaURL)

@@ -121,6 +121,16 @@ fn program() {
             eprintln!("logged in {} ms, whole {} ms, lost {}", logged.as_millis(), whole.as_millis(), stopped.is_err());
             std::process::exit(0);
         }
+        "fork" => {
+            info!("before");
+            if fork() == 0 {
+                info!("in the child");
+                error!("the child's last words");
+                std::process::exit(0);
+            }
+            std::thread::sleep(Duration::from_millis(200));
+            info!("in the parent");
+        }
         "no reader" => {
             for _ in 0..100 {
                 error!("to nobody");
@@ -198,6 +208,23 @@ fn an_error_line_is_out_when_the_program_exits_behind_it() {
         assert_eq!(lines.len(), 1);
         assert_eq!(lines[0]["message"], "the last words");
     }
+}
+
+#[allow(unsafe_code)]
+fn fork() -> i32 {
+    unsafe extern "C" {
+        fn fork() -> i32;
+    }
+    // SAFETY: the child does nothing that could wait for a thread that it has not.
+    unsafe { fork() }
+}
+
+#[test]
+fn the_child_of_a_fork_writes_its_own_lines_and_none_of_the_parents() {
+    let lines = lines_of("fork");
+    let mut messages: Vec<&str> = lines.iter().map(|l| l["message"].as_str().unwrap()).collect();
+    messages.sort_unstable();
+    assert_eq!(messages, ["after the stop", "before", "in the child", "in the parent", "the child's last words"]);
 }
 
 #[test]

@@ -39,6 +39,7 @@ use sink::Sink;
 use site::{More, Site, Sites};
 
 /// Where lines go.
+#[derive(Clone, Copy)]
 pub(crate) enum Output {
     /// Nowhere.
     None,
@@ -46,8 +47,6 @@ pub(crate) enum Output {
     Stdout,
     /// Standard error, for programs whose standard output is not for logs.
     Stderr,
-    /// Somewhere else; a child of a fork has no such output.
-    Writer(Box<dyn Write + Send>),
 }
 
 /// What [`install`] needs.
@@ -73,7 +72,7 @@ const GENERATIONS: usize = 4;
 
 struct Pipeline {
     service: String,
-    standard: Option<Standard>,
+    output: Output,
     records: Option<(Arc<dyn engine::Sink>, u32)>,
     /// A child of a fork has no thread that writes, and locks may have been held: it starts afresh.
     states: [OnceLock<State>; GENERATIONS],
@@ -89,21 +88,11 @@ pub(crate) fn install(config: Config) {
     crate::fork::watch();
     let pipeline = Pipeline {
         service: config.service,
-        standard: match config.output {
-            Output::Stdout => Some(Standard::Out),
-            Output::Stderr => Some(Standard::Error),
-            Output::None | Output::Writer(_) => None,
-        },
+        output: config.output,
         records: config.records,
         states: [const { OnceLock::new() }; GENERATIONS],
     };
-    let writer = match config.output {
-        Output::None => None,
-        Output::Stdout => Standard::Out.open(),
-        Output::Stderr => Standard::Error.open(),
-        Output::Writer(writer) => Some(writer),
-    };
-    pipeline.state_with(|| writer);
+    pipeline.state();
     PIPELINE.set(Some(Arc::new(pipeline)));
 }
 
@@ -208,15 +197,13 @@ pub fn short_file(path: &str) -> &str {
 }
 
 impl Pipeline {
-    fn state_with(&self, writer: impl FnOnce() -> Option<Box<dyn Write + Send>>) -> &State {
-        let generation = (crate::fork::generation() as usize).min(GENERATIONS - 1);
-        self.states[generation]
-            .get_or_init(|| State { sites: Sites::default(), sink: writer().map(|writer| Sink::new(writer, &counters().log_lost, tick)) })
-    }
-
     #[inline]
     fn state(&self) -> &State {
-        self.state_with(|| self.standard?.open())
+        let generation = (crate::fork::generation() as usize).min(GENERATIONS - 1);
+        self.states[generation].get_or_init(|| State {
+            sites: Sites::default(),
+            sink: self.output.open().map(|writer| Sink::new(writer, &counters().log_lost, tick)),
+        })
     }
 
     fn write(
@@ -339,29 +326,24 @@ fn thread_name() -> Box<str> {
     }
 }
 
-/// A stream that every process has.
-#[derive(Clone, Copy)]
-enum Standard {
-    Out,
-    Error,
-}
-
-impl Standard {
+impl Output {
     /// The stream under a handle of its own: the standard library's has a lock that the host's own printing may hold.
     fn open(self) -> Option<Box<dyn Write + Send>> {
         #[cfg(unix)]
         {
             use std::os::fd::AsFd;
             let owned = match self {
-                Standard::Out => std::io::stdout().as_fd().try_clone_to_owned(),
-                Standard::Error => std::io::stderr().as_fd().try_clone_to_owned(),
+                Output::None => return None,
+                Output::Stdout => std::io::stdout().as_fd().try_clone_to_owned(),
+                Output::Stderr => std::io::stderr().as_fd().try_clone_to_owned(),
             };
             Some(Box::new(std::fs::File::from(owned.ok()?)))
         }
         #[cfg(not(unix))]
         match self {
-            Standard::Out => Some(Box::new(std::io::stdout())),
-            Standard::Error => Some(Box::new(std::io::stderr())),
+            Output::None => None,
+            Output::Stdout => Some(Box::new(std::io::stdout())),
+            Output::Stderr => Some(Box::new(std::io::stderr())),
         }
     }
 }

@@ -154,6 +154,14 @@ impl Sink {
     }
 }
 
+impl Drop for Sink {
+    /// A sink that was replaced without a stop writes what it has, and its thread ends by itself.
+    fn drop(&mut self) {
+        self.shared.state().stopping = true;
+        self.shared.work.notify_one();
+    }
+}
+
 fn run(shared: &Shared, mut writer: Box<dyn Write + Send>, tick: impl Fn()) {
     let mut batch = Vec::new();
     let mut next_tick = Instant::now() + TICK;

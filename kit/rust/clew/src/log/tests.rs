@@ -81,6 +81,37 @@ fn lines_are_written_in_order_and_after_the_stop_too() {
 }
 
 #[test]
+fn a_sink_that_is_dropped_writes_what_it_has_and_ends() {
+    let (ended, ends) = channel();
+    let kept = Kept::default();
+    let guard = Ends(kept.clone(), ended);
+    let sink = Sink::new(Box::new(guard), counter(), || {});
+    sink.write(b"line\n", false);
+    drop(sink);
+    ends.recv_timeout(Duration::from_secs(10)).unwrap();
+    assert_eq!(*kept.0.lock().unwrap(), b"line\n");
+}
+
+/// Says when it is dropped.
+struct Ends(Kept, Sender<()>);
+
+impl Write for Ends {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.1.send(());
+    }
+}
+
+#[test]
 fn a_writer_that_stands_still_costs_one_wait_and_bounded_memory() {
     let (standing, stands) = channel();
     let (go_on, gate) = channel();

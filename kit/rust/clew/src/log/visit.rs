@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracing_core::field::{Field, Visit};
 
@@ -10,12 +11,12 @@ use super::line::{Line, MAX_MESSAGE, format_into};
 /// The field of `tracing` that holds the message.
 const MESSAGE: &str = "message";
 
-/// An error and what it stems from. A chain may have no end: the line stops asking when it is full.
+/// An error and what it stems from. A chain may have no end: the line stops asking when it is full. A cause that panics is none.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     let mut next = Some(error);
     std::iter::from_fn(move || {
         let error = next?;
-        next = error.source();
+        next = catch_unwind(AssertUnwindSafe(|| error.source())).unwrap_or_default();
         Some(error)
     })
 }
