@@ -10,7 +10,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::stack::{Stack, running};
-use crate::telemetry::kit;
+use crate::telemetry::{SESSION_KEY, kit};
 use crate::{Failure, process};
 
 fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
@@ -29,13 +29,9 @@ async fn kit_inner(request: Request, next: Next) -> Response {
 }
 
 async fn kit_edge(request: Request, next: Next) -> Response {
-    let context = kit::with_session(session_of(&request));
-    context
-        .instrument(async {
-            kit::note_session();
-            next.run(request).await
-        })
-        .await
+    let session = session_of(&request);
+    clew::Span::current().set(SESSION_KEY, session.as_str());
+    kit::with_session(session).instrument(next.run(request)).await
 }
 
 /// Serves a router until the process is told to stop.
@@ -97,7 +93,13 @@ pub async fn call(request: reqwest::RequestBuilder, resend: i64) -> Answer {
         Err(error) => return refusal(StatusCode::INTERNAL_SERVER_ERROR, error),
     };
     let answer = match running() {
-        Stack::Kit => read(clew::reqwest::execute(&client, request)).await,
+        Stack::Kit => {
+            if resend > 0 {
+                let attempt = [("http.request.resend_count", resend.into())];
+                clew::Span::current().event("retry", &attempt);
+            }
+            read(clew::reqwest::execute(&client, request)).await
+        }
         Stack::Stock => stock::call(&client, request, resend).await,
         Stack::Off => read(client.execute(request)).await,
     };

@@ -14,7 +14,10 @@ pub const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 /// Starts the kit.
 pub fn start(service: &str) -> clew::Guard {
     let config = clew::Config::new(service, env!("CARGO_PKG_VERSION"))
-        .propagate_to(["*"]);
+        .resource("service.namespace", "shop")
+        .resource("deployment.environment.name", "example")
+        .propagate_to(["*"])
+        .lines_to_stderr();
     clew::start(config)
 }
 
