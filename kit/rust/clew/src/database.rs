@@ -55,10 +55,7 @@ const LONGEST: usize = 1_024;
 
 static DURATION: LazyLock<Histogram> = LazyLock::new(|| {
     let bounds = crate::selfmetrics::BOUNDS;
-    metrics::Options::new()
-        .needs(Component::Sql, Level::Standard)
-        .bounds(&bounds)
-        .histogram("db.client.operation.duration", "s")
+    metrics::Options::new().needs(Component::Sql, Level::Standard).bounds(&bounds).histogram("db.client.operation.duration", "s")
 });
 
 /// The component is on for calls.
@@ -101,8 +98,7 @@ impl Database {
             ("", operation) => operation,
             (summary, _) => summary,
         };
-        let span =
-            span::start_with(Component::Sql, Level::Standard, Kind::Client, name, Parent::Current, Facts::default());
+        let span = span::start_with(Component::Sql, Level::Standard, Kind::Client, name, Parent::Current, Facts::default());
         DatabaseCall { database: self.clone(), statement, span, started: Instant::now(), ended: false }
     }
 

@@ -2,7 +2,11 @@
 //! of the contract.
 
 use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
 use std::sync::LazyLock;
+use std::task::Poll;
 use std::time::Instant;
 
 use crate::bound::Cache;
@@ -156,6 +160,31 @@ impl Drop for MessageCall {
             self.span.set("error.type", "canceled");
             self.span.fail_text("dropped before its end");
             self.close("canceled");
+        }
+    }
+}
+
+/// Runs the work of a call in its span, and ends it: with the work's error, and with its panic, which goes on.
+pub(crate) async fn run<T, E: fmt::Display>(mut call: MessageCall, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let span = call.span.clone();
+    let mut work = pin!(work);
+    let answer = std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| span.in_scope(|| work.as_mut().poll(cx)))) {
+        Ok(polled) => polled.map(Ok),
+        Err(thrown) => Poll::Ready(Err(thrown)),
+    })
+    .await;
+    match answer {
+        Ok(Ok(value)) => {
+            call.end();
+            Ok(value)
+        }
+        Ok(Err(error)) => {
+            call.fail(&error);
+            Err(error)
+        }
+        Err(thrown) => {
+            call.panicked(&*thrown);
+            resume_unwind(thrown)
         }
     }
 }

@@ -17,18 +17,15 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::pin;
 use std::str::FromStr;
-use std::task::Poll;
 
 use async_nats::client::{PublishError, RequestError};
 use async_nats::jetstream::{self, context::PublishAckFuture};
 use async_nats::{Client, HeaderMap, HeaderName, HeaderValue, Message};
 use bytes::Bytes;
 
-use crate::messaging::{Broker, MessageCall};
 use crate::Carrier;
+use crate::messaging::{Broker, MessageCall, run};
 
 static NATS: Broker = Broker::new("nats");
 
@@ -63,32 +60,6 @@ fn start(subject: &str, headers: &mut HeaderMap, payload: &Bytes) -> MessageCall
     call
 }
 
-async fn run<T, E: fmt::Display>(mut call: MessageCall, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    let span = call.span.clone();
-    let mut work = pin!(work);
-    let answer = std::future::poll_fn(|cx| {
-        match catch_unwind(AssertUnwindSafe(|| span.in_scope(|| work.as_mut().poll(cx)))) {
-            Ok(polled) => polled.map(Ok),
-            Err(thrown) => Poll::Ready(Err(thrown)),
-        }
-    })
-    .await;
-    match answer {
-        Ok(Ok(value)) => {
-            call.end();
-            Ok(value)
-        }
-        Ok(Err(error)) => {
-            call.fail(&error);
-            Err(error)
-        }
-        Err(thrown) => {
-            call.panicked(&*thrown);
-            resume_unwind(thrown)
-        }
-    }
-}
-
 /// Publishing with context.
 pub trait ClientExt {
     /// What is published through this carries the current context.
@@ -120,12 +91,7 @@ impl Traced<'_, Client> {
     ///
     /// # Errors
     /// As `async_nats::Client::publish_with_headers`.
-    pub async fn publish_with_headers(
-        &self,
-        subject: &str,
-        mut headers: HeaderMap,
-        payload: Bytes,
-    ) -> Result<(), PublishError> {
+    pub async fn publish_with_headers(&self, subject: &str, mut headers: HeaderMap, payload: Bytes) -> Result<(), PublishError> {
         let call = start(subject, &mut headers, &payload);
         run(call, self.0.publish_with_headers(subject.to_owned(), headers, payload)).await
     }
@@ -185,12 +151,7 @@ where
 /// # Errors
 /// What `work` returns.
 #[track_caller]
-pub fn process_as<T, E, W>(
-    name: &str,
-    message: &Message,
-    group: &str,
-    work: W,
-) -> impl Future<Output = Result<T, E>> + use<T, E, W>
+pub fn process_as<T, E, W>(name: &str, message: &Message, group: &str, work: W) -> impl Future<Output = Result<T, E>> + use<T, E, W>
 where
     E: fmt::Display,
     W: Future<Output = Result<T, E>>,
@@ -210,12 +171,7 @@ where
 /// # Errors
 /// What `work` returns.
 #[track_caller]
-pub fn process_batch<T, E, W>(
-    name: &str,
-    messages: &[&Message],
-    group: &str,
-    work: W,
-) -> impl Future<Output = Result<T, E>> + use<T, E, W>
+pub fn process_batch<T, E, W>(name: &str, messages: &[&Message], group: &str, work: W) -> impl Future<Output = Result<T, E>> + use<T, E, W>
 where
     E: fmt::Display,
     W: Future<Output = Result<T, E>>,

@@ -48,6 +48,7 @@ pub(super) struct Call {
     started: Instant,
     status: Option<u16>,
     grpc_status: Option<u16>,
+    grpc_message: Option<String>,
     /// The answer has ended, though nobody has asked for what comes after its end.
     complete: bool,
     /// Counted as being served.
@@ -68,6 +69,7 @@ impl Call {
             started: Instant::now(),
             status: None,
             grpc_status: None,
+            grpc_message: None,
             complete: false,
             active,
             ended: false,
@@ -80,6 +82,7 @@ impl Call {
         self.status = Some(status.as_u16());
         if self.grpc {
             self.grpc_status = grpc::status(response.headers());
+            self.grpc_message = grpc::message(response.headers());
         } else if !self.server {
             self.span.set("network.protocol.version", words::version(response.version()));
         }
@@ -94,6 +97,7 @@ impl Call {
     pub(super) fn trailers(&mut self, trailers: &HeaderMap) {
         if self.grpc {
             self.grpc_status = grpc::status(trailers).or(self.grpc_status);
+            self.grpc_message = grpc::message(trailers).or(self.grpc_message.take());
         }
         self.complete = true;
     }
@@ -187,7 +191,7 @@ impl Call {
             }
             None if bad => {
                 self.span.set("error.type", grpc::name(status));
-                self.span.fail_text("");
+                self.span.fail_text(self.grpc_message.as_deref().unwrap_or_default());
             }
             None => {}
         }

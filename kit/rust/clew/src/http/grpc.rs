@@ -48,6 +48,27 @@ pub(super) fn status(headers: &HeaderMap) -> Option<u16> {
     Some(text.parse().ok().filter(|number| usize::from(*number) < NAMES.len()).unwrap_or(UNKNOWN))
 }
 
+/// What was said about a status that is not OK, percent-decoded. Bytes that are no text are left out.
+pub(super) fn message(headers: &HeaderMap) -> Option<String> {
+    let raw = headers.get("grpc-message")?.as_bytes();
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut at = 0;
+    while let Some(&byte) = raw.get(at) {
+        let digits = raw.get(at + 1..at + 3).and_then(|two| std::str::from_utf8(two).ok());
+        match digits.and_then(|two| u8::from_str_radix(two, 16).ok()) {
+            Some(decoded) if byte == b'%' => {
+                bytes.push(decoded);
+                at += 3;
+            }
+            _ => {
+                bytes.push(byte);
+                at += 1;
+            }
+        }
+    }
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 pub(super) fn name(status: u16) -> &'static str {
     NAMES.get(usize::from(status)).copied().unwrap_or("UNKNOWN")
 }
@@ -89,6 +110,13 @@ mod tests {
             ("application/json", false),
         ] {
             assert_eq!(is(&headers("content-type", value)), want, "{value}");
+        }
+    }
+
+    #[test]
+    fn messages_are_percent_decoded() {
+        for (value, want) in [("no%20such%20order", "no such order"), ("50% of %zz", "50% of %zz"), ("%e2%82%ac%", "€%"), ("%ff", "\u{fffd}")] {
+            assert_eq!(message(&headers("grpc-message", value)).as_deref(), Some(want));
         }
     }
 

@@ -151,10 +151,8 @@ impl Recorder {
         let result = watch::result(self.group);
         let mut open = result.open;
         open.sort_by_key(|span| span.start);
-        let mut leaks: Vec<String> = open
-            .iter()
-            .map(|span| format!("span {:?} ({}) was never finished", span.name, watch::place(span.site)))
-            .collect();
+        let mut leaks: Vec<String> =
+            open.iter().map(|span| format!("span {:?} ({}) was never finished", span.name, watch::place(span.site))).collect();
         leaks.extend(result.findings.iter().map(ToString::to_string));
         if result.dropped > 0 {
             leaks.push(format!("{} spans are over the {} that a test may have", result.dropped, watch::MAX_RECORDS));
