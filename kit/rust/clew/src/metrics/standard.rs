@@ -26,6 +26,8 @@ pub fn standard() {
 /// All metrics as OpenMetrics text, with exemplars, for people and for scrapes; its content type is [`TEXT_TYPE`](super::TEXT_TYPE). What is
 /// sent over OTLP is the same and goes on. Callbacks have two seconds together.
 pub fn text() -> String {
+    // A kit without an exporter has not added them.
+    standard();
     let mut text = super::text::Text::default();
     global().collect(&mut text, false, std::time::Instant::now() + Duration::from_secs(2));
     text.finish()
