@@ -38,11 +38,8 @@ func (f Finding) String() string {
 
 // judgeStart looks for a lost context: precise for a test (its context is known), a hint otherwise.
 func (r *Registry) judgeStart(ctx context.Context, o *Open) {
-	if o.Parent != (SpanID{}) {
-		if !o.Remote && r.open[key{o.Trace, o.Parent}] == nil {
-			r.find(o, Late)
-		}
-		return
+	if r.orphaned(o) {
+		r.find(o, Late)
 	}
 	if o.rootless() && r.serving.Load() > 0 && groupOf(ctx) == nil {
 		r.find(o, Lost)
@@ -50,7 +47,7 @@ func (r *Registry) judgeStart(ctx context.Context, o *Open) {
 }
 
 func (r *Registry) judgeEnd(o *Open) {
-	if o.Parent != (SpanID{}) && !o.Remote && r.open[key{o.Trace, o.Parent}] == nil {
+	if r.orphaned(o) {
 		r.find(o, Late)
 	}
 }

@@ -79,12 +79,14 @@ type Registry struct {
 	serving atomic.Int64
 	lost    atomic.Int64
 
-	mu       sync.Mutex
-	open     map[key]*Open
-	findings []Finding
-	groups   map[*Group]struct{}
-	routes   map[TraceID]*Group
-	overflow uint64
+	mu   sync.Mutex
+	open map[key]*Open
+	// ended are the spans that have ended last, in two generations: a parent that is in neither is not ours, or too long ago to tell.
+	ended, endedBefore map[key]struct{}
+	findings           []Finding
+	groups             map[*Group]struct{}
+	routes             map[TraceID]*Group
+	overflow           uint64
 }
 
 var current atomic.Pointer[Registry]
@@ -181,12 +183,34 @@ func (r *Registry) Ended(trace TraceID, id SpanID, kind uint8, record []byte) {
 	}
 	delete(r.open, key{trace, id})
 	if r.mask == 0 {
+		r.remember(key{trace, id})
 		r.judgeEnd(o)
 	}
 	if o.group != nil {
 		o.group.keep(record)
 		o.group.done()
 	}
+}
+
+// maxEnded bounds a generation of ended spans.
+const maxEnded = 32_768
+
+func (r *Registry) remember(k key) {
+	if r.ended == nil || len(r.ended) >= maxEnded {
+		r.endedBefore, r.ended = r.ended, map[key]struct{}{}
+	}
+	r.ended[k] = struct{}{}
+}
+
+// orphaned says that the span has a parent in this process which has ended.
+func (r *Registry) orphaned(o *Open) bool {
+	if o.Parent == (SpanID{}) || o.Remote {
+		return false
+	}
+	k := key{o.Trace, o.Parent}
+	_, now := r.ended[k]
+	_, before := r.endedBefore[k]
+	return now || before
 }
 
 // Overflow says how many spans were not watched because MaxOpen was reached.

@@ -135,6 +135,39 @@ func TestGroupsAreApart(t *testing.T) {
 	}
 }
 
+// A parent that the watch never saw is one of another tracer provider, and may well be open.
+func TestForeignParentsAreNotLate(t *testing.T) {
+	r := watch.New()
+	child := root(2)
+	child.Trace, child.Parent = trace(1), id(1)
+	r.Started(context.Background(), child)
+	r.Ended(child.Trace, child.ID, internal, nil)
+	if got := r.Findings(); len(got) != 0 {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestLateSpansAreFound(t *testing.T) {
+	r := watch.New()
+	parent, during, after := root(1), root(2), root(3)
+	during.Trace, during.Parent, during.Name = trace(1), id(1), "during"
+	after.Trace, after.Parent, after.Name = trace(1), id(1), "after"
+	r.Started(context.Background(), parent)
+	r.Started(context.Background(), during)
+	r.Ended(parent.Trace, parent.ID, internal, nil)
+	r.Ended(during.Trace, during.ID, internal, nil)
+	// As many ends as one generation holds do not make it forget.
+	for n := range uint64(32_768) {
+		r.Started(context.Background(), root(n+10))
+		r.Ended(trace(n+10), id(n+10), internal, nil)
+	}
+	r.Started(context.Background(), after)
+	got := r.Findings()
+	if len(got) != 2 || got[0].Problem != watch.Late || got[0].Name != "during" || got[1].Name != "after" {
+		t.Errorf("got %v, want both children", got)
+	}
+}
+
 func TestInstallPrefersWhoWatchesAll(t *testing.T) {
 	sampled, all := watch.NewSampled(), watch.New()
 	if watch.Install(sampled) != sampled || watch.Install(all) != all || watch.Install(sampled) != all || watch.Install(watch.New()) != all {
