@@ -1,6 +1,9 @@
 package export
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 // maxText bounds a collector's explanation, in bytes.
 const maxText = 256
@@ -58,7 +61,7 @@ func partialSuccess(content []byte) (rejected int64, text string) {
 			case 1:
 				rejected = int64(n)
 			case 2:
-				text = string(data[:min(len(data), maxText)])
+				text = readText(data)
 			}
 			return true
 		})
@@ -71,4 +74,18 @@ func partialSuccess(content []byte) (rejected int64, text string) {
 		return 0, ""
 	}
 	return rejected, text
+}
+
+// readText cuts a text on a character's border; what is no UTF-8 says nothing.
+func readText(data []byte) string {
+	if !utf8.Valid(data) {
+		return ""
+	}
+	n := len(data)
+	if n > maxText {
+		for n = maxText; !utf8.RuneStart(data[n]); {
+			n--
+		}
+	}
+	return string(data[:n])
 }

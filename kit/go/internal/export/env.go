@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/clew-dev/clew/kit/go/internal/self"
 )
@@ -176,7 +177,7 @@ func (e *environment) headers(name, list string) []Header {
 		key, value, found := strings.Cut(member, "=")
 		key = strings.TrimSpace(key)
 		decoded, err := url.PathUnescape(strings.TrimSpace(value))
-		if !found || err != nil || !validHeader(key, decoded) {
+		if !found || err != nil || !utf8.ValidString(decoded) || !validHeader(key, decoded) {
 			e.wrong(name, "write name=value,name=value with percent-encoded values")
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -160,7 +161,7 @@ func judgeHTTP(status int, retryAfter string, content []byte, now time.Time) ans
 // parseRetryAfter reads seconds or a date of RFC 9110; 0 for anything else and for
 // dates that are over.
 func parseRetryAfter(text string, now time.Time) time.Duration {
-	text = strings.TrimSpace(text)
+	text = strings.Trim(text, " \t")
 	if text == "" {
 		return 0
 	}
@@ -175,12 +176,55 @@ func parseRetryAfter(text string, now time.Time) time.Duration {
 		}
 		return time.Duration(seconds) * time.Second
 	}
-	date, err := http.ParseTime(text)
-	if err != nil {
+	date, ok := parseDate(text)
+	if !ok {
 		return 0
 	}
 	return min(max(date.Sub(now), 0), maxAsked)
 }
+
+// parseDate reads the three forms of a date in HTTP: "Sun, 06 Nov 1994 08:49:37 GMT",
+// "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994". It is our own, so that
+// both kits take the same texts; the day of the week is not looked at.
+func parseDate(text string) (time.Time, bool) {
+	words := strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || r == '-' })
+	var dayText, monthText, yearText, clock string
+	switch {
+	case len(words) == 6 && words[5] == "GMT" && strings.Contains(text, ", "):
+		dayText, monthText, yearText, clock = words[1], words[2], words[3], words[4]
+	case len(words) == 5:
+		monthText, dayText, clock, yearText = words[1], words[2], words[3], words[4]
+	default:
+		return time.Time{}, false
+	}
+	parts := strings.Split(clock, ":")
+	if len(parts) != 3 {
+		return time.Time{}, false
+	}
+	numbers := [5]int{}
+	for i, word := range [5]string{dayText, yearText, parts[0], parts[1], parts[2]} {
+		n, err := strconv.ParseUint(word, 10, 16)
+		if err != nil || len(word) > 4 {
+			return time.Time{}, false
+		}
+		numbers[i] = int(n)
+	}
+	day, year, hour, minute, second := numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
+	if len(words) == 6 && len(yearText) == 2 {
+		year += 1900
+		if year < 1969 {
+			year += 100
+		}
+	}
+	month := slices.Index(months[:], monthText) + 1
+	if month == 0 || hour > 23 || minute > 59 || second > 60 || year < 1970 || day == 0 ||
+		time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC).Day() != day {
+		return time.Time{}, false
+	}
+	return time.Date(year, time.Month(month), day, hour, minute, second, 0, time.UTC), true
+}
+
+var months = [12]string{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"}
 
 // redactURL is an address without what may be secret in it.
 func redactURL(address string) string {

@@ -2,6 +2,7 @@
 //! bytes; `kit/contract/fuzz` compares them. The tests here run the vectors of `kit/contract`, which are cases with the answer that is wanted.
 
 mod decisions;
+mod exports;
 mod fields;
 mod policies;
 mod propagation;
@@ -53,6 +54,9 @@ pub fn answer_to(case: &Value) -> Result<Value> {
         "query" => texts::query,
         "sql" => texts::sql,
         "log" => texts::log,
+        "export_answer" => exports::answer,
+        "export_pace" => exports::pace,
+        "export_headers" => exports::headers,
         _ => return Err(format!("op {name:?} is not known")),
     };
     let answer = operation(&fields)?;

@@ -106,13 +106,23 @@ pub(super) fn partial_success(body: &[u8]) -> (i64, String) {
         fields(data, |field, n, data| {
             match field {
                 1 => rejected = n as i64,
-                2 => text = String::from_utf8_lossy(&data[..data.len().min(MAX_TEXT)]).into_owned(),
+                2 => text = read_text(data),
                 _ => {}
             }
             true
         })
     });
     if whole && rejected >= 0 { (rejected, text) } else { (0, String::new()) }
+}
+
+/// Cuts a text on a character's border; what is no UTF-8 says nothing.
+fn read_text(data: &[u8]) -> String {
+    let text = std::str::from_utf8(data).unwrap_or_default();
+    let mut end = text.len().min(MAX_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_owned()
 }
 
 /// Calls `each` for every field of a protobuf message until it is false; gives false

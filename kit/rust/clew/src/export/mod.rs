@@ -14,6 +14,7 @@
 //! [`crate::selfmetrics`]; there is no other way for a record to vanish.
 
 mod answer;
+pub mod compare;
 mod config;
 #[cfg(test)]
 mod contract;
