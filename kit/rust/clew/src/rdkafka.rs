@@ -88,7 +88,7 @@ where
     W: Future<Output = Result<T, E>>,
 {
     let call = KAFKA.process(message.topic(), group, &headers(message));
-    call.span.set("messaging.message.body.size", message.payload_len());
+    call.span.set("messaging.message.body.size", message.payload().map_or(0, <[u8]>::len));
     call.span.set("messaging.destination.partition.id", &*message.partition().to_string());
     call.span.set("messaging.kafka.offset", message.offset());
     run(call, work)

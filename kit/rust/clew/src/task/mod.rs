@@ -12,6 +12,18 @@
 //! | work that comes again and again | [`every`] | a root each time |
 //! | the other end of a channel | [`crate::mpsc`], [`crate::broadcast`] | a new root with a link to the sender's span |
 //!
+//! With this `clippy.toml` a bare spawn does not pass `cargo clippy`:
+//!
+//! ```toml
+//! disallowed-methods = [
+//!     { path = "tokio::spawn", reason = "loses the span: use clew::spawn or clew::detach" },
+//!     { path = "tokio::task::spawn", reason = "loses the span: use clew::spawn or clew::detach" },
+//!     { path = "tokio::task::spawn_blocking", reason = "loses the span: use clew::task::blocking" },
+//!     { path = "tokio::task::JoinSet::spawn", reason = "loses the span: use spawn_carried of clew::task::JoinSetExt" },
+//!     { path = "std::thread::spawn", reason = "loses the span: use clew::thread::spawn" },
+//! ]
+//! ```
+//!
 //! A carried context never keeps the sender's span open: a span ends when it is finished, and a child that ends after its parent is
 //! counted as late.
 

@@ -68,7 +68,7 @@ impl Recorder {
     /// Says how many are open, and draws what there is.
     pub async fn complete(&self, ended: usize) -> Result<(), String> {
         let group = self.group;
-        let answer: Arc<Mutex<(Option<Result<(), String>>, Option<Waker>)>> = Arc::default();
+        let answer: Arc<Mutex<Answer>> = Arc::default();
         let shared = answer.clone();
         std::thread::spawn(move || {
             let result = watch::wait(group, ended, LIMIT);
@@ -174,6 +174,9 @@ impl Drop for Recorder {
         assert!(leaks.is_empty(), "the test leaves leaks behind:\n{}", leaks.join("\n"));
     }
 }
+
+/// What a waiting thread has found, and whom to wake then.
+type Answer = (Option<Result<(), String>>, Option<Waker>);
 
 /// What [`Recorder::marker`] returns.
 pub type Marker = Box<dyn Fn() + Send + Sync>;
