@@ -132,6 +132,9 @@ fn program() {
             info!("in the parent");
         }
         "no reader" => {
+            // The test harness has written what it writes; now the reader goes away, and then closes our input.
+            eprintln!("ready");
+            std::io::Read::read_to_end(&mut std::io::stdin(), &mut Vec::new()).unwrap();
             for _ in 0..100 {
                 error!("to nobody");
             }
@@ -255,10 +258,15 @@ fn a_reader_that_stands_still_holds_up_nobody() {
 
 #[test]
 fn a_reader_that_goes_away_does_not_end_the_program() {
-    let mut child = child("no reader").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = child("no reader").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let mut ready = [0; 6];
+    std::io::Read::read_exact(&mut stderr, &mut ready).unwrap();
+    assert_eq!(&ready, b"ready\n");
     drop(child.stdout.take());
+    drop(child.stdin.take());
     let mut said = String::new();
-    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
+    std::io::Read::read_to_string(&mut stderr, &mut said).unwrap();
     child.wait().unwrap();
     assert!(said.contains("alive"), "{said}");
 }
