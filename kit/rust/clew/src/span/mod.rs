@@ -75,18 +75,20 @@ pub struct Span {
 }
 
 /// Starts a span. `need` is the least level of `component` at which it is recorded; below, the context of `parent` passes through.
-#[inline]
+#[inline(always)]
 #[track_caller]
 pub fn start(component: Component, need: Level, kind: Kind, name: &str, parent: Parent<'_>) -> Span {
     start_with(component, need, kind, name, parent, Facts::default())
 }
 
 /// Starts a span with facts for sampling rules.
-#[inline]
+#[inline(always)]
 #[track_caller]
 pub fn start_with(component: Component, need: Level, kind: Kind, name: &str, parent: Parent<'_>, facts: Facts<'_>) -> Span {
     if !switch::on(component, need) {
-        return Span { handle: begin::pass(parent), seen: None };
+        // The usual case without a call.
+        let handle = if let Parent::Current = parent { None } else { begin::pass(parent) };
+        return Span { handle, seen: None };
     }
     let site = Site::Call(Location::caller());
     launch(&Spec { kind, name, facts, keep: false, site }, parent)
@@ -102,7 +104,6 @@ pub fn start_kept(component: Component, kind: Kind, name: &str, parent: Parent<'
     launch(&Spec { kind, name, facts: Facts::default(), keep: true, site }, parent)
 }
 
-#[inline]
 fn launch(spec: &Spec<'_>, parent: Parent<'_>) -> Span {
     let handle = begin::begin(spec, parent);
     let seen = match handle {
