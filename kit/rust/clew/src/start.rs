@@ -323,7 +323,6 @@ impl Guard {
             if running.as_ref().is_some_and(|r| Arc::ptr_eq(r, &mine)) {
                 *running = None;
                 drop(running);
-                switch::clear();
                 ENGINE.set(None);
             }
         }
@@ -335,6 +334,12 @@ impl Guard {
             Some(exporter) => exporter.stop(deadline.saturating_duration_since(Instant::now())),
             None => Ok(()),
         };
+        // Only now, because the exporter collects metrics once more when it stops, and not when another kit was started meanwhile.
+        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.is_none() {
+            switch::clear();
+        }
+        drop(running);
         match (sent, lines) {
             (Ok(()), 0) => Ok(()),
             (Ok(()), lines) => Err(Lost(format!("stop kit: lost {lines} log lines"))),

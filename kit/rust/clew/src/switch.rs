@@ -1,7 +1,7 @@
 //! What hot paths read of the policy: its snapshot behind a shared pointer, and a few words of it packed into atomics.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 use tracing_core::{LevelFilter, Metadata};
@@ -87,6 +87,7 @@ pub fn publish(snapshot: &Arc<Snapshot>) {
     for component in Component::ALL {
         counters().level[component as usize].store(snapshot.level(component) as i64, Ordering::Relaxed);
     }
+    snapshot.version().clone_into(&mut counters().policy_version.lock().unwrap_or_else(PoisonError::into_inner));
     POLICY.set(Some(snapshot.clone()));
     if before != (levels, snapshot.log_level() as u8) {
         tracing_core::callsite::rebuild_interest_cache();
