@@ -88,7 +88,8 @@ test-kit-rust: .make/cargo .make/go
 	cd kit/rust && cargo test --locked --workspace --quiet -j $(JOBS)
 
 test-kit-contract: .make/cargo .make/go ## both kits answer the same to 50,000 random cases
-	kit/contract/fuzz/fuzz.sh 50000
+	kit/contract/fuzz/fuzz.sh 50000 1
+	kit/contract/fuzz/fuzz.sh chain 100000 1
 
 test-bench: bin/clew
 	cd bench && $(GO_TEST) -count=1 ./... # the binary that it kills is no input that Go knows of
@@ -139,6 +140,7 @@ bench-kit: bin/clew shop ## the kits beside stock OpenTelemetry: CPU time and al
 
 kit-fuzz: .make/go .make/cargo ## a million random cases to both kits
 	kit/contract/fuzz/fuzz.sh 1000000
+	kit/contract/fuzz/fuzz.sh chain
 
 bench-page: bin/clew shop .make/npm ## judge the page's budgets: first rows, a frame of fling; on a quiet machine
 	CLEW_BUDGETS=1 scripts/e2e
