@@ -2,7 +2,12 @@
 //!
 //! ```
 //! # #[cfg(feature = "sqlx")] {
-//! # async fn example(pool: sqlx::Pool<sqlx::any::Any>) -> Result<(), sqlx::Error> {
+//! # async fn example<D>(pool: sqlx::Pool<D>) -> Result<(), sqlx::Error>
+//! # where
+//! #     D: sqlx::Database,
+//! #     D::Arguments: sqlx::IntoArguments<D>,
+//! #     for<'c> &'c mut D::Connection: sqlx::Executor<'c, Database = D>,
+//! # {
 //! let db = clew::sqlx::wrap(pool).server("db.internal", 5432).namespace("shop");
 //! let rows = sqlx::query("select * from orders").fetch_all(&db).await?;
 //!

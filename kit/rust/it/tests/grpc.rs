@@ -59,7 +59,7 @@ async fn unary_and_streaming_calls_are_spans_on_both_sides() {
         call(
             2,
             "Check",
-            "error.type=NOT_FOUND {} rpc.response.status_code=NOT_FOUND {e} ERROR",
+            "error.type=NOT_FOUND {} rpc.response.status_code=NOT_FOUND {e} ERROR \"service not registered\"",
             "{} rpc.response.status_code=NOT_FOUND {e}",
         ),
         call(
