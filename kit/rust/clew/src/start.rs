@@ -94,7 +94,7 @@ fn begin(mut config: Config) -> Guard {
         records: sink.map(|sink| (sink, scope)),
     });
     if let Some(exporter) = &exporter {
-        collect(exporter, scope, environment.metric_interval);
+        collect(exporter, scope, environment.metric_interval, &holder);
     }
     if let Err(line) = leak::begin(&lookup("CLEW_LEAKS").unwrap_or_default()) {
         config.refused.push(line);
@@ -129,7 +129,7 @@ fn targets(config: &mut Config, resource: &resource::Resource) -> export::Config
 }
 
 /// Metrics are collected by the thread that sends them.
-fn collect(exporter: &Arc<Exporter>, scope: u32, interval: Duration) {
+fn collect(exporter: &Arc<Exporter>, scope: u32, interval: Duration, holder: &Arc<Holder>) {
     if !exporter.is_on(Signal::Metrics) {
         return;
     }
@@ -141,9 +141,14 @@ fn collect(exporter: &Arc<Exporter>, scope: u32, interval: Duration) {
             exporter.add(Signal::Metrics, scope, record);
         }
     };
+    let of = Arc::downgrade(holder);
     let reader = metrics::Reader::new(metrics::engine::global(), interval, Box::new(add));
     exporter.set_tick(Signal::Metrics, Box::new(move |all| {
         leak::sweep();
+        if let Some(holder) = of.upgrade() {
+            counters().policy_refused.store(holder.refused() as i64, Ordering::Relaxed);
+            counters().policy_skipped.store(holder.skipped() as i64, Ordering::Relaxed);
+        }
         reader.tick(all);
     }));
 }
