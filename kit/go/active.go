@@ -27,7 +27,7 @@ type Active struct {
 // Current is the handle of the span in ctx, for who wants to add to it without having started it: its End and EndAt do nothing. Under a
 // span that is not recorded, and where there is none, all of it does nothing.
 func Current(ctx context.Context) Active {
-	if s, ok := trace.SpanFromContext(ctx).(*span); ok {
+	if s, ok := trace.SpanFromContext(ctx).(*span); ok && s.mode == recording {
 		return Active{s: s, own: true, guest: true}
 	}
 	return Active{}

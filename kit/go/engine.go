@@ -82,7 +82,10 @@ type SpanOptions struct {
 func StartWith(ctx context.Context, name string, o SpanOptions, attrs ...Attr) (context.Context, Active) {
 	k := current.Load()
 	if k == nil || !k.policy.Load().On(policy.Component(o.Component), policy.Level(o.Need)) {
-		if o.From != nil && !o.Public {
+		switch {
+		case o.Public:
+			ctx = withoutCaller(ctx)
+		case o.From != nil:
 			ctx = Extract(ctx, o.From)
 		}
 		return ctx, Active{}
@@ -123,9 +126,13 @@ func (k *Kit) start(ctx context.Context, snapshot *policy.Snapshot, scope uint32
 	} else {
 		switch p := trace.SpanFromContext(ctx).(type) {
 		case *span:
+			// Who started an unsampled root may have put its own handle into ctx.
+			if p.mode != recording && !apart(o) {
+				return ctx, Active{s: p}
+			}
 			from.local = p
 		case *interior:
-			if o == nil || !o.NewRoot && !o.Public {
+			if !apart(o) {
 				return ctx, Active{s: (*span)(p)}
 			}
 			from.SpanContext = (*span)(p).identity()
@@ -141,7 +148,7 @@ func (k *Kit) start(ctx context.Context, snapshot *policy.Snapshot, scope uint32
 	if o != nil && !o.Start.IsZero() {
 		s.start = o.Start
 	}
-	if p := from.local; p != nil && (o == nil || !o.NewRoot && !o.Public) {
+	if p := from.local; p != nil && !apart(o) {
 		s.trace, s.parent, s.state, s.flags, s.over = p.trace, p.id, p.state, p.flags, p
 	} else {
 		k.decide(ctx, s, snapshot, &from, o, attrs)
@@ -154,6 +161,9 @@ func (k *Kit) start(ctx context.Context, snapshot *policy.Snapshot, scope uint32
 				s.addLink(&o.Links[i])
 			}
 		}
+	}
+	if o != nil && o.Public && o.From == nil {
+		ctx = withoutCaller(ctx)
 	}
 	if s.mode != recording {
 		k.counters.SpanDropped.Add(1)
@@ -168,6 +178,9 @@ func (k *Kit) start(ctx context.Context, snapshot *policy.Snapshot, scope uint32
 	return trace.ContextWithSpan(ctx, s), Active{s: s, own: true}
 }
 
+// apart says that a span starts a trace of its own, whatever is in its context.
+func apart(o *SpanOptions) bool { return o != nil && (o.NewRoot || o.Public) }
+
 // decide gives a span without a recorded local parent its trace and its decision.
 func (k *Kit) decide(ctx context.Context, s *span, snapshot *policy.Snapshot, from *origin, o *SpanOptions, attrs []Attr) {
 	if from.local != nil {
@@ -176,7 +189,7 @@ func (k *Kit) decide(ctx context.Context, s *span, snapshot *policy.Snapshot, fr
 	keep := o != nil && o.Keep || kept(ctx)
 	var d sampling.Decision
 	switch {
-	case o != nil && (o.NewRoot || o.Public):
+	case apart(o):
 		d = k.decideLinked(s, snapshot, from, o, attrs)
 	case !from.IsValid():
 		s.trace = newTraceID()
@@ -224,8 +237,12 @@ func (k *Kit) decideLinked(s *span, snapshot *policy.Snapshot, from *origin, o *
 // sampler finds the rule for a root.
 func (k *Kit) sampler(s *span, snapshot *policy.Snapshot, o *SpanOptions, attrs []Attr) *sampling.Sampler {
 	f := policy.Facts{Kind: kindNames[min(s.kind, Consumer)], Name: s.name}
+	now := s.start
 	if o != nil {
 		f.Route, f.Method = o.route, o.method
+		if !o.Start.IsZero() {
+			now = time.Now() // a start in the past or the future would turn back the windows of a limited rate
+		}
 	}
 	for i := range attrs {
 		switch attrs[i].key {
@@ -235,7 +252,7 @@ func (k *Kit) sampler(s *span, snapshot *policy.Snapshot, o *SpanOptions, attrs 
 			f.Method = attrs[i].text
 		}
 	}
-	return snapshot.Sampler(f, int64(s.start.Sub(k.began)/time.Second))
+	return snapshot.Sampler(f, int64(now.Sub(k.began)/time.Second))
 }
 
 var kindNames = [...]string{"internal", "internal", "server", "client", "producer", "consumer"}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -49,6 +50,51 @@ func TestChildrenOfAnUnsampledRootAreInert(t *testing.T) {
 	}
 	if s := k.Status(); s.Unsampled != 1 || s.Sampled != 0 || s.Live != 0 {
 		t.Errorf("counted %+v", s)
+	}
+}
+
+// Users of the API put handles into contexts themselves, that of an unsampled root among them.
+func TestTheHandleOfAnUnsampledRootStartsNothing(t *testing.T) {
+	k := start(t, "", clew.Sample("0"))
+	_, root := tracer("x").Start(context.Background(), "root")
+	ctx := trace.ContextWithSpan(context.Background(), root)
+	_, other := tracer("x").Start(ctx, "other")
+	other.End()
+	_, own := clew.Span(ctx, "own")
+	if id := own.SpanContext(); id.SpanID != root.SpanContext().SpanID() || own.Recording() {
+		t.Errorf("the child is %+v, want the root's identity", id)
+	}
+	own.End()
+	clew.Current(ctx).Fail(errors.New("inner"))
+	root.End()
+	if k.names() != "" {
+		t.Errorf("%q went out under an unsampled root", k.names())
+	}
+}
+
+// Work that goes on under a root that has failed still writes the root's tracestate, whose rv decides in other services.
+func TestASummaryLeavesTheTracestateAsItIs(t *testing.T) {
+	k := start(t, "", clew.Sample("0"))
+	ctx, root := clew.StartLinked(context.Background(), clew.ComponentApp, clew.Standard, clew.Internal, "root",
+		[]clew.Link{{SpanContext: clew.SpanContext{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}}}})
+	before := clew.SpanContextOf(ctx).State
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		for range 1000 {
+			if got := clew.SpanContextOf(ctx).State; got != before {
+				t.Errorf("the tracestate is %q, want %q", got, before)
+				return
+			}
+		}
+	})
+	root.Fail(errors.New("no"))
+	root.End()
+	wait.Wait()
+	if got := clew.SpanContextOf(ctx).State; !strings.HasPrefix(got, "ot=rv:") || got != before {
+		t.Errorf("after the end the tracestate is %q, want %q", got, before)
+	}
+	if got := k.one(t, "root"); got.State != "" || got.Flags != 0 {
+		t.Errorf("the summary has tracestate %q and flags %v", got.State, got.Flags)
 	}
 }
 
@@ -179,6 +225,23 @@ func TestAPublicEndpointTakesNothingFromItsCaller(t *testing.T) {
 	}
 	if len(got.links) != 1 || got.links[0].SpanID.String() != "b7ad6b7169203331" {
 		t.Errorf("links are %v", got.links)
+	}
+}
+
+// The caller may have been read from headers before it is known that the endpoint is a public one.
+func TestAPublicEndpointTakesNothingOutOfItsContext(t *testing.T) {
+	k := start(t, "")
+	caller := clew.Extract(context.Background(), carrier{"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "baggage": "user=7"})
+	for _, level := range []clew.Level{clew.Standard, clew.Off} {
+		k.SetLevel(clew.ComponentHTTP, level)
+		ctx, span := clew.StartWith(caller, "public", clew.SpanOptions{Need: clew.Edges, Kind: clew.Server, Public: true})
+		if id := clew.SpanContextOf(ctx); clew.Baggage(ctx, "user") != "" || id.Remote || id != span.SpanContext() {
+			t.Errorf("level %v: the context has %+v and baggage %q of the caller", level, id, clew.Baggage(ctx, "user"))
+		}
+		span.End()
+	}
+	if got := k.one(t, "public"); len(got.links) != 1 || got.Parent.IsValid() {
+		t.Errorf("got %+v, want a root that links to the caller", got)
 	}
 }
 
@@ -489,4 +552,27 @@ func TestRulesSeeTheRoute(t *testing.T) {
 	if got := k.names(); strings.Contains(got, "dropped") || strings.Count(got, "kept") != 2 {
 		t.Errorf("spans are %q", got)
 	}
+}
+
+// When a span began is its caller's word; a rate goes by the clock.
+func TestSpansWithAStartOfTheirOwnDoNotLiftALimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := start(t, "", clew.Policy([]byte(`{"sampling":{"per_second":1}}`)))
+		root := func(at time.Time) {
+			_, span := clew.StartWith(context.Background(), "root", clew.SpanOptions{Component: clew.ComponentApp, Need: clew.Standard, Start: at})
+			span.End()
+		}
+		for range 1000 {
+			root(time.Time{})
+		}
+		time.Sleep(time.Second)
+		before := k.Status().Sampled
+		for range 50 {
+			root(time.Time{})
+			root(time.Now().Add(-time.Minute))
+		}
+		if got := k.Status().Sampled - before; got > 10 {
+			t.Errorf("%d of 100 roots are kept at a limit of one a second after a second of 1,000", got)
+		}
+	})
 }

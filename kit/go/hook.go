@@ -68,6 +68,9 @@ func (k *Kit) runHooks(hooks []*hook, s *span, record []byte, end time.Time) {
 		SpanContext: s.identity(), Kind: s.kind, Name: s.name, Start: s.start, End: end, Status: s.status, StatusText: s.statusText,
 		Summary: s.mode != recording, record: record,
 	}
+	if v.Summary {
+		v.Flags, v.State = 0, "" // as it goes out; the span keeps its own for who goes on under it
+	}
 	if s.parent.IsValid() {
 		v.Parent = SpanContext{TraceID: s.trace, SpanID: s.parent, Remote: s.remote}
 	}

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/baggage"
+
 	"github.com/clew-dev/clew/kit/go/internal/bound"
 	"github.com/clew-dev/clew/kit/go/internal/sanitise"
 )
@@ -43,8 +45,8 @@ type clientOutcome struct {
 
 func (c *httpClient) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !On(ComponentHTTP, Edges) {
-		if SpanContextOf(r.Context()).IsValid() {
-			r = c.inject(r, r.Context())
+		if ctx := r.Context(); SpanContextOf(ctx).IsValid() || baggage.FromContext(ctx).Len() > 0 {
+			r = c.inject(r, ctx)
 		}
 		return c.next.RoundTrip(r)
 	}

@@ -227,3 +227,21 @@ func TestHTTPOffPassesContextOn(t *testing.T) {
 	}
 	wantTree(t, rec, "")
 }
+
+// Baggage is context too, and comes without a trace from callers that record nothing.
+func TestHTTPOffPassesBaggageOn(t *testing.T) {
+	k := start(t, "", clew.PropagateTo("pot"))
+	k.SetLevel(clew.ComponentHTTP, clew.Off)
+	var sent string
+	client := k.Transport(roundTrip(func(r *http.Request) (*http.Response, error) {
+		sent = r.Header.Get("Baggage")
+		return answer(200, nil)(r)
+	}))
+	out, err := http.NewRequestWithContext(clew.WithBaggage(t.Context(), "user", "7"), "GET", "http://pot/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.RoundTrip(out); err != nil || sent != "user=7" {
+		t.Errorf("sent %q (%v), want user=7", sent, err)
+	}
+}

@@ -34,8 +34,11 @@ type httpServer struct {
 	routes bound.Cache[routeKey, *httpRoute]
 }
 
-// routeKey is what the router says of a request; for a ServeMux the pattern may have a method and a host.
-type routeKey struct{ method, pattern string }
+// routeKey is what the router says of a request; for a ServeMux the pattern may have a method and a host, unless Route has told it.
+type routeKey struct {
+	method, pattern string
+	told            bool
+}
 
 // httpRoute is what is the same for all requests of a route.
 type httpRoute struct {
@@ -62,12 +65,12 @@ func (s *httpServer) lookup(r *http.Request) *httpRoute {
 		_, pattern = s.mux.Handler(r)
 	}
 	method, _ := knownMethod(r.Method)
-	return s.routes.Get(routeKey{method, pattern}, s.newRoute)
+	return s.routes.Get(routeKey{method, pattern, s.route != nil}, s.newRoute)
 }
 
 func (s *httpServer) newRoute(key routeKey) *httpRoute {
 	route := key.pattern
-	if s.route == nil {
+	if !key.told {
 		// A pattern of ServeMux is [METHOD ][HOST]/[PATH].
 		if _, rest, ok := strings.Cut(route, " "); ok {
 			route = strings.TrimLeft(rest, " \t")
@@ -106,18 +109,12 @@ func (rt *httpRoute) finish(ctx context.Context, o httpOutcome, took time.Durati
 
 func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !On(ComponentHTTP, Edges) {
-		if carriesContext(r.Header) {
-			r = r.WithContext(Extract(r.Context(), HeaderCarrier(r.Header)))
-		}
-		s.next.ServeHTTP(w, r)
+		s.passOn(w, r)
 		return
 	}
 	rt := s.lookup(r)
 	if rt.excluded || rt.route == "" && matchesAny(s.excluded, r.URL.Path) {
-		if carriesContext(r.Header) {
-			r = r.WithContext(Extract(r.Context(), HeaderCarrier(r.Header)))
-		}
-		s.next.ServeHTTP(w, r)
+		s.passOn(w, r)
 		return
 	}
 	start := time.Now()
@@ -134,6 +131,26 @@ func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer call.end()
 	s.next.ServeHTTP(rw.writer(), call.r)
 	call.returned = true
+}
+
+// passOn serves a request that is not recorded, with the context of a caller that is trusted.
+func (s *httpServer) passOn(w http.ResponseWriter, r *http.Request) {
+	if !carriesContext(r.Header) || s.public != nil && s.public(r) {
+		s.next.ServeHTTP(w, r)
+		return
+	}
+	inner := r.WithContext(Extract(r.Context(), HeaderCarrier(r.Header)))
+	defer handBack(r, inner)
+	s.next.ServeHTTP(w, inner)
+}
+
+// handBack gives the server and the middlewares around what the handler has done to its copy of the request and they expect in theirs: the
+// server removes the files of a form.
+func handBack(original, inner *http.Request) {
+	original.Pattern = inner.Pattern
+	if original.MultipartForm == nil {
+		original.MultipartForm = inner.MultipartForm
+	}
 }
 
 // carriesContext says whether there is anything to extract, so that a request without is left as it is.
@@ -201,11 +218,7 @@ func (c *httpCall) end() {
 		// Nil when the handler called runtime.Goexit: the goroutine ends by itself then.
 		thrown = recover()
 	}
-	// What the handler has done to its copy the server and the middlewares around expect in theirs: the server removes the files of a form.
-	c.original.Pattern = c.r.Pattern
-	if c.original.MultipartForm == nil {
-		c.original.MultipartForm = c.r.MultipartForm
-	}
+	handBack(c.original, c.r)
 	out := httpOutcome{status: c.rw.status}
 	gone := ctx.Err() != nil && !c.rw.hijacked
 	switch {
@@ -232,7 +245,7 @@ func (c *httpCall) end() {
 	}
 	if c.route.route == "" && c.r.Pattern != "" {
 		// A ServeMux further in has matched; sampling could not know it, the name and the metrics still can.
-		c.route = c.server.routes.Get(routeKey{c.route.method, c.r.Pattern}, c.server.newRoute)
+		c.route = c.server.routes.Get(routeKey{method: c.route.method, pattern: c.r.Pattern}, c.server.newRoute)
 		c.span.SetName(c.route.name)
 		c.span.Set(String("http.route", c.route.route))
 	}

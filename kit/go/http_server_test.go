@@ -202,6 +202,16 @@ const (
 	unsampledParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 )
 
+// Where Route knows nothing, what a ServeMux further in has matched is written like any of its patterns.
+func TestServerReadsThePatternBehindRoute(t *testing.T) {
+	rec := clewtest.Start(t)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET example.com/orders/{id}", func(http.ResponseWriter, *http.Request) {})
+	h := kit.HTTP(http.HandlerFunc(mux.ServeHTTP), clew.Route(func(*http.Request) string { return "" }))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(rec.Context(), "GET", "http://example.com/orders/7", nil))
+	wantTree(t, rec, "trace 1\n└─ SERVER GET /orders/{id} (test) http.route=/orders/{id}\n", "http.route")
+}
+
 func TestServerTakesTheCallersContext(t *testing.T) {
 	rec := clewtest.Start(t)
 	var inside clew.SpanContext
@@ -246,6 +256,46 @@ func TestPublicEndpointLinks(t *testing.T) {
 			t.Errorf("got %+v, want a root with a link", s)
 		}
 	}
+}
+
+// A public endpoint trusts its callers no more when it is not recorded itself.
+func TestAPublicEndpointThatIsNotRecordedTakesNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		level  clew.Level
+		target string
+	}{"excluded": {clew.Standard, "/health"}, "off": {clew.Off, "/orders"}} {
+		t.Run(name, func(t *testing.T) {
+			k := start(t, "")
+			k.SetLevel(clew.ComponentHTTP, c.level)
+			h := k.HTTP(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if id := clew.SpanContextOf(r.Context()); id.IsValid() || clew.Baggage(r.Context(), "user") != "" {
+					t.Errorf("the handler has %+v and baggage %q of an untrusted caller", id, clew.Baggage(r.Context(), "user"))
+				}
+			}), clew.Public(nil))
+			r := httptest.NewRequest("GET", c.target, nil)
+			r.Header.Set("Traceparent", sampledParent)
+			r.Header.Set("Baggage", "user=7")
+			h.ServeHTTP(httptest.NewRecorder(), r)
+		})
+	}
+}
+
+// brokenFlush is what the server's writer is when its connection is broken.
+type brokenFlush struct{ http.ResponseWriter }
+
+var errBroken = errors.New("broken pipe")
+
+func (brokenFlush) Flush()            {}
+func (brokenFlush) FlushError() error { return errBroken }
+
+// A handler that streams learns from Flush that its client is gone.
+func TestWriterKeepsErrorsOfFlush(t *testing.T) {
+	rec := clewtest.Start(t)
+	kit.HTTP(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if err := http.NewResponseController(w).Flush(); err != errBroken {
+			t.Errorf("flush returns %v, want the server's error", err)
+		}
+	})).ServeHTTP(brokenFlush{httptest.NewRecorder()}, httptest.NewRequestWithContext(rec.Context(), "GET", "/", nil))
 }
 
 func TestServerNotesThatTheClientIsGone(t *testing.T) {
@@ -327,6 +377,10 @@ func TestWriterKeepsCapabilities(t *testing.T) {
 			http.Flusher
 			io.ReaderFrom
 		}{}, capabilities{flush: true, read: true}},
+		"hijacker alone": {struct {
+			http.ResponseWriter
+			http.Hijacker
+		}{}, capabilities{hijack: true}},
 	}
 	rec := clewtest.Start(t)
 	for name, c := range tests {
@@ -378,20 +432,23 @@ func TestServerSpeaksHTTP2(t *testing.T) {
 func TestServerHandsBackFormAndPattern(t *testing.T) {
 	t.Parallel()
 	rec := clewtest.Start(t)
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /upload", func(_ http.ResponseWriter, r *http.Request) {
+	h := kit.HTTP(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		r.Pattern = "POST /upload"
 		if err := r.ParseMultipartForm(1); err != nil {
 			t.Error(err)
 		}
-	})
+	}))
 	text := "--b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\nhello\r\n--b--\r\n"
-	r := httptest.NewRequestWithContext(rec.Context(), "POST", "/upload", strings.NewReader(text))
-	r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
-	kit.HTTP(mux).ServeHTTP(httptest.NewRecorder(), r)
-	if r.MultipartForm == nil || len(r.MultipartForm.File["f"]) != 1 || r.Pattern != "POST /upload" {
-		t.Errorf("got the form %v and the pattern %q", r.MultipartForm, r.Pattern)
-	}
-	if err := r.MultipartForm.RemoveAll(); err != nil {
-		t.Error(err)
+	for _, target := range []string{"/upload", "/health"} {
+		r := httptest.NewRequestWithContext(rec.Context(), "POST", target, strings.NewReader(text))
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+		r.Header.Set("Traceparent", unsampledParent)
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		if r.MultipartForm == nil || len(r.MultipartForm.File["f"]) != 1 || r.Pattern != "POST /upload" {
+			t.Fatalf("%s: got the form %v and the pattern %q", target, r.MultipartForm, r.Pattern)
+		}
+		if err := r.MultipartForm.RemoveAll(); err != nil {
+			t.Error(err)
+		}
 	}
 }

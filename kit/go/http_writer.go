@@ -48,6 +48,15 @@ func (w *responseWriter) flush() {
 	w.ResponseWriter.(http.Flusher).Flush()
 }
 
+func (w *responseWriter) flushError() error {
+	if f, ok := w.ResponseWriter.(interface{ FlushError() error }); ok {
+		w.implicit()
+		return f.FlushError()
+	}
+	w.flush()
+	return nil
+}
+
 func (w *responseWriter) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := w.ResponseWriter.(http.Hijacker).Hijack()
 	if err == nil {
@@ -71,6 +80,7 @@ func (w *responseWriter) push(target string, o *http.PushOptions) error {
 // The wrappers are structs of one pointer, so that making an interface of them allocates nothing.
 type (
 	flushWriter   struct{ *responseWriter }
+	connWriter    struct{ *responseWriter }
 	hijackWriter  struct{ flushWriter }
 	http1Writer   struct{ hijackWriter }
 	http2Writer   struct{ flushWriter }
@@ -78,6 +88,8 @@ type (
 )
 
 func (w flushWriter) Flush()                                        { w.flush() }
+func (w flushWriter) FlushError() error                             { return w.flushError() }
+func (w connWriter) Hijack() (net.Conn, *bufio.ReadWriter, error)   { return w.hijack() }
 func (w hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.hijack() }
 func (w http1Writer) ReadFrom(r io.Reader) (int64, error)           { return w.readFrom(r) }
 func (w http2Writer) Push(t string, o *http.PushOptions) error      { return w.push(t, o) }
@@ -90,6 +102,8 @@ func (w *responseWriter) writer() http.ResponseWriter {
 	_, pushes := w.ResponseWriter.(http.Pusher)
 	_, flushes := w.ResponseWriter.(http.Flusher)
 	switch {
+	case !flushes && hijacks:
+		return connWriter{w}
 	case !flushes:
 		return w
 	case hijacks && reads:

@@ -28,9 +28,10 @@ func (k *Kit) poll(ctx context.Context, c *config) {
 		k.refused("the address of policies: write one such as http://clew.internal:3000; no policy is asked for")
 		return
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	// The kit's own requests make no telemetry, and one connection is enough.
-	transport.MaxConnsPerHost, transport.MaxResponseHeaderBytes = 1, 64<<10
+	// Not http.DefaultTransport, which the program may have replaced by one that makes telemetry. One connection is enough.
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxConnsPerHost: 1, MaxResponseHeaderBytes: 64 << 10, IdleConnTimeout: time.Minute,
+	}
 	p := &policy.Poller{
 		Holder: k.policy, URL: policy.RequestURL(base+policyPath, k.service), Status: k.report, Cache: c.policyCache,
 		Do: policy.Fetch(transport, c.policyHeaders()), Now: time.Now, Sleep: policy.Sleep, Random: rand.Float64,

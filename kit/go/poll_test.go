@@ -56,3 +56,11 @@ func TestABadAddressOfPoliciesIsOneLine(t *testing.T) {
 		t.Errorf("%d problems", n)
 	}
 }
+
+// Programs wrap http.DefaultTransport, in this kit's Transport among others.
+func TestPoliciesDoNotNeedTheDefaultTransport(t *testing.T) {
+	before := http.DefaultTransport
+	defer func() { http.DefaultTransport = before }()
+	http.DefaultTransport = kit.Transport(before)
+	start(t, "CLEW_POLICY_URL=http://127.0.0.1:1")
+}

@@ -116,6 +116,14 @@ func Extract(ctx context.Context, carrier Carrier) context.Context {
 	return ctx
 }
 
+// withoutCaller takes out of ctx what came from another process: for a caller that is not trusted.
+func withoutCaller(ctx context.Context) context.Context {
+	if !SpanContextOf(ctx).Remote {
+		return ctx
+	}
+	return baggage.ContextWithoutBaggage(trace.ContextWithSpan(ctx, &sharedNoop))
+}
+
 // readRemote reads the parent of a span right from the headers.
 func (k *Kit) readRemote(ctx context.Context, o *SpanOptions, from *origin) context.Context {
 	if k.propagates.context {
@@ -138,13 +146,22 @@ func Inject(ctx context.Context, host string, carrier Carrier) {
 			var room [55]byte
 			text := string(propagate.AppendTraceparent(room[:0], sc.TraceID, sc.SpanID, byte(sc.Flags)&^p.withheld))
 			set(carrier, traceparentHeader, text)
-			if sc.State != "" {
-				set(carrier, tracestateHeader, sc.State)
-			}
+			writeState(carrier, sc.State)
 		}
 	}
 	if p.baggage {
 		writeBaggage(ctx, host, carrier)
+	}
+}
+
+// writeState writes tracestate. Without one it takes out that of another trace, which headers that a proxy hands on still have.
+func writeState(c Carrier, state string) {
+	if state != "" {
+		set(c, tracestateHeader, state)
+	} else if h, ok := c.(HeaderCarrier); ok {
+		delete(h, tracestateHeader)
+	} else if header(c, tracestateHeader) != "" {
+		set(c, tracestateHeader, "")
 	}
 }
 

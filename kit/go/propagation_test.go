@@ -3,11 +3,13 @@ package clew_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 
 	clew "github.com/clew-dev/clew/kit/go"
 )
@@ -94,3 +96,29 @@ func TestTheAPIsPropagatorIsTheKit(t *testing.T) {
 		t.Errorf("baggage b is %q", clew.Baggage(ctx, "b"))
 	}
 }
+
+// A proxy hands the headers of its caller on: what is left of them must not stand beside another traceparent.
+func TestAStaleTracestateGoes(t *testing.T) {
+	start(t, "")
+	for name, head := range map[string]http.Header{
+		"http": {"Tracestate": {"ot=th:0;rv:00000000000000"}, "Traceparent": {"stale"}}, "other": {"Tracestate": {"a=1", "b=2"}},
+	} {
+		clew.Inject(trace.ContextWithRemoteSpanContext(context.Background(), bare), "", clew.HeaderCarrier(head))
+		if got, ok := head["Tracestate"]; ok {
+			t.Errorf("%s: tracestate %q of another trace stands beside traceparent %q", name, got, head["Traceparent"])
+		}
+	}
+	foreign := carrier{"tracestate": "a=1"}
+	clew.Inject(trace.ContextWithRemoteSpanContext(context.Background(), bare), "", foreign)
+	if foreign["tracestate"] != "" {
+		t.Errorf("tracestate %q of another trace stands beside traceparent %q", foreign["tracestate"], foreign["traceparent"])
+	}
+	fresh := carrier{}
+	clew.Inject(trace.ContextWithRemoteSpanContext(context.Background(), bare), "", fresh)
+	if _, ok := fresh["tracestate"]; ok {
+		t.Error("an empty tracestate is written")
+	}
+}
+
+// bare is a remote span without tracestate.
+var bare = trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})

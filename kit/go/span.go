@@ -347,7 +347,6 @@ func (s *span) finishUnsampled(buf *buffer, end time.Time) {
 			buf = takeBuffer()
 		}
 		buf.b = wire.AppendBoolAttr(buf.b, spanAttributes, "clew.sampling.summary", true)
-		s.state = ""
 		s.send(buf, end)
 		return
 	}
