@@ -52,3 +52,6 @@ func Tracers() int {
 
 // WithGlobals undoes WithoutGlobals.
 func WithGlobals() Option { return func(c *config) { c.global = true } }
+
+// SystemOf guesses a database from the path of a driver's package.
+func SystemOf(path string) string { return systemOf(path) }

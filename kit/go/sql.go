@@ -61,7 +61,7 @@ func RawConn(conn any) any {
 var systems = []struct{ part, name string }{
 	{"pgx", "postgresql"}, {"/pq", "postgresql"}, {"postgres", "postgresql"}, {"mysql", "mysql"}, {"mariadb", "mariadb"},
 	{"sqlite", "sqlite"}, {"mssql", "microsoft.sql_server"}, {"sqlserver", "microsoft.sql_server"}, {"clickhouse", "clickhouse"},
-	{"duckdb", "duckdb"}, {"godror", "oracle.db"}, {"ora", "oracle.db"},
+	{"duckdb", "duckdb"}, {"godror", "oracle.db"}, {"go-ora", "oracle.db"}, {"goracle", "oracle.db"},
 }
 
 func guessSystem(d driver.Driver) string {
@@ -69,11 +69,17 @@ func guessSystem(d driver.Driver) string {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t != nil {
-		for _, s := range systems {
-			if strings.Contains(t.PkgPath(), s.part) {
-				return s.name
-			}
+	if t == nil {
+		return "other_sql"
+	}
+	return systemOf(t.PkgPath())
+}
+
+// systemOf must not guess wrong: what a literal is, and so what is taken out, follows the system.
+func systemOf(path string) string {
+	for _, s := range systems {
+		if strings.Contains(path, s.part) {
+			return s.name
 		}
 	}
 	return "other_sql"

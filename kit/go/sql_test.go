@@ -171,3 +171,15 @@ func TestSQLRawConn(t *testing.T) {
 		t.Errorf("got %T, want the driver's own", db.Driver())
 	}
 }
+
+func TestSystemOfADriver(t *testing.T) {
+	for path, want := range map[string]string{
+		"github.com/sijms/go-ora/v2": "oracle.db", "github.com/godror/godror": "oracle.db", "github.com/jackc/pgx/v5/stdlib": "postgresql",
+		"github.com/lib/pq": "postgresql", "modernc.org/sqlite": "sqlite", "github.com/go-sql-driver/mysql": "mysql",
+		"example.com/shop/storage": "other_sql", "example.com/temporal/driver": "other_sql",
+	} {
+		if got := clew.SystemOf(path); got != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
+}

@@ -103,7 +103,7 @@ func (h *handler) startServer(ctx context.Context, method string) (context.Conte
 	o := clew.SpanOptions{Component: clew.ComponentGRPC, Need: clew.Edges, Kind: clew.Server}
 	md, _ := metadata.FromIncomingContext(ctx)
 	if len(md["traceparent"]) > 0 || len(md["baggage"]) > 0 || len(md["b3"]) > 0 || len(md["x-b3-traceid"]) > 0 {
-		o.From = incoming(md)
+		o.From = carrier(md)
 		o.Public = h.public != nil && h.public(method)
 	}
 	ctx, span := clew.StartWith(ctx, method, o, clew.String("rpc.system.name", "grpc"), clew.String("rpc.method", method))
@@ -115,6 +115,11 @@ func (h *handler) startServer(ctx context.Context, method string) (context.Conte
 }
 
 func (h *handler) inject(ctx context.Context) context.Context {
+	if md, ok := metadata.FromOutgoingContext(ctx); ok {
+		// Metadata that is handed on may have the context of another call, which this one's takes the place of.
+		clew.Inject(ctx, h.host, carrier(md))
+		return metadata.NewOutgoingContext(ctx, md)
+	}
 	var out outgoing
 	clew.Inject(ctx, h.host, &out)
 	if len(out.pairs) == 0 {
@@ -208,21 +213,21 @@ func codeName(c codes.Code) string {
 	return strconv.Itoa(int(c))
 }
 
-// incoming reads a call's metadata, whose keys are in lower case.
-type incoming metadata.MD
+// carrier is a call's metadata, whose keys are in lower case.
+type carrier metadata.MD
 
-func (m incoming) Get(key string) string {
+func (m carrier) Get(key string) string {
 	if v := m[strings.ToLower(key)]; len(v) > 0 {
 		return v[0]
 	}
 	return ""
 }
 
-func (m incoming) Values(key string) []string { return m[strings.ToLower(key)] }
+func (m carrier) Values(key string) []string { return m[strings.ToLower(key)] }
 
-func (m incoming) Set(key, value string) { m[strings.ToLower(key)] = []string{value} }
+func (m carrier) Set(key, value string) { m[strings.ToLower(key)] = []string{value} }
 
-func (m incoming) Keys() []string {
+func (m carrier) Keys() []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)

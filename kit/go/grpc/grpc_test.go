@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	clew "github.com/clew-dev/clew/kit/go"
@@ -166,6 +167,24 @@ trace 2
    ├─ link trace 1 "grpc.health.v1.Health/Check"
    └─ INTERNAL inside
 `
+	if got := rec.Tree(); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// A gateway hands the metadata of its caller on; the context of its own call takes the place of the caller's.
+func TestForwardedMetadata(t *testing.T) {
+	t.Parallel()
+	rec := clewtest.Start(t)
+	ctx := metadata.AppendToOutgoingContext(bounded(t, rec), "traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+		"tracestate", "a=1", "shop", "7")
+	if _, err := dial(t, codes.OK).Check(ctx, &healthpb.HealthCheckRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := rec.Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	want := "trace 1\n└─ CLIENT grpc.health.v1.Health/Check (test)\n   └─ SERVER grpc.health.v1.Health/Check\n      └─ INTERNAL inside\n"
 	if got := rec.Tree(); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}

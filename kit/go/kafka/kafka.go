@@ -41,6 +41,8 @@ func (hook) OnProduceRecordBuffered(r *kgo.Record) {
 	if ctx == nil {
 		ctx = context.Background()
 	}
+	// The slice may be shared with other records, and with one that was consumed.
+	r.Headers = append(make([]kgo.RecordHeader, 0, len(r.Headers)+2), r.Headers...)
 	ctx, call := messages.Send(ctx, r.Topic, headers{r}, clew.Int("messaging.message.body.size", len(r.Value)))
 	r.Context = context.WithValue(ctx, callKey{}, call)
 }

@@ -128,3 +128,32 @@ func TestFailedProduceIsAnError(t *testing.T) {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
+
+// Records share a slice of headers, and what was consumed is produced again: each keeps the context that is its own.
+func TestHeadersAreNotShared(t *testing.T) {
+	rec := clewtest.Start(t)
+	ctx, root := clew.Span(rec.Context(), "place")
+	shared := append(make([]kgo.RecordHeader, 0, 8), kgo.RecordHeader{Key: "shop", Value: []byte("1")}, kgo.RecordHeader{Key: "traceparent", Value: []byte("old")})
+	records := []*kgo.Record{{Topic: "a", Headers: shared[:1]}, {Topic: "b", Headers: shared[:1]}, {Topic: "c", Headers: shared}}
+	client, err := kgo.NewClient(kgo.SeedBrokers("127.0.0.1:1"), clewkafka.Produce(), kgo.RecordDeliveryTimeout(time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records {
+		client.Produce(ctx, r, func(*kgo.Record, error) {})
+	}
+	client.Close()
+	root.End()
+	seen := map[string]bool{}
+	for _, r := range records {
+		for _, h := range r.Headers {
+			if h.Key == "traceparent" {
+				seen[string(h.Value)] = true
+			}
+		}
+	}
+	if len(seen) != len(records) || string(shared[1].Value) != "old" {
+		t.Errorf("got %d contexts for %d records, and %q in the caller's headers", len(seen), len(records), shared[1].Value)
+	}
+	rec.AllowLeaks()
+}

@@ -163,17 +163,23 @@ func (s *Sink) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.stopping {
 		s.stopping = true
-		s.stuck = err != nil
 		close(s.stop)
-		if err != nil {
-			s.lost.Add(int64(bytes.Count(s.pending, []byte{'\n'})))
-			s.pending = nil
-		}
 	}
 	s.mu.Unlock()
 	if err == nil {
-		<-s.stopped
+		select {
+		case <-s.stopped:
+			return nil
+		case <-ctx.Done():
+			err = fmt.Errorf("stop log lines: the output takes no more: %w", ctx.Err())
+		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stuck = true
+	s.lost.Add(int64(bytes.Count(s.pending, []byte{'\n'})))
+	s.done += uint64(len(s.pending))
+	s.pending = nil
 	return err
 }
 

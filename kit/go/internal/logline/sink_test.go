@@ -181,3 +181,38 @@ func TestSinkTicksEverySecond(t *testing.T) {
 		}
 	})
 }
+
+// A line that comes while Stop waits for the ones before it must not bind Stop to a reader that stands still from then on.
+func TestStopEndsWhenTheReaderStopsReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &gate{open: make(chan struct{}, 1)}
+		s, lost := newTestSink(g)
+		s.Write([]byte("one\n"), false)
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		stopped := make(chan error, 1)
+		time.Sleep(10 * time.Millisecond) // the writer has the first line
+		go func() { stopped <- s.Stop(ctx) }()
+		synctest.Wait()
+		s.Write([]byte("two\n"), false)
+		go func() {
+			time.Sleep(10 * time.Millisecond)
+			s.Write([]byte("three\n"), false) // after the goroutine has ended or while it stands still
+		}()
+		g.open <- struct{}{} // for the first line alone
+		select {
+		case err := <-stopped:
+			if err == nil {
+				t.Error("stop returns no error for lines that are not out")
+			}
+		case <-time.After(time.Minute):
+			t.Error("stop waits for a reader that stands still")
+		}
+		close(g.open)
+		synctest.Wait()
+		if lines := int64(bytes.Count(g.got.Bytes(), []byte{'\n'})); lines+lost.Load() != 3 {
+			t.Errorf("%d lines are out and %d lost of 3", lines, lost.Load())
+		}
+	})
+}
