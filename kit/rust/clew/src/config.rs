@@ -20,6 +20,7 @@ pub struct Config {
     pub(crate) name: String,
     pub(crate) version: String,
     pub(crate) own: Document,
+    pub(crate) resource: Vec<(String, String)>,
     pub(crate) endpoint: String,
     pub(crate) subscriber: bool,
     pub(crate) export: bool,
@@ -42,6 +43,9 @@ pub(crate) enum Lines {
 /// Bounds a stop that names no time of its own.
 pub(crate) const STOP_WITHIN: Duration = Duration::from_secs(3);
 
+/// The most attributes of the resource that a program gives.
+const RESOURCE: usize = 128;
+
 impl Config {
     /// A service with its version; either may be empty.
     pub fn new(name: &str, version: &str) -> Config {
@@ -49,6 +53,7 @@ impl Config {
             name: name.to_owned(),
             version: version.to_owned(),
             own: Document::default(),
+            resource: Vec::new(),
             endpoint: String::new(),
             subscriber: true,
             export: true,
@@ -105,6 +110,17 @@ impl Config {
     /// The hosts and subjects that get baggage: `*` is all, `.example.com` a suffix, `orders.>` a tree of subjects. Default: none.
     pub fn propagate_to<S: Into<String>>(mut self, targets: impl IntoIterator<Item = S>) -> Config {
         self.own.propagate_to = Some(targets.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// An attribute of the resource, such as `deployment.environment.name`. It replaces what the kit finds out by itself; a key that comes again
+    /// gets the last value. At most 128, keys of 256 bytes, values of 4,096.
+    pub fn resource(mut self, key: &str, value: &str) -> Config {
+        if self.resource.len() < RESOURCE {
+            self.resource.push((key.to_owned(), value.to_owned()));
+        } else {
+            self.refused.push(format!("resource: {key:?} is over the {RESOURCE} attributes of the program and left out"));
+        }
         self
     }
 

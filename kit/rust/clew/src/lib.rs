@@ -74,6 +74,8 @@ pub mod broadcast;
 mod database;
 #[cfg(all(feature = "http", not(target_family = "wasm")))]
 pub mod http;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+pub mod leak;
 #[cfg(all(any(feature = "nats", feature = "rdkafka"), not(target_family = "wasm")))]
 mod messaging;
 #[cfg(all(feature = "tokio", not(target_family = "wasm")))]
@@ -88,8 +90,6 @@ pub mod redis;
 pub mod reqwest;
 #[cfg(all(feature = "sqlx", not(target_family = "wasm")))]
 pub mod sqlx;
-#[cfg(all(feature = "kit", not(target_family = "wasm")))]
-pub mod leak;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub mod task;
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
@@ -136,6 +136,8 @@ pub use context::{Carrier, Context, Member, RANDOM, SAMPLED, SpanContext, SpanId
 pub use headers::{extract, inject};
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub use layer::{ClewLayer, layer};
+#[cfg(not(all(feature = "kit", not(target_family = "wasm"))))]
+pub use off::{Config, Guard, Lost, clear_levels, current, extract, inject, set_level, span, span::Span, start};
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub use problems::Problem;
 #[cfg(all(feature = "tokio", not(target_family = "wasm")))]
@@ -146,8 +148,6 @@ pub use span::{Span, current};
 pub use start::{Guard, Lost, PolicyError, apply_policy, clear_levels, set_level, start};
 #[cfg(all(feature = "tokio", not(target_family = "wasm")))]
 pub use task::{detach, spawn};
-#[cfg(not(all(feature = "kit", not(target_family = "wasm"))))]
-pub use off::{Config, Guard, Lost, clear_levels, current, extract, inject, set_level, span, span::Span, start};
 pub use value::Value;
 
 pub use tracing;

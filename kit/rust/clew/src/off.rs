@@ -43,6 +43,8 @@ impl Config {
         /// Does nothing.
         truncate(key: &str, bytes: usize);
         /// Does nothing.
+        resource(key: &str, value: &str);
+        /// Does nothing.
         endpoint(url: &str);
         /// Does nothing.
         without_subscriber();

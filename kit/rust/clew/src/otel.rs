@@ -8,9 +8,7 @@ use std::cell::RefCell;
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use opentelemetry::trace::{
-    self, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState,
-};
+use opentelemetry::trace::{self, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState};
 use opentelemetry::{Array, Context, ContextGuard, InstrumentationScope, KeyValue, Value};
 
 use crate::span::handle::Handle;

@@ -99,12 +99,7 @@ where
 /// # Errors
 /// What `work` returns.
 #[track_caller]
-pub fn process_batch<M, T, E, W>(
-    topic: &str,
-    messages: &[M],
-    group: &str,
-    work: W,
-) -> impl Future<Output = Result<T, E>> + use<M, T, E, W>
+pub fn process_batch<M, T, E, W>(topic: &str, messages: &[M], group: &str, work: W) -> impl Future<Output = Result<T, E>> + use<M, T, E, W>
 where
     M: Message,
     E: fmt::Display,

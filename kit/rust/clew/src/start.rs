@@ -9,7 +9,7 @@ use crate::config::{Config, Lines};
 use crate::engine::{ENGINE, Engine};
 use crate::environment::{self, Environment};
 use crate::export::{self, Exporter};
-use crate::policy::{self, Document, Holder, fetch};
+use crate::policy::{self, Holder, fetch};
 use crate::problems::{self, Problem};
 use crate::selfmetrics::{Reason, Signal, counters};
 use crate::span::limits::{LIMITS, Limits};
@@ -65,7 +65,7 @@ fn begin(mut config: Config) -> Guard {
         config.own.components = [None; 7];
         config.export = false;
     }
-    let resource = resource::describe(&config.name, &config.version);
+    let resource = resource::describe(&config.name, &config.version, &config.resource);
     let to = targets(&mut config, &resource);
     let like = to.signals[Signal::Traces as usize].clone();
     let exporter = config.export.then(|| Arc::new(Exporter::new(to)));
@@ -143,14 +143,17 @@ fn collect(exporter: &Arc<Exporter>, scope: u32, interval: Duration, holder: &Ar
     };
     let of = Arc::downgrade(holder);
     let reader = metrics::Reader::new(metrics::engine::global(), interval, Box::new(add));
-    exporter.set_tick(Signal::Metrics, Box::new(move |all| {
-        leak::sweep();
-        if let Some(holder) = of.upgrade() {
-            counters().policy_refused.store(holder.refused() as i64, Ordering::Relaxed);
-            counters().policy_skipped.store(holder.skipped() as i64, Ordering::Relaxed);
-        }
-        reader.tick(all);
-    }));
+    exporter.set_tick(
+        Signal::Metrics,
+        Box::new(move |all| {
+            leak::sweep();
+            if let Some(holder) = of.upgrade() {
+                counters().policy_refused.store(holder.refused() as i64, Ordering::Relaxed);
+                counters().policy_skipped.store(holder.skipped() as i64, Ordering::Relaxed);
+            }
+            reader.tick(all);
+        }),
+    );
 }
 
 /// A new snapshot holds.
@@ -224,14 +227,14 @@ fn take_over_process(config: &Config) {
 }
 
 /// Installs engine and subscriber once for the process: everything is kept, nothing is exported, no thread is started.
-#[cfg_attr(not(any(test, feature = "testing")), expect(dead_code, reason = "only the recorder needs it"))]
+#[cfg(feature = "testing")]
 pub(crate) fn for_tests(service: &str) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let limits = Limits { limited: Some(&counters().span_limited), ..LIMITS };
         let engine = Engine { service: service.to_owned(), limits, random_flag: true, sink: None, scope: 0 };
         ENGINE.set(Some(Arc::new(engine)));
-        let holder = Arc::new(Holder::new(Document::default(), Box::new(publish)));
+        let holder = Arc::new(Holder::new(policy::Document::default(), Box::new(publish)));
         *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(Running { holder, exporter: None, polling: None }));
         // Another subscriber of the test's own may be there already; the kit's own functions record all the same.
         let _ = tracing::subscriber::set_global_default(ClewSubscriber::new());

@@ -1,8 +1,8 @@
 //! What hot paths read of the policy: its snapshot behind a shared pointer, and a few words of it packed into atomics.
 
 use std::cell::RefCell;
-use std::sync::{Arc, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use tracing_core::{LevelFilter, Metadata};
 

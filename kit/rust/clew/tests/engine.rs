@@ -16,13 +16,7 @@ fn app(name: &str, parent: Parent<'_>) -> span::Span {
 /// A parent in another process.
 fn remote(trace: u8, flags: u8) -> Context {
     Context {
-        span: SpanContext {
-            trace_id: TraceId([trace; 16]),
-            span_id: SpanId([7; 8]),
-            flags,
-            remote: true,
-            state: None,
-        },
+        span: SpanContext { trace_id: TraceId([trace; 16]), span_id: SpanId([7; 8]), flags, remote: true, state: None },
         baggage: None,
     }
 }
@@ -42,10 +36,7 @@ fn an_instrumented_future_keeps_its_parent_on_another_thread() {
     });
     drop(root);
     recorder.wait().unwrap();
-    assert_eq!(
-        recorder.tree(&[]),
-        "trace 1\n└─ INTERNAL root (test)\n   └─ INTERNAL child\n      └─ INTERNAL grandchild\n"
-    );
+    assert_eq!(recorder.tree(&[]), "trace 1\n└─ INTERNAL root (test)\n   └─ INTERNAL child\n      └─ INTERNAL grandchild\n");
 }
 
 #[test]
@@ -119,10 +110,7 @@ fn exits_may_come_out_of_order() {
     assert!(!clew::current().span.is_valid());
     drop((a, b));
     recorder.wait().unwrap();
-    assert_eq!(
-        recorder.tree(&[]),
-        "trace 1\n└─ INTERNAL a (test)\ntrace 2\n└─ INTERNAL b (test)\n   └─ INTERNAL below b\n"
-    );
+    assert_eq!(recorder.tree(&[]), "trace 1\n└─ INTERNAL a (test)\ntrace 2\n└─ INTERNAL b (test)\n   └─ INTERNAL below b\n");
 }
 
 #[test]
@@ -301,10 +289,7 @@ fn a_linked_root_is_kept_when_its_cause_is() {
     effect.finish();
     cause.finish();
     recorder.wait_for(2).unwrap();
-    assert_eq!(
-        recorder.tree(&[]),
-        "trace 1\n└─ INTERNAL cause (test)\ntrace 2\n└─ INTERNAL effect (test)\n   └─ link trace 1 \"cause\"\n"
-    );
+    assert_eq!(recorder.tree(&[]), "trace 1\n└─ INTERNAL cause (test)\ntrace 2\n└─ INTERNAL effect (test)\n   └─ link trace 1 \"cause\"\n");
 }
 
 #[test]

@@ -7,15 +7,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::server::health_reporter;
 
-const SHOWN: [&str; 7] = [
-    "rpc.system.name",
-    "rpc.method",
-    "rpc.response.status_code",
-    "server.address",
-    "server.port",
-    "error.type",
-    "http.route",
-];
+const SHOWN: [&str; 7] =
+    ["rpc.system.name", "rpc.method", "rpc.response.status_code", "server.address", "server.port", "error.type", "http.route"];
 
 #[tokio::test]
 async fn unary_and_streaming_calls_are_spans_on_both_sides() {
@@ -25,10 +18,7 @@ async fn unary_and_streaming_calls_are_spans_on_both_sides() {
     let (reporter, service) = health_reporter();
     reporter.set_service_status("shop", tonic_health::ServingStatus::Serving).await;
     let server = tokio::spawn(
-        tonic::transport::Server::builder()
-            .layer(clew::http())
-            .add_service(service)
-            .serve_with_incoming(TcpListenerStream::new(listener)),
+        tonic::transport::Server::builder().layer(clew::http()).add_service(service).serve_with_incoming(TcpListenerStream::new(listener)),
     );
     let channel = tonic::transport::Endpoint::from_shared(format!("http://127.0.0.1:{port}")).expect("an address");
     let channel = channel.connect().await.expect("connected");

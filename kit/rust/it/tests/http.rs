@@ -38,7 +38,14 @@ fn app() -> Router {
     Router::new()
         .route("/orders/{id}", post(|| async { "placed" }).get(|| async { (StatusCode::NOT_FOUND, "none") }))
         .route("/broken", get(|| async { StatusCode::BAD_GATEWAY }))
-        .route("/panic", get(|| async { if true { panic!("boom") } }))
+        .route(
+            "/panic",
+            get(|| async {
+                if true {
+                    panic!("boom")
+                }
+            }),
+        )
         .route("/healthz", get(|| async { "fine" }))
         .route(
             "/stream",
@@ -102,9 +109,7 @@ async fn statuses_unknown_methods_and_missing_routes_are_told_apart() {
 async fn excluded_routes_have_no_span_but_context_passes_through() {
     let recorder = Recorder::start();
     assert_eq!(read(&app(), request("GET", "/healthz")).await.0, StatusCode::OK);
-    let seen = Router::new()
-        .route("/metrics", get(|| async { clew::current().span.trace_id.to_string() }))
-        .layer(clew::http());
+    let seen = Router::new().route("/metrics", get(|| async { clew::current().span.trace_id.to_string() })).layer(clew::http());
     let mut asked = request("GET", "/metrics");
     asked.headers_mut().insert("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().expect("a value"));
     assert_eq!(read(&seen, asked).await.1, "4bf92f3577b34da6a3ce929d0e0e4736");
@@ -118,10 +123,7 @@ async fn the_span_ends_with_the_body_and_runs_through_it() {
     let response = app.clone().oneshot(request("GET", "/stream")).await.expect("infallible");
     assert!(recorder.tree(&[]).contains("(open)"), "{}", recorder.tree(&[]));
     response.into_body().collect().await.expect("a body");
-    assert_eq!(
-        recorder.tree(&[]),
-        "trace 1\n└─ SERVER GET /stream (test)\n   ├─ event part\n   ├─ event part\n   └─ event part\n"
-    );
+    assert_eq!(recorder.tree(&[]), "trace 1\n└─ SERVER GET /stream (test)\n   ├─ event part\n   ├─ event part\n   └─ event part\n");
 }
 
 #[tokio::test]
@@ -134,9 +136,7 @@ async fn a_peer_that_goes_away_is_no_error() {
     assert_eq!(recorder.tree(&["error.type", "http.response.status_code"]), want);
     // Before the answer has begun there is no status.
     let recorder = Recorder::start();
-    let slow = Router::new()
-        .route("/slow", get(|| async { std::future::pending::<()>().await }))
-        .layer(clew::http());
+    let slow = Router::new().route("/slow", get(|| async { std::future::pending::<()>().await })).layer(clew::http());
     let answer = slow.oneshot(request("GET", "/slow"));
     assert!(tokio::time::timeout(Duration::from_millis(5), answer).await.is_err());
     assert_eq!(
@@ -149,9 +149,8 @@ async fn a_peer_that_goes_away_is_no_error() {
 async fn an_answer_without_a_body_ends_at_once() {
     for method in ["HEAD", "GET"] {
         let recorder = Recorder::start();
-        let app = Router::new()
-            .route("/none", get(|| async { (StatusCode::NO_CONTENT, "") }).head(|| async { "not sent" }))
-            .layer(clew::http());
+        let app =
+            Router::new().route("/none", get(|| async { (StatusCode::NO_CONTENT, "") }).head(|| async { "not sent" })).layer(clew::http());
         let response = app.oneshot(request(method, "/none")).await.expect("infallible");
         assert_eq!(recorder.tree(&[]), format!("trace 1\n└─ SERVER {method} /none (test)\n"));
         drop(response);

@@ -43,10 +43,7 @@ fn a_child_that_outlives_its_parent_is_late() {
     child.finish();
     let mend = "finish it before its parent, or start the work with clew::detach";
     assert_eq!(recorder.leaks(), [format!("span \"child\" ({place}) outlives its parent: {mend}")]);
-    assert_eq!(
-        recorder.tree(&["clew.late"]),
-        "trace 1\n└─ INTERNAL parent (test)\n   └─ INTERNAL child clew.late=true\n"
-    );
+    assert_eq!(recorder.tree(&["clew.late"]), "trace 1\n└─ INTERNAL parent (test)\n   └─ INTERNAL child clew.late=true\n");
     recorder.allow_leaks();
 }
 

@@ -26,8 +26,7 @@ async fn commands_and_pipelines_are_spans() {
     let wrong: redis::RedisResult<i64> = cache.incr("order", 1).await;
     assert!(wrong.is_err());
     let (): () = redis::pipe().set("a", 1).ignore().incr("a", 2).ignore().query_async(&mut cache).await.expect("a pipeline");
-    let (): () =
-        redis::pipe().atomic().set("a", 1).ignore().del("a").ignore().query_async(&mut cache).await.expect("a transaction");
+    let (): () = redis::pipe().atomic().set("a", 1).ignore().del("a").ignore().query_async(&mut cache).await.expect("a transaction");
     let tree = recorder.tree(&[
         "db.system.name",
         "db.namespace",

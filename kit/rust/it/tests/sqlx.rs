@@ -68,13 +68,8 @@ async fn errors_have_the_code_of_the_database() {
 async fn transactions_and_streams_are_recorded_under_their_span() {
     let db = database().await;
     let recorder = Recorder::start();
-    let request = clew::span::start(
-        clew::Component::App,
-        clew::Level::Standard,
-        clew::Kind::Internal,
-        "request",
-        clew::span::Parent::Current,
-    );
+    let request =
+        clew::span::start(clew::Component::App, clew::Level::Standard, clew::Kind::Internal, "request", clew::span::Parent::Current);
     request
         .clone()
         .instrument(async {

@@ -66,11 +66,7 @@ fn span(json: &Json) -> Span {
             })
             .collect(),
         links: list(&json["links"])
-            .map(|link| Link {
-                trace: hex(&link["trace"]),
-                span: hex(&link["span"]),
-                attributes: attributes(&link["attributes"]),
-            })
+            .map(|link| Link { trace: hex(&link["trace"]), span: hex(&link["span"]), attributes: attributes(&link["attributes"]) })
             .collect(),
         status: match json["status"]["code"].as_str().unwrap_or_default() {
             "OK" => Status::Ok,

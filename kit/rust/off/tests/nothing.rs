@@ -48,10 +48,8 @@ fn without_the_kit_nothing_of_it_is_in_the_program() {
 
 #[test]
 fn without_the_kit_the_crate_depends_on_tracing_alone() {
-    let output = cargo()
-        .args(["tree", "--offline", "--edges", "normal", "--prefix", "none", "--features", "off"])
-        .output()
-        .expect("cargo runs");
+    let output =
+        cargo().args(["tree", "--offline", "--edges", "normal", "--prefix", "none", "--features", "off"]).output().expect("cargo runs");
     let text = String::from_utf8_lossy(&output.stdout);
     let mut names: Vec<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
     names.sort_unstable();

@@ -189,8 +189,7 @@ fn make(random: &mut Random, parent: &Made) -> Made {
     const KINDS: [Kind; 5] = [Kind::Internal, Kind::Server, Kind::Client, Kind::Producer, Kind::Consumer];
     let (kind, name) = (KINDS[random.below(5) as usize], random.text(60));
     let span = span::start(Component::App, Level::Standard, kind, &name, Parent::Of(&parent.context));
-    let mut made =
-        Made { context: span.context(), name, kind, attributes: vec![], dropped: 0, events: vec![], links: vec![], error: None };
+    let mut made = Made { context: span.context(), name, kind, attributes: vec![], dropped: 0, events: vec![], links: vec![], error: None };
     // Some keys come again, and some spans have more than 128.
     let keys = if random.below(30) == 0 { 200 } else { 1 + random.below(12) };
     for _ in 0..random.below(2 * keys + 1) {

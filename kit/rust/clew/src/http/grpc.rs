@@ -115,7 +115,9 @@ mod tests {
 
     #[test]
     fn messages_are_percent_decoded() {
-        for (value, want) in [("no%20such%20order", "no such order"), ("50% of %zz", "50% of %zz"), ("%e2%82%ac%", "€%"), ("%ff", "\u{fffd}")] {
+        for (value, want) in
+            [("no%20such%20order", "no such order"), ("50% of %zz", "50% of %zz"), ("%e2%82%ac%", "€%"), ("%ff", "\u{fffd}")]
+        {
             assert_eq!(message(&headers("grpc-message", value)).as_deref(), Some(want));
         }
     }

@@ -63,12 +63,12 @@ pub use bound::{
     BoundCounter, BoundFloatCounter, BoundGauge, BoundHistogram, BoundUpDown, Counter, FloatCounter, Gauge, Histogram, Observing, Options,
     UpDown, counter, counter_fn, duration, float_counter, gauge, gauge_fn, histogram, up_down,
 };
+#[cfg(all(feature = "tokio", not(target_family = "wasm")))]
+pub use tokio::{Watched, watch_runtime};
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub(crate) use {reader::Reader, standard::standard};
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub use {standard::text, text::TEXT_TYPE};
-#[cfg(all(feature = "tokio", not(target_family = "wasm")))]
-pub use tokio::{Watched, watch_runtime};
 
 /// A label: a key and a value with few different values.
 pub type Label<'a> = (&'a str, crate::Value<'a>);

@@ -1,7 +1,7 @@
 //! How a span comes to be: which trace it belongs to, whether it is kept, and what its place in the store holds.
 
-use std::sync::Arc;
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tracing_core::Metadata;

@@ -124,9 +124,8 @@ fn a_span_always_fits_into_a_batch() {
 
 #[test]
 fn a_key_set_again_keeps_its_place_with_the_last_value() {
-    let once = |values: &[(&str, Value<'_>)]| {
-        hex(&with(LIMITS, |record, limits| values.iter().for_each(|(k, v)| record.set(limits, &(), k, *v))))
-    };
+    let once =
+        |values: &[(&str, Value<'_>)]| hex(&with(LIMITS, |record, limits| values.iter().for_each(|(k, v)| record.set(limits, &(), k, *v))));
     let long = "y".repeat(300);
     for last in [Value::Str("a much longer text than before"), Value::Bool(false), Value::Str(&long), Value::Str("")] {
         assert_eq!(

@@ -47,6 +47,7 @@ impl Carried {
         watch::task(self.context.span.trace_id.0)
     }
 
+    #[cfg(feature = "tokio")]
     pub(crate) fn mark(&self) -> watch::Carry {
         self.mark
     }

@@ -1,6 +1,8 @@
 //! Which spans belong to which test: those of the traces that were started by it, and of the traces linked to those.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+#[cfg(feature = "testing")]
+use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet};
 
 use super::finding::remember;
 use super::{CHANGED, Finding, MARK, MAX_RECORDS, Started, on, with};
@@ -11,14 +13,17 @@ use super::{Open, lock};
 pub(crate) type GroupId = u64;
 
 /// How many traces of finished tests are remembered, so that what they left behind does not land in another test.
+#[cfg(feature = "testing")]
 const MAX_RETIRED: usize = 16_384;
 
 #[derive(Default)]
 pub(super) struct Groups {
+    #[cfg(feature = "testing")]
     next: GroupId,
     open: HashMap<GroupId, Group>,
     routes: HashMap<[u8; 16], GroupId>,
     retired: HashSet<[u8; 16]>,
+    #[cfg(feature = "testing")]
     retired_order: VecDeque<[u8; 16]>,
 }
 

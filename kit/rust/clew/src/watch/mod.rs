@@ -51,6 +51,7 @@ pub(crate) struct Started<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct Open {
     pub trace: [u8; 16],
+    #[cfg(feature = "testing")]
     pub id: [u8; 8],
     pub parent: Option<[u8; 8]>,
     pub remote: bool,
@@ -143,6 +144,7 @@ pub(crate) fn started(span: &Started<'_>) {
         let group = registry.groups.route(mark.0, span);
         let open = Open {
             trace: span.trace,
+            #[cfg(feature = "testing")]
             id: span.id,
             parent: span.parent,
             remote: span.remote,

@@ -21,11 +21,7 @@ pub fn serve(program: &str, arguments: impl FnOnce(u16, &str) -> Vec<String>) ->
     let port = TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
     let folder = std::env::temp_dir().join(format!("clew-it-{}-{port}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for the server");
-    let child = Command::new(program)
-        .args(arguments(port, &folder.to_string_lossy()))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn();
+    let child = Command::new(program).args(arguments(port, &folder.to_string_lossy())).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
     let child = match child {
         Ok(child) => child,
         Err(error) => {
