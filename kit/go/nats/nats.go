@@ -147,6 +147,11 @@ func HandleStream(name string, handle func(ctx context.Context, m jetstream.Msg)
 func run(subject, group string, header nats.Header, size int, attrs []clew.Attr, handle func(context.Context) error) {
 	ctx, call := messages.Process(context.Background(), destination(subject), group, headers(header), attrs...)
 	call.Span().Set(clew.Int("messaging.message.body.size", size))
+	_ = finish(ctx, call, handle) // It is on the span; there is nobody to answer.
+}
+
+// finish runs handle and ends the call, also when it panics.
+func finish(ctx context.Context, call clew.MessageCall, handle func(context.Context) error) error {
 	returned := false
 	defer func() {
 		if returned {
@@ -161,13 +166,12 @@ func run(subject, group string, header nats.Header, size int, attrs []clew.Attr,
 	err := handle(ctx)
 	returned = true
 	call.End(err)
+	return err
 }
 
 // HandleBatch runs handle once for messages that were fetched together: one CONSUMER span that links to every producer, at most 128. It
-// returns what handle does.
+// returns what handle does. A panic is recorded and goes on.
 func HandleBatch(ctx context.Context, subject, name string, batch []jetstream.Msg, handle func(ctx context.Context) error) error {
 	ctx, call := messages.ProcessBatch(ctx, destination(subject), name, len(batch), func(i int) clew.Carrier { return headers(batch[i].Headers()) })
-	err := handle(ctx)
-	call.End(err)
-	return err
+	return finish(ctx, call, handle)
 }

@@ -215,6 +215,22 @@ func TestPanicIsRecordedAndGoesOn(t *testing.T) {
 	}
 }
 
+func TestPanicInABatchIsRecordedAndGoesOn(t *testing.T) {
+	rec := clewtest.Start(t)
+	func() {
+		defer func() {
+			if recover() != "boom" {
+				t.Error("the panic did not go on")
+			}
+		}()
+		_ = clewnats.HandleBatch(rec.Context(), "orders.placed", "mail", nil, func(context.Context) error { panic("boom") })
+	}()
+	want := "trace 1\n└─ CONSUMER process orders.placed (test) error.type=panic ERROR \"panic: boom\"\n   └─ event exception\n"
+	if got := rec.Tree("error.type"); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
 func TestHeadersInAnyCase(t *testing.T) {
 	rec := clewtest.Start(t)
 	m := &nats.Msg{Subject: "orders.placed", Header: nats.Header{"Traceparent": {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}}}
