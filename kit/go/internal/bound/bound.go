@@ -1,5 +1,6 @@
 // Package bound remembers what an integration makes once for each set of labels (a bound histogram, the name of a span), so that a request
-// costs a look-up and no allocation.
+// costs a look-up and no allocation. It forgets nothing and replaces nothing: a full Cache stays as it is. Any number of goroutines may use one
+// at once.
 package bound
 
 import (
@@ -12,28 +13,39 @@ import (
 const Max = 2_000
 
 // Cache remembers a value for each key. The zero Cache is empty and ready. Reading takes no lock; a new key copies the map, so keys must be
-// few. From Max keys on, values of new keys are built each time and not remembered.
+// few. From Max keys on, values of new keys are built each time, without the lock, and not remembered.
 type Cache[K comparable, V any] struct {
 	all atomic.Pointer[map[K]V]
 	mu  sync.Mutex
 }
 
-// Get returns the value of key, which build makes when it is new. build runs under the cache's lock and must not use the cache.
+// Get returns the value of key, which build makes when it is new. build may run under the cache's lock and must not use the cache.
 func (c *Cache[K, V]) Get(key K, build func(K) V) V {
 	if m := c.all.Load(); m != nil {
 		if v, ok := (*m)[key]; ok {
 			return v
 		}
+		if len(*m) >= Max {
+			return build(key) // who comes with ever new keys must not hold up the others
+		}
 	}
+	if v, ok := c.grow(key, build); ok {
+		return v
+	}
+	return build(key)
+}
+
+// grow remembers a new key, unless the cache is full.
+func (c *Cache[K, V]) grow(key K, build func(K) V) (v V, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.all.Load()
 	if old != nil {
 		if v, ok := (*old)[key]; ok {
-			return v
+			return v, true
 		}
 		if len(*old) >= Max {
-			return build(key)
+			return v, false
 		}
 	}
 	next := make(map[K]V, 1)
@@ -41,8 +53,8 @@ func (c *Cache[K, V]) Get(key K, build func(K) V) V {
 		next = make(map[K]V, len(*old)+1)
 		maps.Copy(next, *old)
 	}
-	v := build(key)
+	v = build(key)
 	next[key] = v
 	c.all.Store(&next)
-	return v
+	return v, true
 }

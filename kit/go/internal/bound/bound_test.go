@@ -3,6 +3,7 @@ package bound_test
 import (
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/clew-dev/clew/kit/go/internal/bound"
 )
@@ -47,4 +48,27 @@ func TestCacheIsBounded(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { c.Get(7, build) }); n != 0 {
 		t.Errorf("a look-up allocates %v times, want 0", n)
 	}
+}
+
+// Statements with literals in them soon fill the cache. What each of them costs then must not be paid one after another.
+func TestAFullCacheHoldsUpNobody(t *testing.T) {
+	var c bound.Cache[int, int]
+	for key := range bound.Max {
+		c.Get(key, func(k int) int { return k })
+	}
+	within, other := make(chan struct{}), make(chan struct{})
+	go func() {
+		<-within
+		c.Get(bound.Max+1, func(k int) int { return k })
+		close(other)
+	}()
+	c.Get(bound.Max, func(k int) int {
+		close(within)
+		select {
+		case <-other:
+		case <-time.After(5 * time.Second):
+			t.Error("a key that is not remembered waits for another one")
+		}
+		return k
+	})
 }
