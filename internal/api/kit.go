@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/clew-dev/clew/internal/auth"
@@ -21,7 +22,8 @@ const kitRoute = "GET /api/kit/policy"
 // that the kit has, or after the wait with 304.
 func (s *Server) kitPolicy(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	service, etag := q.Get("service"), r.Header.Get("If-None-Match")
+	// A proxy that compresses answers makes their tags weak ones.
+	service, etag := q.Get("service"), strings.TrimPrefix(r.Header.Get("If-None-Match"), "W/")
 	if len(service) > 256 {
 		return telemetry.Errorf(telemetry.KindInvalid, "service has %d bytes; the limit is 256", len(service))
 	}

@@ -108,9 +108,9 @@ func (c *checker) share(at string, ratio, threshold *string) {
 
 func isThreshold(s string) bool { return len(s) <= 14 && strings.Trim(s, "0123456789abcdef") == "" }
 
-func (c *checker) rate(at string, perSecond *float64) {
-	if perSecond != nil && (*perSecond < 0 || *perSecond > 1e9) {
-		c.wrong(at, "%v is not between 0 and 1e9 traces a second and process", *perSecond)
+func (c *checker) rate(at string, perSecond *int64) {
+	if perSecond != nil && (*perSecond < 0 || *perSecond > 1_000_000_000) {
+		c.wrong(at, "%d is not between 0 and 1000000000 traces a second and process", *perSecond)
 	}
 }
 

@@ -30,13 +30,13 @@ const defaultTTL = 3600
 
 var (
 	levels     = []string{"off", "edges", "standard", "detailed"}
-	logLevels  = []string{"trace", "debug", "info", "warn", "error", "off"}
+	logLevels  = []string{"trace", "debug", "info", "warn", "error"}
 	components = []string{"app", "grpc", "http", "logs", "messaging", "metrics", "sql"}
 	matchKeys  = []string{"kind", "method", "name", "route"}
 	actions    = []string{"drop", "mask", "truncate"}
 )
 
-// section is what can be said for all services and again for one.
+// section is what can be said for all services and again for one. An empty list of those that may have baggage is a word too.
 type section struct {
 	Version     string            `json:"version,omitempty"`
 	TTLSeconds  *int64            `json:"ttl_seconds,omitempty"`
@@ -46,16 +46,16 @@ type section struct {
 	LogLines    *int64            `json:"log_lines_per_second,omitempty"`
 	Sampling    *sampling         `json:"sampling,omitempty"`
 	Redact      []redaction       `json:"redact,omitempty"`
-	PropagateTo []string          `json:"propagate_to,omitempty"`
-	BaggageKeys []string          `json:"baggage_keys,omitempty"`
+	PropagateTo []string          `json:"propagate_to,omitzero"`
+	BaggageKeys []string          `json:"baggage_keys,omitzero"`
 }
 
 type sampling struct {
-	Ratio          string   `json:"ratio,omitempty"` // of the file only
-	Threshold      string   `json:"th,omitempty"`
-	PerSecond      *float64 `json:"per_second,omitempty"`
-	SummaryOnError *bool    `json:"summary_on_error,omitempty"`
-	Rules          []rule   `json:"rules,omitempty"`
+	Ratio          string `json:"ratio,omitempty"` // of the file only
+	Threshold      string `json:"th,omitempty"`
+	PerSecond      *int64 `json:"per_second,omitempty"`
+	SummaryOnError *bool  `json:"summary_on_error,omitempty"`
+	Rules          []rule `json:"rules,omitempty"`
 }
 
 type rule struct {
@@ -63,7 +63,7 @@ type rule struct {
 	Match     map[string]string `json:"match"`
 	Ratio     string            `json:"ratio,omitempty"`
 	Threshold string            `json:"th,omitempty"`
-	PerSecond *float64          `json:"per_second,omitempty"`
+	PerSecond *int64            `json:"per_second,omitempty"`
 }
 
 type redaction struct {

@@ -92,6 +92,26 @@ func TestLimitsBothSides(t *testing.T) {
 	}
 }
 
+// TestNoDocumentThatKitsRefuse: a kit refuses a document as a whole for one value that it does not know, so such
+// a value must not get into one. An empty list is a word too: nobody, none.
+func TestNoDocumentThatKitsRefuse(t *testing.T) {
+	for _, text := range []string{`{"log_level":"off"}`, `{"sampling":{"per_second":0.5}}`, `{"sampling":{"rules":[{"match":{"kind":"server"},"per_second":1.5}]}}`} {
+		if f, err := policy.Parse("p", []byte(text)); err == nil {
+			t.Errorf("%s becomes %s, which kits refuse", text, f.For("orders").Body)
+		}
+	}
+	f, err := policy.Parse("p", []byte(`{"propagate_to":["*"],"baggage_keys":["a"],"services":{"orders":{"propagate_to":[],"baggage_keys":[]}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if body := string(f.For("orders").Body); !strings.Contains(body, `"propagate_to":[],"baggage_keys":[]`) {
+		t.Errorf("orders is told %s, which leaves propagate_to to its own configuration", body)
+	}
+	if body := string(f.For("cart").Body); !strings.Contains(body, `"propagate_to":["*"]`) {
+		t.Errorf("cart is told %s", body)
+	}
+}
+
 func write(t *testing.T, path, text string, n int) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
