@@ -242,6 +242,10 @@ pub mod span {
 
         /// Does nothing.
         #[inline(always)]
+        pub fn set_baggage(&self, _key: &str, _value: &str) {}
+
+        /// Does nothing.
+        #[inline(always)]
         pub fn event(&self, _name: &str, _attributes: &[(&str, Value<'_>)]) {}
 
         /// Does nothing.

@@ -395,3 +395,73 @@ fn a_span_that_must_be_kept_is_kept_under_one_that_is_not() {
     kept.finish();
     recorder.wait_for(2).unwrap();
 }
+
+#[test]
+fn a_future_that_is_done_gives_its_span_back_though_nobody_drops_it() {
+    let recorder = Recorder::start();
+    let mut future = Box::pin(app("done", Parent::Root).instrument(async {}));
+    let mut waker = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(future.as_mut().poll(&mut waker).is_ready());
+    assert!(recorder.spans()[0].end > 0, "the span waits for the drop of its future");
+    drop(future);
+}
+
+#[test]
+fn a_panic_of_an_unsampled_root_is_told_in_a_summary() {
+    let recorder = Recorder::start();
+    let context = remote(0x77, 0);
+    let root = app("root", Parent::Of(&context));
+    let id = root.span_context().trace_id;
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let _root = root;
+        panic!("no pears");
+    }));
+    assert!(result.is_err());
+    let spans = recorder.spans();
+    let summary = spans.iter().find(|s| s.trace == id.0).expect("a summary");
+    assert!(matches!(&summary.status, Status::Error(text) if text.starts_with("panic: ")), "{summary:?}");
+    assert_eq!(summary.attribute("clew.sampling.summary"), Some(&Value::Bool(true)));
+}
+
+#[test]
+fn a_scope_that_was_forgotten_does_not_silence_its_thread() {
+    let recorder = Recorder::start();
+    let marker = recorder.marker();
+    std::thread::spawn(move || {
+        marker();
+        let lost = app("lost", Parent::Root);
+        std::mem::forget(lost.enter());
+        drop(lost);
+        app("own", Parent::Current).finish();
+        tracing::info_span!("macro").in_scope(|| ());
+        assert!(!clew::current().span.is_valid());
+    })
+    .join()
+    .unwrap();
+    recorder.wait_for(1).unwrap();
+    let names: Vec<String> = recorder.spans().into_iter().map(|s| s.name).collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+}
+
+#[test]
+fn baggage_that_a_span_sets_goes_to_what_it_calls_and_no_further() {
+    let recorder = Recorder::start();
+    let root = app("root", Parent::Root);
+    let before = root.in_scope(|| app("before", Parent::Current));
+    root.set_baggage("session", "s-1");
+    root.set_baggage("session", "s-2");
+    root.in_scope(|| {
+        assert_eq!(clew::current().baggage("session"), Some("s-2"));
+        // The span is still there to be written to.
+        clew::Span::current().set("written", true);
+        let child = app("child", Parent::Current);
+        assert_eq!(child.context().baggage("session"), Some("s-2"));
+        child.finish();
+    });
+    assert_eq!(before.context().baggage("session"), None);
+    before.finish();
+    root.finish();
+    assert_eq!(app("other", Parent::Root).context().baggage("session"), None);
+    recorder.wait().unwrap();
+    assert!(recorder.tree(&["written"]).contains("INTERNAL root (test) written=true"), "{}", recorder.tree(&["written"]));
+}

@@ -230,6 +230,12 @@ impl Span {
         }
     }
 
+    /// Sets a member of the baggage for everything that the span calls from now on. It reaches other hosts only when `propagate_to` names
+    /// them. It does nothing for a span that is not recorded: there use [`Context::with_baggage`].
+    pub fn set_baggage(&self, key: &str, value: &str) {
+        self.write(true, |record, _| record.context = record.context.with_baggage(key, value));
+    }
+
     /// The span's ids, flags and state with its baggage: what [`crate::inject`] writes. Of a span that is not recorded it is the context
     /// that passes through.
     pub fn context(&self) -> Context {

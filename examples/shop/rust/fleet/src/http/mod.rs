@@ -30,8 +30,13 @@ async fn kit_inner(request: Request, next: Next) -> Response {
 
 async fn kit_edge(request: Request, next: Next) -> Response {
     let session = session_of(&request);
-    clew::Span::current().set(SESSION_KEY, session.as_str());
-    kit::with_session(session).instrument(next.run(request)).await
+    let span = clew::Span::current();
+    if span.recording() {
+        span.set(SESSION_KEY, session.as_str());
+        span.set_baggage(SESSION_KEY, &session);
+        return next.run(request).await;
+    }
+    kit::with_session(&session).instrument(next.run(request)).await
 }
 
 /// Serves a router until the process is told to stop.

@@ -1,10 +1,9 @@
 //! Clew's kit: endpoint, sampler and the rest come from the standard `OTEL_`
 //! variables; CLEW_ENDPOINT is where the policy is asked for.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use clew::{Context, Member};
+use clew::Context;
 
 use super::SESSION_KEY;
 
@@ -23,8 +22,7 @@ pub fn start(service: &str) -> clew::Guard {
 
 /// Returns the session in the baggage.
 pub fn session() -> Option<String> {
-    let baggage = clew::current().baggage?;
-    baggage.iter().find(|member| member.key == SESSION_KEY).map(|member| member.value.clone())
+    clew::current().baggage(SESSION_KEY).map(ToOwned::to_owned)
 }
 
 /// Copies the session from the baggage to the current span.
@@ -34,9 +32,7 @@ pub fn note_session() {
     }
 }
 
-/// The current context with the session in its baggage, in place of any other.
-pub fn with_session(session: String) -> Context {
-    let member =
-        Member { key: SESSION_KEY.to_owned(), value: session, properties: String::new() };
-    Context { baggage: Some(Arc::from([member])), ..clew::current() }
+/// The current context with the session in its baggage.
+pub fn with_session(session: &str) -> Context {
+    clew::current().with_baggage(SESSION_KEY, session)
 }
