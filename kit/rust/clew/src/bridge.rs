@@ -36,12 +36,22 @@ pub fn records(metadata: &Metadata<'_>, parent: Handle) -> bool {
 /// Starts the span of a macro. None: there is nothing above it and nothing to record.
 #[inline]
 pub fn start(attributes: &span::Attributes<'_>, under: Under) -> Option<Handle> {
+    match under {
+        Under::Current => {
+            let current = stack::current();
+            match below(attributes, current) {
+                None if current.is_some() && stack::purge() => start(attributes, under),
+                handle => handle,
+            }
+        }
+        Under::Span(handle) => below(attributes, Some(handle)),
+        Under::Nothing => below(attributes, None),
+    }
+}
+
+#[inline]
+fn below(attributes: &span::Attributes<'_>, parent: Option<Handle>) -> Option<Handle> {
     let metadata = attributes.metadata();
-    let parent = match under {
-        Under::Current => stack::current(),
-        Under::Span(handle) => Some(handle),
-        Under::Nothing => None,
-    };
     if let Some(parent) = parent {
         // What is not recorded stands for its parent, so that context survives a spawn.
         if !records(metadata, parent) {

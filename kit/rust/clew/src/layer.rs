@@ -1,7 +1,7 @@
 //! The kit beside other layers: its data is attached to the spans of a `tracing_subscriber` registry.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use tracing_core::span::{Attributes, Id, Record};
 use tracing_core::{Event, Subscriber};
@@ -57,7 +57,25 @@ pub fn layer() -> ClewLayer {
 /// What this thread was last asked for; finding it in the registry takes a lock and two look-ups, which every enter and exit would pay.
 const REMEMBERED: usize = 64;
 
-thread_local!(static LAST: [Cell<(u64, Found)>; REMEMBERED] = const { [const { Cell::new((0, Found::NOTHING)) }; REMEMBERED] });
+thread_local!(static LAST: [Cell<Memory>; REMEMBERED] = const { [const { Cell::new(Memory { key: 0, births: 0, found: Found::NOTHING }) }; REMEMBERED] });
+
+/// Counts new spans by a hash of their id. The registry gives an id out again, after 8,192 spans in the same place: what a thread remembers of an
+/// id holds until one is born that may be the same.
+static BIRTHS: [AtomicU32; 1 << BIRTH_BITS] = [const { AtomicU32::new(0) }; 1 << BIRTH_BITS];
+const BIRTH_BITS: u32 = 10;
+
+#[inline]
+fn births(key: u64) -> &'static AtomicU32 {
+    &BIRTHS[(key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - BIRTH_BITS)) as usize]
+}
+
+/// What a thread knows of an id.
+#[derive(Clone, Copy)]
+struct Memory {
+    key: u64,
+    births: u32,
+    found: Found,
+}
 
 /// What belongs to a span of the registry.
 #[derive(Clone, Copy)]
@@ -73,8 +91,8 @@ impl Found {
 
 fn remember(id: &Id, found: Found) {
     let key = id.into_u64();
-    // An id is used again only after the registry has counted through its generations, and a handle that is stale by then finds nothing.
-    let _ = LAST.try_with(|last| last[key as usize % REMEMBERED].set((key, found)));
+    let births = births(key).load(Ordering::Relaxed);
+    let _ = LAST.try_with(|last| last[key as usize % REMEMBERED].set(Memory { key, births, found }));
 }
 
 #[inline]
@@ -84,7 +102,7 @@ where
 {
     let key = id.into_u64();
     match LAST.try_with(|last| last[key as usize % REMEMBERED].get()) {
-        Ok((known, found)) if known == key => found,
+        Ok(known) if known.key == key && known.births == births(key).load(Ordering::Relaxed) => known.found,
         _ => {
             let found = look_up(id, context);
             remember(id, found);
@@ -119,6 +137,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        births(id.into_u64()).fetch_add(1, Ordering::Relaxed);
         let shown = (attributes.metadata().target() == "clew::span").then(|| SHOWN.take()).flatten();
         let handle = match shown {
             Some(handle) => Some(handle).filter(|h| store::acquire(*h)),

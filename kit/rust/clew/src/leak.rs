@@ -3,7 +3,7 @@
 //! In production one span in 256 is watched, only to count those that are open for more than ten minutes (`clew.kit.span.leaked`). With
 //! [`debug`], or `CLEW_LEAKS=debug` in the environment, every span is watched and each problem is told with file and line: on standard error, and
 //! in [`report`]. That costs a lock and a few allocations a span. `CLEW_LEAKS=off` watches nothing. Tests have the same watch in
-//! [`crate::testing`].
+//! `clew::testing`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -431,3 +431,50 @@ fn the_poller_keeps_the_last_good_document() {
     assert_eq!((holder.load().version(), holder.refused()), ("1", 0), "a folder is no file");
     std::fs::remove_dir_all(&folder).unwrap();
 }
+
+/// A clock that is set back by an hour while the poller sleeps.
+struct SetBack {
+    script: Script,
+    sleeps: u32,
+}
+
+impl World for SetBack {
+    fn ask(&mut self, request: &Request<'_>) -> Option<Response> {
+        self.script.ask(request)
+    }
+
+    fn now(&self) -> SystemTime {
+        self.script.now
+    }
+
+    fn sleep(&mut self, duration: Duration) {
+        self.script.sleep(duration);
+        self.sleeps += 1;
+        if self.sleeps == 1 {
+            self.script.now -= Duration::from_secs(3600);
+        }
+    }
+
+    fn random(&mut self) -> f64 {
+        0.5
+    }
+
+    fn stopped(&self) -> bool {
+        self.script.stopped()
+    }
+
+    fn status(&self) -> String {
+        self.script.status()
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_stop_the_poller() {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let holder = Arc::new(Holder::new(Document::default(), Box::new(|_| {})));
+    let answers = vec![(0, 200, "1", r#"{"version":"1"}"#), (0, 200, "2", r#"{"version":"2"}"#)];
+    let mut world = SetBack { script: Script { now, answers, asked: Vec::new(), slept: Vec::new() }, sleeps: 0 };
+    Poller::new(holder, None).run(&mut world);
+    let slept: Duration = world.script.slept.iter().sum();
+    assert!(slept <= Duration::from_secs(2), "{slept:?}");
+}

@@ -93,14 +93,14 @@ const PROGRAMS: [(&str, Program); 12] = [
         Box::pin(async {
             let (go, wait) = tokio::sync::oneshot::channel();
             let email = within("request", async {
-                clew::detach("email", async {
+                Some(clew::detach("email", async {
                     wait.await.expect("told");
                     leaf("smtp");
-                })
+                }))
             })
             .await;
             go.send(()).expect("it waits");
-            email.await.expect("joined");
+            email.expect("detached").await.expect("joined");
         })
     }),
     ("baggage", || {

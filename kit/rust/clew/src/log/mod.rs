@@ -16,7 +16,7 @@ pub mod site;
 pub(crate) mod task;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 mod visit;
 
 use std::borrow::Cow;

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! Values add up from the start of the process and are sent every 15 s (`OTEL_METRIC_EXPORT_INTERVAL`). Nothing is recorded before
-//! `clew::start` and while the level of the instrument's component, or that of [`Component::Metrics`], is below what it needs. At most 2,000
+//! `clew::start` and while the level of the instrument's component, or that of [`Component::Metrics`](crate::Component::Metrics), is below what it needs. At most 2,000
 //! label sets of an instrument are kept apart, the rest are added up under `otel.metric.overflow=true`. A value that is not finite is not
 //! taken and counted as `clew.kit.metric.invalid`.
 

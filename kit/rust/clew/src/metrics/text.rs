@@ -7,7 +7,7 @@ use super::collect::{Point, Sink};
 use super::engine::{Desc, Kind};
 use super::labels::Labels;
 
-/// The content type of [`Text`].
+/// The content type of the text.
 pub const TEXT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Names as Prometheus has them, families sorted by name, exemplars behind their buckets.

@@ -112,14 +112,17 @@ impl Poller {
 
     /// Sleeps, and lets the document expire on time in between.
     fn pause(&self, world: &mut dyn World, duration: Duration) {
-        let until = world.now() + duration;
+        // What was slept counts, not the time of day: a clock that is set back would hold the next question up for as long.
+        let mut left = duration;
         while !world.stopped() {
             let now = world.now();
-            let wake = self.holder.expire(now).map_or(until, |at| at.min(until));
-            if now >= until {
+            let expires = self.holder.expire(now).and_then(|at| at.duration_since(now).ok());
+            if left.is_zero() {
                 return;
             }
-            world.sleep(wake.duration_since(now).unwrap_or_default());
+            let step = expires.map_or(left, |expires| expires.min(left));
+            world.sleep(step);
+            left -= step;
         }
     }
 

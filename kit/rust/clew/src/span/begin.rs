@@ -86,7 +86,7 @@ pub fn begin(spec: &Spec<'_>, parent: Parent<'_>) -> Option<Handle> {
         Parent::Current => stack::current(),
         _ => None,
     };
-    match current {
+    let handle = match current {
         Some(current) if spec.keep && !current.sampled() => keep(spec, current),
         Some(current) if !current.sampled() && !current.carried() => share(current),
         Some(current) => below(spec, current),
@@ -94,7 +94,11 @@ pub fn begin(spec: &Spec<'_>, parent: Parent<'_>) -> Option<Handle> {
             Some(engine) => beginning(spec, engine, parent),
             None => pass(parent),
         }),
+    };
+    if handle.is_none() && current.is_some() && stack::purge() {
+        return begin(spec, parent);
     }
+    handle
 }
 
 /// Starts a span that is kept under one that is not.

@@ -9,7 +9,12 @@ use crate::{Context, SpanId, TraceId};
 
 /// The context that is current on this thread: what a message or another task should carry. Not valid when nothing is current.
 pub fn current() -> Context {
-    stack::current().and_then(|h| store::with(h, |record| record.context.clone())).unwrap_or_default()
+    let Some(handle) = stack::current() else { return Context::default() };
+    match store::with(handle, |record| record.context.clone()) {
+        Some(context) => context,
+        None if stack::purge() => current(),
+        None => Context::default(),
+    }
 }
 
 /// The ids of the current span and whether it is kept; cheaper than [`current`]. `None` when nothing is current.

@@ -58,24 +58,14 @@ fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>, at: &impl
     record.finished = true;
     store::mark_finished(handle);
     let engine = engine?;
+    let panicked = record.status == Status::Unset && std::thread::panicking();
     if handle.sampled() {
         engine.count_ended();
         if record.parent.is_some_and(|parent| !store::open(parent)) {
             engine.count_late();
             record.set(&engine.limits, &(), "clew.late", Value::Bool(true));
         }
-        if record.status == Status::Unset && std::thread::panicking() {
-            let message = panics::message();
-            record.set_status(&engine.limits, Status::Error, &format!("panic: {message}"));
-            record.event(
-                &engine.limits,
-                engine,
-                now_ns(),
-                "exception",
-                &[("exception.type", Value::Str("panic")), ("exception.message", Value::Str(&message))],
-            );
-        }
-    } else if record.status != Status::Error || !record.summary || !engine.summaries() {
+    } else if !record.summary || !(panicked || record.status == Status::Error) || !engine.summaries() {
         return None;
     }
     let end_ns = at().max(record.start_ns);
@@ -84,6 +74,17 @@ fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>, at: &impl
             return None;
         }
         record.set(&engine.limits, &(), "clew.sampling.summary", Value::Bool(true));
+    }
+    if panicked {
+        let message = panics::message();
+        record.set_status(&engine.limits, Status::Error, &format!("panic: {message}"));
+        record.event(
+            &engine.limits,
+            engine,
+            now_ns(),
+            "exception",
+            &[("exception.type", Value::Str("panic")), ("exception.message", Value::Str(&message))],
+        );
     }
     let mut bytes = SCRATCH.try_with(Cell::take).unwrap_or_default();
     bytes.clear();

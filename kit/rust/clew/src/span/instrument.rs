@@ -32,7 +32,7 @@ impl<F: Future> Instrumented<F> {
         Instrumented { future: Some(future), span }
     }
 
-    /// The span.
+    /// The span; one that is not recorded when the future is done.
     pub fn span(&self) -> &Span {
         &self.span
     }
@@ -43,13 +43,20 @@ impl<F: Future> Future for Instrumented<F> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, waker: &mut Waker<'_>) -> Poll<F::Output> {
-        let this = self.project();
-        let _scope = this.span.enter();
-        match this.future.as_pin_mut() {
+        let mut this = self.project();
+        let scope = this.span.enter();
+        let polled = match this.future.as_mut().as_pin_mut() {
             Some(future) => future.poll(waker),
-            // Only the drop takes the future away.
+            // It is done, and was polled again.
             None => Poll::Pending,
+        };
+        if polled.is_ready() {
+            // Whoever polled it may keep it for long.
+            this.future.set(None);
+            drop(scope);
+            *this.span = Span::default();
         }
+        polled
     }
 }
 

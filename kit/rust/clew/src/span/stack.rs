@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use super::handle::Handle;
+use super::store;
 
 /// Entries beyond this depth are not kept: the span below stays current. Only forgotten guards get here.
 const DEEPEST: usize = 4096;
@@ -42,6 +43,20 @@ pub fn exit(handle: Handle) {
 #[inline]
 pub fn current() -> Option<Handle> {
     STACK.try_with(|stack| stack.borrow().last().copied()).ok().flatten()
+}
+
+/// Takes away the spans that are gone though their scopes were never left, because somebody forgot a guard; else nothing would be recorded
+/// below them on this thread. Says whether there were any.
+#[cold]
+pub fn purge() -> bool {
+    STACK
+        .try_with(|stack| {
+            let mut stack = stack.borrow_mut();
+            let before = stack.len();
+            stack.retain(|handle| store::live(*handle));
+            stack.len() < before
+        })
+        .unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -181,6 +181,14 @@ pub fn with<R>(handle: Handle, f: impl FnOnce(&mut Record) -> R) -> Option<R> {
     Some(f(&mut record))
 }
 
+/// The place is still the handle's.
+pub fn live(handle: Handle) -> bool {
+    place(handle.place()).is_some_and(|place| {
+        let state = place.state.load(Ordering::Acquire);
+        state >> GENERATION_SHIFT == handle.generation() && state & USES != 0
+    })
+}
+
 /// The span is live and not finished.
 #[inline]
 pub fn open(handle: Handle) -> bool {

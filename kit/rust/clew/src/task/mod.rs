@@ -2,15 +2,17 @@
 //!
 //! `tokio::spawn` and `std::thread::spawn` forget the span and the baggage. The functions here carry both:
 //!
+//! (`clew::spawn`, `clew::detach`, `blocking`, `every`, `JoinSetExt` and the channels need the feature `tokio`.)
+//!
 //! | to start | use | the work's spans are |
 //! |---|---|---|
-//! | a task of this request | [`spawn`](crate::spawn), [`JoinSetExt`] | children of the current span |
-//! | blocking work of this request | [`blocking`] | children |
+//! | a task of this request | `clew::spawn`, `JoinSetExt` | children of the current span |
+//! | blocking work of this request | `blocking` | children |
 //! | a thread | [`crate::thread::spawn`] | children |
 //! | work on a pool (rayon, own workers) | [`carried`], then [`Carried::run`] | children |
-//! | work that may outlive the request | [`detach`](crate::detach) | a new root with a link to the current span |
-//! | work that comes again and again | [`every`] | a root each time |
-//! | the other end of a channel | [`crate::mpsc`], [`crate::broadcast`] | a new root with a link to the sender's span |
+//! | work that may outlive the request | `clew::detach` | a new root with a link to the current span |
+//! | work that comes again and again | `every` | a root each time |
+//! | the other end of a channel | `clew::mpsc`, `clew::broadcast` | a new root with a link to the sender's span |
 //!
 //! With this `clippy.toml` a bare spawn does not pass `cargo clippy`:
 //!

@@ -19,9 +19,6 @@
 
 mod decode;
 mod recorder;
-#[allow(dead_code)]
-#[path = "../log/text.rs"]
-mod text;
 mod tree;
 
 use std::fmt;

@@ -181,7 +181,7 @@ fn bare(text: &str) -> bool {
 /// A JSON string as RFC 8785 writes it.
 pub(super) fn quote(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len() + 2);
-    super::text::quoted(&mut out, text, false);
+    crate::log::text::quoted(&mut out, text, false);
     String::from_utf8_lossy(&out).into_owned()
 }
 
@@ -194,6 +194,6 @@ pub(super) fn number(value: f64) -> String {
         return if value > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
     }
     let mut out = Vec::new();
-    super::text::float(&mut out, value);
+    crate::log::text::float(&mut out, value);
     String::from_utf8_lossy(&out).into_owned()
 }
