@@ -83,15 +83,26 @@ func (c *httpClient) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	body := &clientBody{ReadCloser: res.Body, call: call}
 	res.Body = body
+	// After 101 Switching Protocols the body is the connection, which a proxy closes in one direction first.
 	if w, ok := body.ReadCloser.(io.Writer); ok {
-		// After 101 Switching Protocols the body is the connection.
-		res.Body = struct {
-			*clientBody
-			io.Writer
-		}{body, w}
+		both := tunnelBody{body, w}
+		res.Body = both
+		if half, ok := w.(halfCloser); ok {
+			res.Body = struct {
+				tunnelBody
+				halfCloser
+			}{both, half}
+		}
 	}
 	return res, nil
 }
+
+type tunnelBody struct {
+	*clientBody
+	io.Writer
+}
+
+type halfCloser interface{ CloseWrite() error }
 
 // CloseIdleConnections reaches through to the wrapped transport, as http.Client expects.
 func (c *httpClient) CloseIdleConnections() {

@@ -245,3 +245,37 @@ func TestHTTPOffPassesBaggageOn(t *testing.T) {
 		t.Errorf("sent %q (%v), want user=7", sent, err)
 	}
 }
+
+// tunnel is a body after 101 Switching Protocols, over a connection that can be closed in one direction.
+type tunnel struct {
+	io.Reader
+	io.Writer
+	closed, half bool
+}
+
+func (t *tunnel) Close() error      { t.closed = true; return nil }
+func (t *tunnel) CloseWrite() error { t.half = true; return nil }
+
+// A proxy tells the server by CloseWrite that its client has said everything, and still reads the answer.
+func TestClientTunnelsCloseOneDirection(t *testing.T) {
+	rec := clewtest.Start(t)
+	inner := &tunnel{Reader: strings.NewReader(""), Writer: io.Discard}
+	out, err := http.NewRequestWithContext(rec.Context(), "GET", "http://pot/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := kit.Transport(answer(http.StatusSwitchingProtocols, inner)).RoundTrip(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	half, ok := res.Body.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || !inner.half || inner.closed {
+		t.Errorf("the body closes one direction: %v, %+v", ok, inner)
+	}
+	if _, ok := res.Body.(io.Writer); !ok {
+		t.Error("the body cannot be written to")
+	}
+	if err := res.Body.Close(); err != nil || !inner.closed {
+		t.Errorf("close: %v, %+v", err, inner)
+	}
+}

@@ -220,7 +220,8 @@ func (c *httpCall) end() {
 	}
 	handBack(c.original, c.r)
 	out := httpOutcome{status: c.rw.status}
-	gone := ctx.Err() != nil && !c.rw.hijacked
+	// The server cancels the context when the peer has gone; a deadline is the program's own.
+	gone := ctx.Err() == context.Canceled && !c.rw.hijacked
 	switch {
 	case thrown != nil && out.status == 0:
 		out.status = http.StatusInternalServerError

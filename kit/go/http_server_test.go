@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	clew "github.com/clew-dev/clew/kit/go"
 	"github.com/clew-dev/clew/kit/go/clewtest"
@@ -256,6 +257,20 @@ func TestPublicEndpointLinks(t *testing.T) {
 			t.Errorf("got %+v, want a root with a link", s)
 		}
 	}
+}
+
+// The server's own patience, as of http.TimeoutHandler around the kit, is not the client's.
+func TestServerTellsItsOwnDeadlineFromAClientThatIsGone(t *testing.T) {
+	rec := clewtest.Start(t)
+	h := http.TimeoutHandler(kit.HTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		w.WriteHeader(http.StatusInternalServerError)
+	})), time.Millisecond, "")
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(rec.Context(), "GET", "/", nil))
+	if err := rec.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantTree(t, rec, "trace 1\n└─ SERVER GET (test) error.type=500 ERROR\n", "error.type")
 }
 
 // A public endpoint trusts its callers no more when it is not recorded itself.

@@ -230,10 +230,14 @@ func withMembers(ctx context.Context, members []propagate.Member) context.Contex
 			list = append(list, m)
 		}
 	}
-	if b, err := baggage.New(list...); err == nil {
-		ctx = baggage.ContextWithBaggage(ctx, b)
+	b, err := baggage.New(list...)
+	for err != nil && len(list) > 0 {
+		// Over the API's limit, which counts the bytes as they are written.
+		countBaggage(1)
+		list = list[:len(list)-1]
+		b, err = baggage.New(list...)
 	}
-	return context.WithValue(ctx, baggageKey{}, members)
+	return context.WithValue(baggage.ContextWithBaggage(ctx, b), baggageKey{}, members)
 }
 
 // membersOf is the baggage in ctx in its order. What was set by way of the OpenTelemetry API after it was read comes last, by key.

@@ -122,3 +122,21 @@ func TestAStaleTracestateGoes(t *testing.T) {
 
 // bare is a remote span without tracestate.
 var bare = trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
+
+// The API refuses more than 8,192 bytes of baggage as it writes them, which bytes that are no UTF-8 let them grow to: then what fits goes on.
+func TestBaggageThatGrowsIsCutNotLost(t *testing.T) {
+	start(t, "", clew.PropagateTo("*"))
+	var lines []string
+	for i := range 40 {
+		lines = append(lines, fmt.Sprintf("k%02d=%s", i, strings.Repeat("%ff", 50)))
+	}
+	ctx := clew.Extract(context.Background(), carrier{"baggage": strings.Join(lines, ",")})
+	if clew.Baggage(ctx, "k00") == "" {
+		t.Error("all baggage is lost")
+	}
+	out := carrier{}
+	clew.Inject(ctx, "", out)
+	if n := len(out["baggage"]); n < 7500 || n > 8192 || !strings.HasPrefix(out["baggage"], "k00=") {
+		t.Errorf("%d bytes go on: %.20s", n, out["baggage"])
+	}
+}

@@ -3,6 +3,8 @@ package export
 import (
 	"encoding/binary"
 	"sync"
+
+	"github.com/clew-dev/clew/kit/go/internal/wire"
 )
 
 // maxScopes bounds the instrumentation scopes that are kept apart, since some
@@ -30,7 +32,7 @@ func (s *scopes) init() {
 }
 
 func (s *scopes) number(name, version, schemaURL string) uint32 {
-	key := scopeKey{clip(name), clip(version), clip(schemaURL)}
+	key := scopeKey{wire.Text(name, maxScopeText), wire.Text(version, maxScopeText), wire.Text(schemaURL, maxScopeText)}
 	s.mu.RLock()
 	n, ok := s.numbers[key]
 	s.mu.RUnlock()
@@ -61,13 +63,6 @@ func (s *scopes) all() []scope {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.encoded
-}
-
-func clip(text string) string {
-	if len(text) > maxScopeText {
-		return text[:maxScopeText]
-	}
-	return text
 }
 
 // appendBytes appends a field of wire type 2.

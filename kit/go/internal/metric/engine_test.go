@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
 	otelmetric "go.opentelemetry.io/otel/metric"
@@ -298,6 +299,36 @@ func TestAllocations(t *testing.T) {
 		}
 		if got := testing.AllocsPerRun(200, f); got > want {
 			t.Errorf("%s: %v allocations, want %v", name, got, want)
+		}
+	}
+}
+
+// points is a sink that keeps the labels of what it gets.
+type points []*metric.Labels
+
+func (p *points) Point(_ *metric.Scope, _ *metric.Desc, one *metric.Point) {
+	*p = append(*p, one.Labels)
+}
+
+// A collector refuses a whole request for one byte that is not UTF-8, and so would lose all metrics for one label, at each collection.
+func TestLabelsAreUTF8(t *testing.T) {
+	e, c, _ := newEngine()
+	in := must(t, e, metric.Desc{Name: "n", Kind: metric.Counter})
+	for _, label := range []attribute.KeyValue{
+		attribute.String("a", "b\xff"), attribute.StringSlice("a", []string{"b\xff", "c"}), attribute.String("a\xff", "b"), attribute.Int("b\xfe", 1),
+		attribute.String("a", "b\xfe"),
+	} {
+		in.Series(attribute.NewSet(label)).AddInt(1)
+	}
+	var all points
+	e.Collect(context.Background(), &all, true)
+	if len(all) != 4 || c.MetricInvalid.Load() != 0 {
+		t.Errorf("got %d series and %d invalid, want 4: two values that become the same are one", len(all), c.MetricInvalid.Load())
+	}
+	for _, labels := range all {
+		kv := labels.List()[0]
+		if text := string(kv.Key) + kv.Value.Emit(); !utf8.ValidString(text) || !strings.Contains(text, "\uFFFD") {
+			t.Errorf("got the label %q", text)
 		}
 	}
 }

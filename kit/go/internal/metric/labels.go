@@ -1,6 +1,10 @@
 package metric
 
 import (
+	"slices"
+	"strings"
+	"unicode/utf8"
+
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/clew-dev/clew/kit/go/internal/wire"
@@ -46,7 +50,7 @@ func appendAttribute(b []byte, field int, kv attribute.KeyValue) []byte {
 	case attribute.FLOAT64:
 		return wire.AppendFloatAttr(b, field, key, v.AsFloat64())
 	case attribute.STRING:
-		return wire.AppendStringAttr(b, field, key, wire.Text(v.AsString(), MaxLabelBytes))
+		return wire.AppendStringAttr(b, field, key, v.AsString())
 	case attribute.BOOLSLICE:
 		return wire.AppendBoolsAttr(b, field, key, v.AsBoolSlice())
 	case attribute.INT64SLICE:
@@ -59,38 +63,68 @@ func appendAttribute(b []byte, field int, kv attribute.KeyValue) []byte {
 	return wire.AppendStringAttr(b, field, key, wire.Text(v.Emit(), MaxLabelBytes))
 }
 
-// limit is the set within the bounds of a series, and how many attributes had to be
-// cut or left out for that.
-func limit(set attribute.Set) (attribute.Set, int) {
-	wrong := 0
+// limit is the set as a series may have it: within the bounds and of valid UTF-8, for which
+// a collector would refuse the whole request. It says whether it is another set, and how
+// many attributes had to be cut or left out for that.
+func limit(set attribute.Set) (limited attribute.Set, changed bool, cut int) {
 	for i := range set.Len() {
-		if kv, _ := set.Get(i); i >= MaxLabels || tooLong(kv) {
-			wrong++
+		kv, _ := set.Get(i)
+		switch {
+		case i >= MaxLabels || tooLong(kv):
+			changed, cut = true, cut+1
+		case !valid(kv):
+			changed = true
 		}
 	}
-	if wrong == 0 {
-		return set, 0
+	if !changed {
+		return set, false, 0
 	}
 	list := set.ToSlice()
 	if len(list) > MaxLabels {
 		list = list[:MaxLabels]
 	}
 	for i, kv := range list {
-		if !tooLong(kv) {
-			continue
-		}
+		long := tooLong(kv)
 		kv.Key = attribute.Key(wire.Text(string(kv.Key), MaxLabelBytes))
 		switch kv.Value.Type() {
 		case attribute.STRING:
 			kv.Value = attribute.StringValue(wire.Text(kv.Value.AsString(), MaxLabelBytes))
 		case attribute.BOOL, attribute.INT64, attribute.FLOAT64:
+		case attribute.STRINGSLICE:
+			if texts := kv.Value.AsStringSlice(); !long {
+				for i := range texts {
+					texts[i] = strings.ToValidUTF8(texts[i], "\uFFFD")
+				}
+				kv.Value = attribute.StringSliceValue(texts)
+				break
+			}
+			kv.Value = textOf(kv.Value)
 		default:
-			// An array that is too long becomes its text: a label is compared, not read.
-			kv.Value = attribute.StringValue(wire.Text(kv.Value.Emit(), MaxLabelBytes))
+			if long {
+				kv.Value = textOf(kv.Value)
+			}
 		}
 		list[i] = kv
 	}
-	return attribute.NewSet(list...), wrong
+	return attribute.NewSet(list...), true, cut
+}
+
+// textOf stands for an array that is too long: a label is compared, not read.
+func textOf(v attribute.Value) attribute.Value {
+	return attribute.StringValue(wire.Text(v.Emit(), MaxLabelBytes))
+}
+
+func valid(kv attribute.KeyValue) bool {
+	if !utf8.ValidString(string(kv.Key)) {
+		return false
+	}
+	switch kv.Value.Type() {
+	case attribute.STRING:
+		return utf8.ValidString(kv.Value.AsString())
+	case attribute.STRINGSLICE:
+		return !slices.ContainsFunc(kv.Value.AsStringSlice(), func(s string) bool { return !utf8.ValidString(s) })
+	}
+	return true
 }
 
 func tooLong(kv attribute.KeyValue) bool {

@@ -101,7 +101,7 @@ func (o *own) emit(e *Emitter, c *self.Counters) {
 	}
 	o.signals(e, &ownBreaker, func(s self.Signal) int64 { return c.Signal[s].Breaker.Load() })
 	if version := c.PolicyVersion.Load(); version != nil {
-		set, _ := limit(attribute.NewSet(attribute.String("version", *version)))
+		set, _, _ := limit(attribute.NewSet(attribute.String("version", *version)))
 		e.Int(o.scope, &ownPolicyInfo, NewLabels(Gauge, set), 1)
 	}
 	for i := range c.Level {

@@ -49,7 +49,7 @@ func (in *Instrument) Series(set attribute.Set) *Series {
 
 func (in *Instrument) slow(key attribute.Distinct, set attribute.Set) *Series {
 	t := &in.table
-	if limited, cut := limit(set); cut > 0 {
+	if limited, changed, cut := limit(set); changed {
 		// The full set is not remembered: its texts may be as long as they like.
 		in.engine.counters.Load().MetricInvalid.Add(int64(cut))
 		set, key = limited, limited.Equivalent()
