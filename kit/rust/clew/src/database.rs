@@ -23,6 +23,7 @@ pub(crate) struct Statement {
 
 impl Statement {
     /// A statement that is one operation.
+    #[cfg(feature = "redis")]
     pub(crate) fn operation(operation: &str, text: String) -> Statement {
         Statement { text, summary: operation.to_owned(), operation: operation.to_owned(), collection: String::new() }
     }

@@ -64,7 +64,11 @@ impl Tables {
     }
 
     /// Runs a statement that gives at most one row.
-    pub async fn fetch_optional(&self, what: &Statement, query: Query<'_>) -> Result<Option<AnyRow>, sqlx::Error> {
+    pub async fn fetch_optional(
+        &self,
+        what: &Statement,
+        query: Query<'_>,
+    ) -> Result<Option<AnyRow>, sqlx::Error> {
         match running() {
             Stack::Kit => query.fetch_optional(&self.traced).await,
             Stack::Stock => self.stock(what, query.fetch_optional(&self.pool)).await,
@@ -83,7 +87,11 @@ impl Tables {
     }
 
     /// A statement as a span of stock OpenTelemetry, which has no instrumentation of sqlx.
-    async fn stock<T>(&self, what: &Statement, statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    async fn stock<T>(
+        &self,
+        what: &Statement,
+        statement: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Result<T, sqlx::Error> {
         let span = info_span!(
             "statement",
             otel.name = format!("{} {}", what.operation, what.table),

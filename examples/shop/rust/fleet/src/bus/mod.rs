@@ -63,9 +63,15 @@ impl Bus {
         headers.insert("Nats-Msg-Id", id.as_str());
         let stored = async {
             let stored = match running() {
-                Stack::Kit => self.stream.clew().publish_with_headers(subject, headers, body.into()).await?,
-                Stack::Stock => return stock::send(&self.stream, subject, &id, headers, body).await,
-                Stack::Off => self.stream.publish_with_headers(subject, headers, body.into()).await?,
+                Stack::Kit => {
+                    self.stream.clew().publish_with_headers(subject, headers, body.into()).await?
+                }
+                Stack::Stock => {
+                    return stock::send(&self.stream, subject, &id, headers, body).await;
+                }
+                Stack::Off => {
+                    self.stream.publish_with_headers(subject, headers, body.into()).await?
+                }
             };
             stored.await.map_err(Failure::from)
         };
