@@ -16,6 +16,9 @@ use crate::span::limits::{LIMITS, Limits};
 use crate::subscriber::ClewSubscriber;
 use crate::{Component, Level, headers, layer, leak, log, log_bridge, metrics, panics, resource, switch};
 
+/// A flush and a stop take no longer, whatever they are allowed: a time that is far off has no [`Instant`].
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
 /// The name of the kit's own instrumentation scope.
 const SCOPE: &str = "clew";
 
@@ -305,7 +308,7 @@ pub struct Guard {
 impl Guard {
     /// Sends what was recorded before the call; false when that took longer than `within`.
     pub fn flush(&self, within: Duration) -> bool {
-        let deadline = Instant::now() + within;
+        let deadline = Instant::now() + within.min(LONGEST);
         let lines = log::flush(deadline);
         let sent = self
             .running
@@ -325,19 +328,22 @@ impl Guard {
 
     fn end(&mut self, within: Duration) -> Result<(), Lost> {
         let Some(mine) = self.running.take() else { return Ok(()) };
-        let deadline = Instant::now() + within;
-        {
+        let deadline = Instant::now() + within.min(LONGEST);
+        let current = {
             let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-            if running.as_ref().is_some_and(|r| Arc::ptr_eq(r, &mine)) {
+            let current = running.as_ref().is_some_and(|r| Arc::ptr_eq(r, &mine));
+            if current {
                 *running = None;
                 drop(running);
                 ENGINE.set(None);
             }
-        }
+            current
+        };
         if let Some(polling) = &mine.polling {
             polling.stop();
         }
-        let lines = log::stop(deadline);
+        // The lines are those of the kit that runs, which may be another by now.
+        let lines = if current { log::stop(deadline) } else { 0 };
         let sent = match &mine.exporter {
             Some(exporter) => exporter.stop(deadline.saturating_duration_since(Instant::now())),
             None => Ok(()),

@@ -410,6 +410,7 @@ fn a_future_that_is_done_gives_its_span_back_though_nobody_drops_it() {
 fn a_panic_of_an_unsampled_root_is_told_in_a_summary() {
     let recorder = Recorder::start();
     let context = remote(0x77, 0);
+    app("known", Parent::Of(&remote(0x77, SAMPLED))).finish();
     let root = app("root", Parent::Of(&context));
     let id = root.span_context().trace_id;
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
@@ -418,7 +419,7 @@ fn a_panic_of_an_unsampled_root_is_told_in_a_summary() {
     }));
     assert!(result.is_err());
     let spans = recorder.spans();
-    let summary = spans.iter().find(|s| s.trace == id.0).expect("a summary");
+    let summary = spans.iter().find(|s| s.trace == id.0 && s.name == "root").expect("a summary");
     assert!(matches!(&summary.status, Status::Error(text) if text.starts_with("panic: ")), "{summary:?}");
     assert_eq!(summary.attribute("clew.sampling.summary"), Some(&Value::Bool(true)));
 }

@@ -233,3 +233,98 @@ fn every_program_leaves_its_tree_on_many_threads() {
         judge(&case, &mut recorder);
     }
 }
+
+/// What a future or a stream still holds when it is dropped ends before the span around it, and in it.
+struct Held(Option<Span>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        leaf("last words");
+        self.0.take();
+    }
+}
+
+const HELD: &str = "trace 1\n└─ INTERNAL outer (test)\n   ├─ INTERNAL held\n   └─ INTERNAL last words\n";
+
+#[tokio::test]
+async fn a_detached_task_that_is_aborted_ends_its_children_first() {
+    let recorder = Recorder::start();
+    let (started, wait) = tokio::sync::oneshot::channel();
+    let task = recorder
+        .run(async {
+            clew::detach("outer", async move {
+                let _held = Held(Some(start("held")));
+                started.send(()).expect("somebody waits");
+                std::future::pending::<()>().await;
+            })
+            .abort_handle()
+        })
+        .await;
+    wait.await.expect("it started");
+    task.abort();
+    recorder.complete(3).await.expect("three spans");
+    assert_eq!(recorder.tree(&["clew.late"]), HELD);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_dropped_ends_its_children_first() {
+    let recorder = Recorder::start();
+    let held = std::cell::RefCell::new(None);
+    let items = futures_util::stream::poll_fn(move |_| {
+        held.borrow_mut().get_or_insert_with(|| Held(Some(start("held"))));
+        std::task::Poll::Ready(Some(()))
+    });
+    let mut page = items.in_span("outer");
+    page.next().await.expect("an item");
+    drop(page);
+    recorder.complete(3).await.expect("three spans");
+    assert_eq!(recorder.tree(&["clew.late"]), HELD);
+}
+
+#[tokio::test]
+async fn a_carried_future_that_is_dropped_ends_in_its_context() {
+    let recorder = Recorder::start();
+    let outer = start("outer");
+    let carried = outer.in_scope(clew::task::carried);
+    for number in 0..2 {
+        let work = async {
+            let _held = Held(Some(start("held")));
+            std::future::pending::<()>().await;
+        };
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        if number == 0 {
+            let mut future = Box::pin(carried.instrument(work));
+            assert!(future.as_mut().poll(&mut cx).is_pending());
+        } else {
+            let mut future = Box::pin(outer.context().instrument(work));
+            assert!(future.as_mut().poll(&mut cx).is_pending());
+        }
+    }
+    outer.finish();
+    recorder.complete(5).await.expect("five spans");
+    let tree = recorder.tree(&["clew.late"]);
+    assert_eq!(tree.lines().count(), 6, "{tree}");
+    assert!(tree.starts_with("trace 1\n└─ INTERNAL outer (test)\n"), "{tree}");
+}
+
+#[tokio::test]
+async fn the_first_part_of_a_periodic_run_is_in_its_span_too() {
+    let recorder = Recorder::start();
+    let (ticked, mut wait) = tokio::sync::mpsc::channel::<()>(1);
+    let ticker = recorder
+        .run(async {
+            clew::task::every(Duration::from_millis(1), "tick", move || {
+                leaf("asked");
+                let ticked = ticked.clone();
+                async move {
+                    ticked.send(()).await.map_err(|_| "nobody waits")?;
+                    std::future::pending::<Result<(), &str>>().await
+                }
+            })
+        })
+        .await;
+    wait.recv().await.expect("a tick");
+    ticker.abort();
+    recorder.complete(2).await.expect("two spans");
+    assert_eq!(recorder.tree(&[]), "trace 1\n└─ INTERNAL tick (test)\n   └─ INTERNAL asked\n");
+}

@@ -61,18 +61,26 @@ impl<F: Future> Future for Instrumented<F> {
 }
 
 pin_project! {
-    /// A future in a context; see [`crate::Context::instrument`].
+    /// A future in a context; see [`crate::Context::instrument`]. It is dropped inside the context.
     #[must_use = "futures do nothing unless polled"]
     pub struct InstrumentedContext<F> {
         #[pin]
-        future: F,
+        future: Option<F>,
         context: Carried,
+    }
+
+    impl<F> PinnedDrop for InstrumentedContext<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let _scope = this.context.enter();
+            this.future.set(None);
+        }
     }
 }
 
 impl<F> InstrumentedContext<F> {
     pub(super) fn new(future: F, context: Carried) -> InstrumentedContext<F> {
-        InstrumentedContext { future, context }
+        InstrumentedContext { future: Some(future), context }
     }
 }
 
@@ -83,6 +91,10 @@ impl<F: Future> Future for InstrumentedContext<F> {
     fn poll(self: Pin<&mut Self>, waker: &mut Waker<'_>) -> Poll<F::Output> {
         let this = self.project();
         let _scope = this.context.enter();
-        this.future.poll(waker)
+        match this.future.as_pin_mut() {
+            Some(future) => future.poll(waker),
+            // Only the drop takes the future away.
+            None => Poll::Pending,
+        }
     }
 }

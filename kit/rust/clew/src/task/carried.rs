@@ -39,7 +39,7 @@ impl Carried {
     /// Makes the context current at every poll of `future`.
     pub fn instrument<F: Future>(&self, future: F) -> CarriedFuture<F> {
         let id = log::task::next();
-        CarriedFuture { carried: self.clone(), id, _task: watch::task(self.context.span.trace_id.0), future: Box::pin(future) }
+        CarriedFuture { carried: self.clone(), id, _task: watch::task(self.context.span.trace_id.0), future: Some(Box::pin(future)) }
     }
 
     /// Notes that work was handed over, so that a test waits for it.
@@ -58,7 +58,8 @@ pub struct CarriedFuture<F> {
     carried: Carried,
     // Marks the log lines of the future.
     id: u64,
-    future: Pin<Box<F>>,
+    // Empty after its end.
+    future: Option<Pin<Box<F>>>,
     // Dropped after the future, so that a test has seen all of its spans.
     _task: watch::Task,
 }
@@ -68,8 +69,26 @@ impl<F: Future> Future for CarriedFuture<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Cx<'_>) -> Poll<F::Output> {
         let this = &mut *self;
-        let future = &mut this.future;
+        let slot = &mut this.future;
         let _entered = log::task::enter(this.id);
-        this.carried.run(|| future.as_mut().poll(cx))
+        this.carried.run(|| {
+            // It is done, and was polled again.
+            let Some(future) = slot else { return Poll::Pending };
+            let polled = future.as_mut().poll(cx);
+            if polled.is_ready() {
+                *slot = None;
+            }
+            polled
+        })
+    }
+}
+
+impl<F> Drop for CarriedFuture<F> {
+    fn drop(&mut self) {
+        // What the future still holds ends in the context too.
+        if let Some(future) = self.future.take() {
+            let _entered = log::task::enter(self.id);
+            self.carried.run(|| drop(future));
+        }
     }
 }

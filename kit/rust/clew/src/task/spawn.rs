@@ -82,7 +82,7 @@ where
         loop {
             ticks.tick().await;
             let span = mark.enter(|| span::start(Component::App, Level::Standard, Kind::Internal, name, Parent::Root));
-            let run = work();
+            let run = mark.enter(|| span.in_scope(&mut work));
             let failed = span.clone();
             let run = async move {
                 if let Err(error) = run.await {
@@ -96,7 +96,8 @@ where
 
 /// A future that runs in a span of its own and finishes it: at its end, at its panic, and when it is dropped before its end.
 pub struct Detached<F> {
-    future: Pin<Box<F>>,
+    /// Empty after its end.
+    future: Option<Pin<Box<F>>>,
     mark: watch::Carry,
     // Marks the log lines of the future.
     id: u64,
@@ -107,7 +108,7 @@ pub struct Detached<F> {
 
 impl<F: Future> Detached<F> {
     pub(super) fn new(span: Span, future: F, mark: watch::Carry, task: Option<watch::Task>) -> Self {
-        Detached { future: Box::pin(future), mark, id: log::task::next(), span, _task: task }
+        Detached { future: Some(Box::pin(future)), mark, id: log::task::next(), span, _task: task }
     }
 }
 
@@ -116,27 +117,38 @@ impl<F: Future> Future for Detached<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Cx<'_>) -> Poll<F::Output> {
         let this = &mut *self;
-        let (mark, span, future) = (this.mark, &this.span, &mut this.future);
+        let (mark, span) = (this.mark, &this.span);
+        // It is done, and was polled again.
+        let Some(future) = &mut this.future else { return Poll::Pending };
         let _entered = log::task::enter(this.id);
         match catch_unwind(AssertUnwindSafe(|| mark.enter(|| span.in_scope(|| future.as_mut().poll(cx))))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(ready) => {
-                span.finish();
+                this.end();
                 ready
             }
             Err(thrown) => {
                 record_panic(span, &*thrown);
-                span.finish();
+                this.end();
                 resume_unwind(thrown)
             }
         }
     }
 }
 
+impl<F> Detached<F> {
+    /// Ends what the future holds in the span, and then the span. After its end this does nothing.
+    fn end(&mut self) {
+        let _entered = log::task::enter(self.id);
+        let future = self.future.take();
+        self.mark.enter(|| self.span.in_scope(|| drop(future)));
+        self.span.finish();
+    }
+}
+
 impl<F> Drop for Detached<F> {
     fn drop(&mut self) {
-        // After its end this does nothing.
-        self.span.finish();
+        self.end();
     }
 }
 

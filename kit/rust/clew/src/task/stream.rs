@@ -14,7 +14,7 @@ pub trait StreamExt: Stream + Sized {
     #[track_caller]
     fn in_span(self, name: &str) -> InSpan<Self> {
         let span = span::start(Component::App, Level::Standard, Kind::Internal, name, Parent::Current);
-        InSpan { stream: Box::pin(self), span }
+        InSpan { stream: Some(Box::pin(self)), span }
     }
 }
 
@@ -22,7 +22,8 @@ impl<S: Stream> StreamExt for S {}
 
 /// What [`StreamExt::in_span`] returns.
 pub struct InSpan<S> {
-    stream: Pin<Box<S>>,
+    /// Empty after its end.
+    stream: Option<Pin<Box<S>>>,
     span: Span,
 }
 
@@ -38,21 +39,30 @@ impl<S: Stream> Stream for InSpan<S> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Cx<'_>) -> Poll<Option<S::Item>> {
         let this = &mut *self;
-        let (stream, span) = (&mut this.stream, &this.span);
-        let next = span.in_scope(|| stream.as_mut().poll_next(cx));
+        let Some(stream) = &mut this.stream else { return Poll::Ready(None) };
+        let next = this.span.in_scope(|| stream.as_mut().poll_next(cx));
         if matches!(next, Poll::Ready(None)) {
-            span.finish();
+            this.end();
         }
         next
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.stream.size_hint()
+        self.stream.as_ref().map_or((0, Some(0)), |stream| stream.size_hint())
+    }
+}
+
+impl<S> InSpan<S> {
+    /// Ends what the stream holds in the span, and then the span. After its end this does nothing.
+    fn end(&mut self) {
+        let stream = self.stream.take();
+        self.span.in_scope(|| drop(stream));
+        self.span.finish();
     }
 }
 
 impl<S> Drop for InSpan<S> {
     fn drop(&mut self) {
-        self.span.finish();
+        self.end();
     }
 }
