@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,8 +17,12 @@ import (
 	"github.com/clew-dev/clew/kit/go/internal/wire"
 )
 
-// current is the kit that runs in this process, nil before Start and after Stop.
-var current atomic.Pointer[Kit]
+// current is the kit that runs in this process, nil before Start and after Stop. It is written under handover, which also orders whose logs
+// and whose policy of metrics are in force.
+var (
+	current  atomic.Pointer[Kit]
+	handover sync.Mutex
+)
 
 // Span starts a span of the program's own (component app, level standard) as a child of the span in ctx. End it, also when the function
 // panics:

@@ -55,3 +55,19 @@ func WithGlobals() Option { return func(c *config) { c.global = true } }
 
 // SystemOf guesses a database from the path of a driver's package.
 func SystemOf(path string) string { return systemOf(path) }
+
+// Expire does what the poller does when an answer is overdue at a time.
+func (k *Kit) Expire(at time.Time) {
+	k.policy.Expire(at)
+	k.report()
+}
+
+// Row says how many kits run.
+func Row() (n int) {
+	handover.Lock()
+	defer handover.Unlock()
+	for at := current.Load(); at != nil; at = at.before {
+		n++
+	}
+	return n
+}

@@ -11,7 +11,7 @@ import (
 // waits for it: a span that ends after its parent is marked clew.late. For work that goes on after the request there is Detach, for work
 // that is waited for there is Group.
 //
-// A panic in fn is recorded on the span in ctx, what the kit holds is flushed for at most a second, and the panic goes on, as Go has it.
+// A panic in fn is recorded on the span in ctx, what the kit holds is flushed for 3 s at most, and the panic goes on, as Go has it.
 func Go(ctx context.Context, fn func(ctx context.Context)) {
 	done := watch.Task(ctx)
 	go func() {

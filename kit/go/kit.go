@@ -43,10 +43,9 @@ type Kit struct {
 	cancel context.CancelFunc
 	polled chan struct{}
 
-	// before is the kit that this one took over from, and which takes over again when this one stops.
+	// before is the kit that this one took over from and that still runs; it takes over again when this one stops. It is guarded by handover.
 	before *Kit
 	once   sync.Once
-	ended  atomic.Bool
 	lost   error
 }
 
@@ -116,21 +115,26 @@ func (k *Kit) Stop(ctx context.Context) error {
 	return k.lost
 }
 
-// handBack makes the kit that ran before the current one again, if it still runs.
+// handBack makes the kit that ran before the current one again. One that is not the current one leaves the row, so that kits that take over
+// from each other without end do not stay in memory.
 func (k *Kit) handBack() {
-	k.ended.Store(true)
-	before := k.before
-	for before != nil && before.ended.Load() {
-		before = before.before
-	}
-	if !current.CompareAndSwap(k, before) {
+	handover.Lock()
+	defer handover.Unlock()
+	last := current.Load()
+	if last != k {
+		for at := last; at != nil; at = at.before {
+			if at.before == k {
+				at.before = k.before
+			}
+		}
 		return
 	}
-	if before == nil {
+	current.Store(k.before)
+	if k.before == nil {
 		logline.SetCurrent(nil)
 		return
 	}
-	logline.SetCurrent(before.logs)
+	logline.SetCurrent(k.before.logs)
 }
 
 func (k *Kit) stop(ctx context.Context) error {
@@ -151,11 +155,13 @@ func (k *Kit) stop(ctx context.Context) error {
 	lines := k.logs.Stop(ctx)
 	records := k.exporter.Stop(ctx)
 	// Metrics come last: the exporter collects them once more when it stops.
+	handover.Lock()
 	if now := current.Load(); now != nil {
 		gateMetrics(now.policy, now.counters)
 	} else {
 		stopMetrics()
 	}
+	handover.Unlock()
 	if k.polled != nil {
 		select {
 		case <-k.polled:
@@ -210,6 +216,8 @@ func (k *Kit) levelsChanged() {
 	}
 	if v := snapshot.Version(); v != "" {
 		k.counters.PolicyVersion.Store(&v)
+	} else {
+		k.counters.PolicyVersion.Store(nil)
 	}
 	k.counters.PolicyRefused.Store(int64(k.policy.Refused()))
 	k.counters.PolicySkipped.Store(int64(k.policy.Skipped()))

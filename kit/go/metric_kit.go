@@ -30,10 +30,9 @@ var standardMetrics = sync.OnceFunc(func() {
 })
 
 // startMetrics lets the exporter's worker of metrics collect once an interval (zero:
-// 15 s), for a flush and when it stops, and puts the policy before all instruments.
-func startMetrics(holder *policy.Holder, exporter *export.Exporter, counters *self.Counters, interval time.Duration) {
+// 15 s), for a flush and when it stops.
+func startMetrics(exporter *export.Exporter, interval time.Duration) {
 	standardMetrics()
-	gateMetrics(holder, counters)
 	reader := metric.NewReader(measures, exporter, interval)
 	exporter.Tick(self.Metrics, reader.Tick)
 }

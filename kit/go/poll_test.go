@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,4 +64,20 @@ func TestPoliciesDoNotNeedTheDefaultTransport(t *testing.T) {
 	defer func() { http.DefaultTransport = before }()
 	http.DefaultTransport = kit.Transport(before)
 	start(t, "CLEW_POLICY_URL=http://127.0.0.1:1")
+}
+
+// The version that is shown is the one in force: none after the last document has expired.
+func TestAnExpiredPolicyIsNotShown(t *testing.T) {
+	k := start(t, "")
+	shown := func() bool { return strings.Contains(page(t, k.Kit), `clew_kit_policy_info{version="7"}`) }
+	if err := k.ApplyPolicy([]byte(`{"version":"7","ttl_seconds":1}`)); err != nil {
+		t.Fatal(err)
+	}
+	if !shown() {
+		t.Errorf("the version in force is not shown:\n%s", page(t, k.Kit))
+	}
+	k.Expire(time.Now().Add(time.Minute))
+	if shown() {
+		t.Error("the version of an expired policy is shown")
+	}
 }

@@ -48,7 +48,7 @@ func Start(ctx context.Context, options ...Option) *Kit {
 	k.logs = logline.NewPipeline(logline.PipelineConfig{
 		Service: k.service, Policy: k.policy, Exporter: k.exporter, Counters: k.counters, Output: c.output,
 	})
-	startMetrics(k.policy, k.exporter, k.counters, c.interval)
+	startMetrics(k.exporter, c.interval)
 	for _, text := range c.refused {
 		k.refused(text)
 	}
@@ -56,8 +56,11 @@ func Start(ctx context.Context, options ...Option) *Kit {
 	k.leaks = startLeaks(c.leaks, k.counters, c.stderr)
 	k.problems.settled()
 	k.levelsChanged()
+	handover.Lock()
 	k.before = current.Swap(k)
 	logline.SetCurrent(k.logs)
+	gateMetrics(k.policy, k.counters)
+	handover.Unlock()
 	if c.global {
 		otel.SetTracerProvider(provider)
 		otel.SetMeterProvider(meterProvider())

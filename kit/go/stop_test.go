@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -73,5 +74,50 @@ func TestFlushSendsWhatIsThere(t *testing.T) {
 	span.End()
 	if err := k.Flush(over); !errors.Is(err, context.Canceled) {
 		t.Errorf("Flush under an ended context says %v", err)
+	}
+}
+
+// Kits that are stopped at the same moment hand back to none of each other.
+func TestStopsAtTheSameMoment(t *testing.T) {
+	t.Cleanup(clew.Suspend())
+	options := []clew.Option{clew.WithoutExport(), clew.WithoutGlobals(), clew.Output(nil), clew.Environment(func(string) (string, bool) { return "", false })}
+	for range 4000 {
+		var kits [4]*clew.Kit
+		for i := range kits {
+			kits[i] = clew.Start(t.Context(), options...)
+		}
+		var wait sync.WaitGroup
+		begin := make(chan struct{})
+		for _, k := range kits {
+			wait.Go(func() {
+				<-begin
+				_ = k.Stop(t.Context())
+			})
+		}
+		close(begin)
+		wait.Wait()
+		if ctx, span := clew.Span(t.Context(), "after"); ctx != t.Context() || span.SpanContext().IsValid() {
+			t.Fatal("a kit that was stopped runs")
+		}
+	}
+}
+
+// A program that starts the next kit before it stops the last does so without end.
+func TestKitsThatTakeOverDoNotPileUp(t *testing.T) {
+	t.Cleanup(clew.Suspend())
+	options := []clew.Option{clew.WithoutExport(), clew.WithoutGlobals(), clew.Output(nil), clew.Environment(func(string) (string, bool) { return "", false })}
+	last := clew.Start(t.Context(), options...)
+	for range 10 {
+		next := clew.Start(t.Context(), options...)
+		if err := last.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		last = next
+	}
+	if n := clew.Row(); n != 1 {
+		t.Errorf("%d kits are kept, want the one that runs", n)
+	}
+	if err := last.Stop(t.Context()); err != nil || clew.Row() != 0 {
+		t.Errorf("%d kits are kept after all have stopped (%v)", clew.Row(), err)
 	}
 }
