@@ -215,7 +215,7 @@ func (s *span) has(key string) bool {
 // panicked notes a panic as an exception with its stack. http.ErrAbortHandler is how a handler gives up on purpose and is no failure.
 func (s *span) panicked(p any) {
 	err, isError := p.(error)
-	if isError && errors.Is(err, http.ErrAbortHandler) || !s.keeps() {
+	if isError && aborts(err) || !s.keeps() {
 		return
 	}
 	message, kind := fmt.Sprint(p), fmt.Sprintf("%T", p)
@@ -226,6 +226,12 @@ func (s *span) panicked(p any) {
 		String("exception.type", kind), String("exception.message", message), String("exception.stacktrace", stack()),
 	})
 	s.statusTo(codes.Error, "panic: "+message)
+}
+
+// aborts must not take the place of the panic that is under way.
+func aborts(err error) bool {
+	defer func() { _ = recover() }()
+	return errors.Is(err, http.ErrAbortHandler)
 }
 
 // wrappers are types of errors that only carry others and say nothing about what went wrong.

@@ -156,8 +156,13 @@ func failDatabase(span Active, err error) {
 }
 
 // databaseCode is the database's own code: SQLSTATE for PostgreSQL's drivers, the result code for SQLite's, the first word of an error of
-// redis.
-func databaseCode(err error) string {
+// redis. An error whose methods panic has none.
+func databaseCode(err error) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = ""
+		}
+	}()
 	var state interface{ SQLState() string }
 	if errors.As(err, &state) {
 		return state.SQLState()

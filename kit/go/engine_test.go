@@ -576,3 +576,66 @@ func TestSpansWithAStartOfTheirOwnDoNotLiftALimit(t *testing.T) {
 		}
 	})
 }
+
+// hollow is an error whose every method panics, as those of a nil pointer in an interface do.
+type hollow struct{}
+
+func (*hollow) Error() string    { panic("in Error") }
+func (*hollow) Is(error) bool    { panic("in Is") }
+func (*hollow) As(any) bool      { panic("in As") }
+func (*hollow) Unwrap() error    { panic("in Unwrap") }
+func (*hollow) Timeout() bool    { panic("in Timeout") }
+func (*hollow) SQLState() string { panic("in SQLState") }
+
+// What the program's errors do when they are looked at must not reach the program by way of the kit.
+func TestErrorsWhoseMethodsPanic(t *testing.T) {
+	k := start(t, "")
+	evil := &hollow{}
+	for name, run := range map[string]func(){
+		"fail": func() {
+			_, span := clew.Span(context.Background(), "fail")
+			span.Fail(evil)
+			span.End()
+		},
+		"panic": func() {
+			defer func() {
+				if p := recover(); p != evil {
+					t.Errorf("the panic that goes on is %v", p)
+				}
+			}()
+			_, span := clew.Span(context.Background(), "panic")
+			defer span.End()
+			panic(evil)
+		},
+		"database": func() {
+			_, call := clew.NewDatabase("postgresql", "", "", 0).Start(context.Background(), clew.Statement{Summary: "database"})
+			call.End(evil)
+		},
+		"send": func() {
+			_, call := clew.NewMessages("kafka").Send(context.Background(), "a", nil)
+			call.End(evil)
+		},
+		"GET": func() {
+			r, err := http.NewRequest("GET", "http://pot/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = k.Transport(roundTrip(func(*http.Request) (*http.Response, error) { return nil, evil })).RoundTrip(r)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if p := recover(); p != nil {
+					t.Errorf("the kit panics: %v", p)
+				}
+			}()
+			run()
+		})
+		if name == "send" {
+			name += " a"
+		}
+		if got := k.one(t, name); got.Status != codes.Error {
+			t.Errorf("%s: status %v", name, got.Status)
+		}
+	}
+}

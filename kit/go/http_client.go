@@ -230,8 +230,14 @@ func phases(span Active) *httptrace.ClientTrace {
 	}
 }
 
-// errorType is the class of an error as it may stand in error.type, in spans and metrics: few different texts.
-func errorType(err error) string {
+// errorType is the class of an error as it may stand in error.type, in spans and metrics: few different texts. A panic of the error's methods
+// stays here.
+func errorType(err error) (kind string) {
+	defer func() {
+		if recover() != nil {
+			_, kind = describe(err)
+		}
+	}()
 	var timeout net.Error
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -239,6 +245,6 @@ func errorType(err error) string {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "timeout"
 	}
-	_, kind := describe(err)
+	_, kind = describe(err)
 	return kind
 }
