@@ -47,11 +47,13 @@ pub(crate) struct Database {
     pub host: String,
     /// 0 for none.
     pub port: u16,
+    #[cfg(feature = "sqlx")]
     statements: Cache<String, Arc<Statement>>,
     durations: Cache<(String, String), BoundHistogram>,
 }
 
 /// The longest statement that is remembered: those with literals in them are mostly the long ones.
+#[cfg(feature = "sqlx")]
 const LONGEST: usize = 1_024;
 
 static DURATION: LazyLock<Histogram> = LazyLock::new(|| {
@@ -78,6 +80,7 @@ impl Database {
     }
 
     /// Takes the literals out of a statement of SQL.
+    #[cfg(feature = "sqlx")]
     pub(crate) fn sql(&self, text: &str) -> Arc<Statement> {
         let read = || {
             let known = crate::sanitise::sql(self.system, text);

@@ -27,9 +27,13 @@ pub struct Environment {
     pub metric_interval: Duration,
     /// Where policies are asked for; empty for nowhere.
     pub policy_url: String,
+    /// Of each question for policies.
+    pub policy_headers: Vec<(String, String)>,
     /// Where the last good policy is kept; empty for nowhere.
     pub policy_cache: String,
 }
+
+const POLICY_PATH: &str = "/api/kit/policy";
 
 struct Reader<'a> {
     lookup: Lookup<'a>,
@@ -46,6 +50,7 @@ pub fn read(lookup: Lookup<'_>, config: &mut Config, limits: &mut Limits) -> Env
         random_flag: true,
         metric_interval: Duration::ZERO,
         policy_url: String::new(),
+        policy_headers: Vec::new(),
         policy_cache: reader.text("CLEW_POLICY_CACHE"),
     };
     reader.sampler();
@@ -63,11 +68,15 @@ pub fn read(lookup: Lookup<'_>, config: &mut Config, limits: &mut Limits) -> Env
         None if v.is_empty() => {}
         None => reader.refuse(format!("OTEL_METRIC_EXPORT_INTERVAL={v:?}: write milliseconds from 100; collecting every 15 s")),
     }
-    environment.policy_url = reader.text("CLEW_POLICY_URL");
-    let clew = reader.text("CLEW_ENDPOINT");
-    if environment.policy_url.is_empty() && !clew.is_empty() {
-        environment.policy_url = format!("{}/api/kit/policy", clew.trim_end_matches('/'));
+    let url = Some(reader.text("CLEW_POLICY_URL")).filter(|url| !url.is_empty()).unwrap_or_else(|| reader.text("CLEW_ENDPOINT"));
+    if !url.is_empty() {
+        // With the path or without it, as the Go kit takes it.
+        let base = url.trim_end_matches('/');
+        environment.policy_url = format!("{}{POLICY_PATH}", base.strip_suffix(POLICY_PATH).unwrap_or(base));
     }
+    let (headers, wrong) = crate::export::policy_headers(lookup);
+    environment.policy_headers = headers;
+    reader.config.refused.extend(wrong);
     environment
 }
 
@@ -255,6 +264,21 @@ mod tests {
         assert_eq!(config.own.propagate_to, Some(vec!["a.example".to_owned(), ".b.example".to_owned()]));
         assert_eq!(limits.attributes, 20);
         assert!(config.refused.is_empty(), "{:?}", config.refused);
+    }
+
+    #[test]
+    fn policies_are_asked_for_at_a_base_or_at_its_path() {
+        for (name, value) in [
+            ("CLEW_POLICY_URL", "http://clew:7373"),
+            ("CLEW_POLICY_URL", "http://clew:7373/api/kit/policy"),
+            ("CLEW_POLICY_URL", "http://clew:7373/api/kit/policy/"),
+            ("CLEW_ENDPOINT", "http://clew:7373/"),
+        ] {
+            assert_eq!(read_all(&[(name, value)]).0.policy_url, "http://clew:7373/api/kit/policy", "{name}={value}");
+        }
+        let (environment, config, _) = read_all(&[("CLEW_POLICY_HEADERS", "authorization=Bearer%20x, broken")]);
+        assert_eq!(environment.policy_headers, [("authorization".to_owned(), "Bearer x".to_owned())]);
+        assert_eq!(config.refused.len(), 1, "{:?}", config.refused);
     }
 
     #[test]

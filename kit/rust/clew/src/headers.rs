@@ -113,8 +113,11 @@ pub fn inject(context: &Context, host: &str, carrier: &mut (impl Carrier + ?Size
         let known = SAMPLED | if reads(LEVEL_2) { RANDOM } else { 0 };
         append_traceparent(&mut parent, span.trace_id, span.span_id, span.flags & known);
         carrier.set("traceparent", &parent);
-        if let Some(state) = &span.state {
-            carrier.set("tracestate", state);
+        match &span.state {
+            Some(state) => carrier.set("tracestate", state),
+            // Headers that a proxy hands on may still have that of another trace.
+            None if first(carrier, "tracestate", |text| !text.is_empty()).unwrap_or(false) => carrier.set("tracestate", ""),
+            None => {}
         }
     }
     if let Some(members) = context.baggage.as_deref().filter(|_| reads(BAGGAGE)) {

@@ -194,7 +194,7 @@ fn ask_for_policies(
     let polling = fetch::Polling::start(fetch::Config {
         holder: holder.clone(),
         url,
-        headers: like.headers.clone(),
+        headers: environment.policy_headers.clone(),
         tls: like.tls.clone(),
         status: Box::new(status),
         cache: (!environment.policy_cache.is_empty()).then(|| environment.policy_cache.clone().into()),

@@ -466,3 +466,17 @@ fn baggage_that_a_span_sets_goes_to_what_it_calls_and_no_further() {
     recorder.wait().unwrap();
     assert!(recorder.tree(&["written"]).contains("INTERNAL root (test) written=true"), "{}", recorder.tree(&["written"]));
 }
+
+#[test]
+fn the_state_of_another_trace_is_not_handed_on() {
+    let _recorder = Recorder::start();
+    let span = app("proxy", Parent::Of(&remote(0x21, SAMPLED))).span_context();
+    assert!(span.state.is_none());
+    let mut headers = vec![("tracestate".to_owned(), "ot=th:8".to_owned())];
+    clew::inject(&Context { span, baggage: None }, "", &mut headers);
+    assert!(headers.iter().any(|(name, value)| name == "traceparent" && value.contains(&"21".repeat(16))), "{headers:?}");
+    assert!(headers.iter().all(|(name, value)| name != "tracestate" || value.is_empty()), "{headers:?}");
+    let mut none = Vec::<(String, String)>::new();
+    clew::inject(&remote(0x21, SAMPLED), "", &mut none);
+    assert_eq!(none.len(), 1, "{none:?}");
+}

@@ -1,6 +1,9 @@
-//! Starting anew, and stopping whatever time is allowed. One test, because the kit is the process's.
+//! Starting anew, stopping whatever time is allowed, and what is read of the environment.
 #![cfg(all(feature = "kit", target_os = "linux"))]
 
+use std::io::Read;
+use std::net::TcpListener;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use clew::Config;
@@ -25,4 +28,41 @@ fn a_guard_of_a_kit_that_was_replaced_stops_nothing_of_the_next() {
     assert!(second.flush(Duration::MAX));
     second.stop(Duration::MAX).unwrap();
     assert_eq!(writers(), 0);
+}
+
+/// What the test below runs in a process of its own, because the environment is the process's.
+#[test]
+#[ignore = "part of another test"]
+fn asks_for_policies_until_its_input_ends() {
+    let kit = clew::start(Config::new("child", "1").without_export().without_lines());
+    let _ = std::io::stdin().read_to_end(&mut Vec::new());
+    drop(kit);
+}
+
+/// The collector's headers are secrets of another server.
+#[test]
+fn the_server_of_policies_gets_its_own_headers_only() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "asks_for_policies_until_its_input_ends", "--ignored"])
+        .env("CLEW_ENDPOINT", format!("http://{}", listener.local_addr().unwrap()))
+        .env("CLEW_POLICY_HEADERS", "x-policy=its%20own")
+        .env("OTEL_EXPORTER_OTLP_HEADERS", "x-collector=secret")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (mut question, _) = listener.accept().unwrap();
+    question.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        question.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+    let head = String::from_utf8(head).unwrap();
+    assert!(head.contains("\r\nx-policy: its own\r\n"), "{head}");
+    assert!(!head.contains("secret"), "{head}");
 }

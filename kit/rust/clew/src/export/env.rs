@@ -27,6 +27,15 @@ impl Config {
     }
 }
 
+/// The headers of the questions for policies, and a line for each that cannot be used. Those of the exporter are not for them: its collector may be
+/// another's.
+pub(crate) fn policy_headers(get: &dyn Fn(&str) -> Option<String>) -> (Vec<(String, String)>, Vec<String>) {
+    const NAME: &str = "CLEW_POLICY_HEADERS";
+    let mut env = Environment { get, problems: Vec::new() };
+    let list = env.value(NAME);
+    (env.headers(NAME, &list), env.problems)
+}
+
 struct Environment<'a> {
     get: &'a dyn Fn(&str) -> Option<String>,
     problems: Vec<String>,

@@ -41,6 +41,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+pub(crate) use env::policy_headers;
+
 pub use config::{Compression, Config, Problem, Target, TlsFiles};
 use scope::Scopes;
 use worker::Worker;

@@ -8,6 +8,7 @@ use http_body::{Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::call::Call;
+use crate::Context;
 
 pin_project! {
     /// The body of an answer. The span of the request ends when this has ended, or with `client_disconnected` when it is dropped before.
@@ -16,6 +17,8 @@ pin_project! {
         inner: B,
         // Empty for requests without a span, and after the end.
         call: Option<Call>,
+        // The caller's, where there is no span.
+        context: Option<Context>,
         // How much is still to come by the header Content-Length: a server does not ask for what comes after that.
         left: Option<u64>,
     }
@@ -23,7 +26,12 @@ pin_project! {
 
 impl<B> Body<B> {
     pub(super) fn new(inner: B, call: Option<Call>, length: Option<u64>) -> Self {
-        Body { inner, call, left: length }
+        Body { inner, call, context: None, left: length }
+    }
+
+    /// A body without a span, in the context of the caller.
+    pub(super) fn within(inner: B, context: Option<Context>) -> Self {
+        Body { inner, call: None, context, left: None }
     }
 }
 
@@ -37,7 +45,12 @@ where
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Cx<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let mut this = self.project();
-        let Some(call) = this.call.as_mut() else { return this.inner.poll_frame(cx) };
+        let Some(call) = this.call.as_mut() else {
+            return match this.context {
+                Some(context) => context.in_scope(|| this.inner.poll_frame(cx)),
+                None => this.inner.poll_frame(cx),
+            };
+        };
         let polled = {
             let inner = this.inner.as_mut();
             catch_unwind(AssertUnwindSafe(|| call.span.in_scope(|| inner.poll_frame(cx))))

@@ -309,12 +309,13 @@ where
             }
         };
         let Poll::Ready(answer) = polled else { return Poll::Pending };
-        let call = match std::mem::replace(this.within, Within::Nothing) {
-            Within::Call(call) => Some(call),
-            Within::Context(_) | Within::Nothing => None,
+        let (call, context) = match std::mem::replace(this.within, Within::Nothing) {
+            Within::Call(call) => (Some(call), None),
+            Within::Context(context) => (None, Some(context)),
+            Within::Nothing => (None, None),
         };
         Poll::Ready(match (answer, call) {
-            (Ok(response), None) => Ok(response.map(|body| Body::new(body, None, None))),
+            (Ok(response), None) => Ok(response.map(|body| Body::within(body, context))),
             (Ok(response), Some(mut call)) => {
                 call.head(this.method, &response);
                 let (call, length) = (call.open(), content_length(response.headers()));
