@@ -91,7 +91,9 @@ func (k *Kit) Flush(ctx context.Context) error {
 	if k == nil {
 		return nil
 	}
-	return errors.Join(k.logs.Flush(ctx), k.exporter.Flush(ctx))
+	// Lines come last: an output that nobody reads takes all the time that is left.
+	records := k.exporter.Flush(ctx)
+	return errors.Join(k.logs.Flush(ctx), records)
 }
 
 // stopTimeout bounds Stop when its context has no deadline of its own.
@@ -151,8 +153,12 @@ func (k *Kit) stop(ctx context.Context) error {
 	if k.cancel != nil {
 		k.cancel()
 	}
-	// The lines come first: what the limits of call sites hold back becomes records of the exporter.
-	lines := k.logs.Stop(ctx)
+	// The lines come first: what the limits of call sites hold back becomes records of the exporter. They have half of the time, so that an
+	// output that nobody reads does not cost the records.
+	deadline, _ := ctx.Deadline()
+	half, cancel := context.WithTimeout(ctx, time.Until(deadline)/2)
+	lines := k.logs.Stop(half)
+	cancel()
 	records := k.exporter.Stop(ctx)
 	// Metrics come last: the exporter collects them once more when it stops.
 	handover.Lock()

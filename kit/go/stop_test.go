@@ -121,3 +121,45 @@ func TestKitsThatTakeOverDoNotPileUp(t *testing.T) {
 		t.Errorf("%d kits are kept after all have stopped (%v)", clew.Row(), err)
 	}
 }
+
+// stuck is an output that nobody reads.
+type stuck struct{ until chan struct{} }
+
+func (s stuck) Write(p []byte) (int, error) {
+	<-s.until
+	return len(p), nil
+}
+
+// A standard output that nobody reads must not cost the spans that the collector would take.
+func TestAStuckOutputDoesNotHoldUpSpans(t *testing.T) {
+	t.Cleanup(clew.Suspend())
+	for name, end := range map[string]func(*clew.Kit, context.Context) error{"stop": (*clew.Kit).Stop, "flush": (*clew.Kit).Flush} {
+		got := make(chan string, 16)
+		s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.URL.Path }))
+		defer s.Close()
+		out := stuck{make(chan struct{})}
+		k := clew.Start(context.Background(), clew.Endpoint(s.URL), clew.WithoutGlobals(), clew.Output(out),
+			clew.Environment(func(string) (string, bool) { return "", false }))
+		k.Logger().Info("stuck")
+		_, span := clew.Span(context.Background(), "sent")
+		span.End()
+		ctx, cancel := context.WithTimeout(context.Background(), 400*time.Millisecond)
+		defer cancel()
+		begun := time.Now()
+		if err := end(k, ctx); err == nil {
+			t.Errorf("%s: no error for a line that is not out", name)
+		}
+		if took := time.Since(begun); took > 2*time.Second {
+			t.Errorf("%s took %v", name, took)
+		}
+		sent := false
+		for len(got) > 0 {
+			sent = <-got == "/v1/traces" || sent
+		}
+		if !sent {
+			t.Errorf("%s: the span was not sent", name)
+		}
+		close(out.until)
+		_ = k.Stop(context.Background())
+	}
+}
