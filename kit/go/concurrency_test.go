@@ -199,6 +199,9 @@ func TestChanLinksTheReceiverToTheSender(t *testing.T) {
 		if m.Value == 1 {
 			receiving, own = clew.Span(receiving, "batch")
 		}
+		if m.Cause() != span.SpanContext() {
+			t.Errorf("the sender of %d is %+v, want %+v", m.Value, m.Cause(), span.SpanContext())
+		}
 		_, work := m.Span(receiving, "work", clew.Int("value", m.Value))
 		work.End()
 	}

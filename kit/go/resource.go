@@ -61,6 +61,8 @@ func (k *Kit) describe(c *config) []byte {
 			taken[a.Key] = true
 		case a.Key == "service.name":
 			k.service = own.text
+		case a.Key == "service.instance.id":
+			k.instance = own.text
 		}
 	}
 	for i := range c.resource {

@@ -3,6 +3,9 @@ package clew_test
 import (
 	"bytes"
 	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -229,5 +232,36 @@ func TestLinesAreRareAfterTheStart(t *testing.T) {
 	}
 	if n := p.Len(); n != 32 {
 		t.Errorf("%d problems are kept", n)
+	}
+}
+
+// What the program says of itself stands on the wire, and the page of instances names the same instance.
+func TestWhatTheProgramSaysIsSent(t *testing.T) {
+	t.Cleanup(clew.Suspend())
+	bodies := make(chan []byte, 16)
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		if r.URL.Path == "/v1/traces" {
+			bodies <- b
+		}
+	}))
+	defer s.Close()
+	k := clew.Start(context.Background(), clew.Endpoint(s.URL), clew.WithoutGlobals(), clew.Output(nil), clew.Service("orders", ""),
+		clew.Resource(clew.String("service.instance.id", "orders-7"), clew.String("team", "shop")),
+		clew.Environment(func(string) (string, bool) { return "", false }))
+	if got := k.Status().Instance; got != "orders-7" {
+		t.Errorf("the kit calls itself %q, and its telemetry orders-7", got)
+	}
+	_, span := clew.StartWith(context.Background(), "scoped", clew.SpanOptions{Component: clew.ComponentApp, Need: clew.Standard,
+		Scope: clew.ScopeOf("example.com/shop/lib", "1.2.3")})
+	span.End()
+	if err := k.Stop(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	body := string(<-bodies)
+	for _, want := range []string{"example.com/shop/lib", "1.2.3", "orders-7", "team", "shop"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("%q is not sent", want)
+		}
 	}
 }
