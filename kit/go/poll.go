@@ -28,10 +28,7 @@ func (k *Kit) poll(ctx context.Context, c *config) {
 		k.refused("the address of policies: write one such as http://clew.internal:3000; no policy is asked for")
 		return
 	}
-	// Not http.DefaultTransport, which the program may have replaced by one that makes telemetry. One connection is enough.
-	transport := &http.Transport{
-		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxConnsPerHost: 1, MaxResponseHeaderBytes: 64 << 10, IdleConnTimeout: time.Minute,
-	}
+	transport := policyTransport()
 	p := &policy.Poller{
 		Holder: k.policy, URL: policy.RequestURL(base+policyPath, k.service), Status: k.report, Cache: c.policyCache,
 		Do: policy.Fetch(transport, c.policyHeaders()), Now: time.Now, Sleep: policy.Sleep, Random: rand.Float64,
@@ -46,6 +43,20 @@ func (k *Kit) poll(ctx context.Context, c *config) {
 			policy.Sleep(ctx, pollPause)
 		}
 	}()
+}
+
+// policyTransport has what the program has set up in http.DefaultTransport, such as its authorities, unless it is one of another kind there,
+// which may make telemetry.
+func policyTransport() *http.Transport {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if ok {
+		t = t.Clone()
+	} else {
+		t = &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
+	}
+	// One connection is enough.
+	t.MaxConnsPerHost, t.MaxResponseHeaderBytes = 1, 64<<10
+	return t
 }
 
 // pollOnce runs the poller until ctx ends, or until it panics.
