@@ -33,7 +33,8 @@ type leaks struct {
 	said  map[string]bool
 }
 
-// startLeaks begins to watch in a mode of CLEW_LEAKS. It returns nil when it is off, or when somebody watches already.
+// startLeaks begins to watch in a mode of CLEW_LEAKS, as soon as nobody else does: there is one watch for the process. It returns nil when it
+// is off.
 func startLeaks(mode string, counters *self.Counters, out io.Writer) *leaks {
 	l := &leaks{counters: counters, age: leakAge, said: map[string]bool{}}
 	switch mode {
@@ -44,9 +45,7 @@ func startLeaks(mode string, counters *self.Counters, out io.Writer) *leaks {
 	default:
 		l.registry = watch.NewSampled()
 	}
-	if watch.Install(l.registry) != l.registry {
-		return nil
-	}
+	watch.Install(l.registry)
 	l.timer = time.AfterFunc(l.age/2, l.tick)
 	return l
 }
@@ -56,6 +55,7 @@ func (l *leaks) tick() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.timer != nil {
+		watch.Install(l.registry) // the kit before may have stopped
 		l.timer.Reset(l.age / 2)
 	}
 }

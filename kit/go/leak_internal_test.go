@@ -108,3 +108,20 @@ func TestLeakLinesAreBounded(t *testing.T) {
 		t.Errorf("got %d lines, want %d", n, maxLeakLines)
 	}
 }
+
+// A kit that takes over from another one watches when that has stopped.
+func TestLeakWatchPassesToTheNextKit(t *testing.T) {
+	withoutRegistry(t)
+	last := leakKit(t, "count", new(strings.Builder))
+	next := leakKit(t, "count", new(strings.Builder))
+	if watch.Current() != last.leaks.registry {
+		t.Fatal("the first kit does not watch")
+	}
+	_ = last.Stop(context.Background())
+	if next.leaks != nil {
+		next.leaks.tick()
+	}
+	if watch.Current() == nil {
+		t.Error("nobody watches any more")
+	}
+}
