@@ -25,7 +25,9 @@ func (c *checker) wrong(path, format string, args ...any) {
 
 // section checks s and writes thresholds in place of ratios.
 func (c *checker) section(at string, s *section) {
-	c.text(at+"version", s.Version)
+	if n := len(s.Version); n > maxVersion {
+		c.wrong(at+"version", "has %d bytes; kits tell %d of what they have applied", n, maxVersion)
+	}
 	if s.TTLSeconds != nil && (*s.TTLSeconds < 0 || *s.TTLSeconds > 30*24*3600) {
 		c.wrong(at+"ttl_seconds", "%d is not between 0 (never) and 30 days", *s.TTLSeconds)
 	}

@@ -22,6 +22,7 @@ const (
 	maxDocument = 256 << 10
 	maxRules    = 10_000
 	maxText     = 256
+	maxVersion  = 128
 	maxServices = 10_000
 )
 

@@ -81,6 +81,7 @@ func TestLimitsBothSides(t *testing.T) {
 		{"rules", redactions(5000), redactions(10_001), "10001 rules are over the limit of 10000"},
 		{"document", redactions(8000), redactions(10_000), "kits take 262144"},
 		{"file", `{}` + strings.Repeat(" ", policy.MaxBytes-2), `{}` + strings.Repeat(" ", policy.MaxBytes-1), "over 1048576 bytes"},
+		{"version", `{"version":"` + strings.Repeat("v", 128) + `"}`, `{"version":"` + strings.Repeat("v", 129) + `"}`, "129 bytes; kits tell 128"},
 		{"key", `{"redact":[{"key":"` + strings.Repeat("k", 256) + `","action":"drop"}]}`, `{"redact":[{"key":"` + strings.Repeat("k", 257) + `","action":"drop"}]}`, "257 bytes; the limit is 256"},
 	} {
 		if _, err := policy.Parse("p", []byte(tt.ok)); err != nil {
