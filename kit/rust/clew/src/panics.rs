@@ -1,5 +1,6 @@
 //! What a panic says, for the spans that it ends; and a flush, because the process may be about to go.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::panic::PanicHookInfo;
 
@@ -16,6 +17,11 @@ pub fn message() -> String {
     LAST.try_with(|last| last.try_borrow().map(|text| text.clone()).unwrap_or_default()).unwrap_or_default()
 }
 
+/// What was thrown, when it is a text, as it is unless somebody throws by hand.
+pub fn text(payload: &(dyn Any + Send)) -> Option<&str> {
+    payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+}
+
 /// Puts a hook before the one that is there.
 pub fn install() {
     let before = std::panic::take_hook();
@@ -29,8 +35,7 @@ pub fn install() {
 }
 
 fn remember(info: &PanicHookInfo<'_>) {
-    let payload = info.payload();
-    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let text = text(info.payload());
     let _ = LAST.try_with(|last| {
         if let Ok(mut last) = last.try_borrow_mut() {
             last.clear();

@@ -22,8 +22,7 @@ thread_local!(static TEXT: Cell<String> = const { Cell::new(String::new()) });
 pub fn with_text<R>(value: &dyn fmt::Debug, limit: usize, f: impl FnOnce(&str) -> R) -> R {
     let mut out = Bounded { text: TEXT.try_with(Cell::take).unwrap_or_default(), limit };
     out.text.clear();
-    // The error says that the limit was reached.
-    let _ = fmt::write(&mut out, format_args!("{value:?}"));
+    out.format(format_args!("{value:?}"));
     let result = f(&out.text);
     if out.text.capacity() <= KEPT_BYTES {
         let _ = TEXT.try_with(|text| text.set(out.text));

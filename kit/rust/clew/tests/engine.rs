@@ -480,3 +480,26 @@ fn the_state_of_another_trace_is_not_handed_on() {
     clew::inject(&remote(0x21, SAMPLED), "", &mut none);
     assert_eq!(none.len(), 1, "{none:?}");
 }
+
+#[test]
+fn a_value_that_panics_while_it_is_formatted_does_not_hurt_its_host() {
+    struct Broken;
+    impl std::fmt::Debug for Broken {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("no text")
+        }
+    }
+    impl std::fmt::Display for Broken {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("no text")
+        }
+    }
+    let recorder = Recorder::start();
+    tracing::info_span!("order", item = ?Broken).in_scope(|| app("inner", Parent::Current).fail(&Broken));
+    recorder.wait_for(2).unwrap();
+    let spans = recorder.spans();
+    assert_eq!(spans.len(), 2, "{spans:?}");
+    let order = spans.iter().find(|s| s.name == "order").unwrap();
+    assert_eq!(order.attribute("item"), Some(&Value::Text("!PANIC: no text".to_owned())));
+    assert_eq!(spans.iter().find(|s| s.name == "inner").unwrap().status, Status::Error("!PANIC: no text".to_owned()));
+}

@@ -52,6 +52,7 @@ fn metrics_of_a_service() {
     PLACED.add(100); // Before the start nothing counts.
     let kit = clew::start(Config::new("metrics", "1").without_export().without_lines());
     PLACED.add(2);
+    PLACED.add(u64::MAX); // It would make the counter shrink.
     let open = Options::new().needs(Component::Http, Level::Edges).up_down("test.open", "{request}").with(&[]);
     open.add(3);
     open.add(-1);

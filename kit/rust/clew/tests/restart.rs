@@ -19,13 +19,13 @@ fn a_guard_of_a_kit_that_was_replaced_stops_nothing_of_the_next() {
     let first = clew::start(Config::new("first", "1").without_export().lines_to_stderr());
     let second = clew::start(Config::new("second", "1").without_export().lines_to_stderr());
     clew::tracing::info!("this thread has seen the second");
+    assert!(second.flush(Duration::MAX), "its thread runs");
     drop(first);
     let began = Instant::now();
     while writers() > 1 && began.elapsed() < Duration::from_secs(10) {
         std::thread::yield_now();
     }
     assert_eq!(writers(), 1, "the second kit's lines have a thread");
-    assert!(second.flush(Duration::MAX));
     second.stop(Duration::MAX).unwrap();
     assert_eq!(writers(), 0);
 }

@@ -121,7 +121,7 @@ async fn excluded_routes_have_no_span_but_context_passes_through() {
             futures_util::stream::iter(trace).map(|trace| Ok::<_, std::convert::Infallible>(http_body::Frame::data(Bytes::from(trace))));
         Response::new(Body::new(StreamBody::new(parts)))
     };
-    let seen = Router::new().route("/metrics", get(|| async move { written() })).layer(clew::http());
+    let seen = Router::new().route("/metrics", get(move || async move { written() })).layer(clew::http());
     let mut asked = request("GET", "/metrics");
     asked.headers_mut().insert("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().expect("a value"));
     assert_eq!(read(&seen, asked).await.1, "4bf92f3577b34da6a3ce929d0e0e4736");

@@ -54,7 +54,8 @@ pub(super) fn message(headers: &HeaderMap) -> Option<String> {
     let mut bytes = Vec::with_capacity(raw.len());
     let mut at = 0;
     while let Some(&byte) = raw.get(at) {
-        let digits = raw.get(at + 1..at + 3).and_then(|two| std::str::from_utf8(two).ok());
+        let digits = raw.get(at + 1..at + 3).filter(|two| two.iter().all(u8::is_ascii_hexdigit));
+        let digits = digits.and_then(|two| std::str::from_utf8(two).ok());
         match digits.and_then(|two| u8::from_str_radix(two, 16).ok()) {
             Some(decoded) if byte == b'%' => {
                 bytes.push(decoded);
@@ -115,9 +116,13 @@ mod tests {
 
     #[test]
     fn messages_are_percent_decoded() {
-        for (value, want) in
-            [("no%20such%20order", "no such order"), ("50% of %zz", "50% of %zz"), ("%e2%82%ac%", "€%"), ("%ff", "\u{fffd}")]
-        {
+        for (value, want) in [
+            ("no%20such%20order", "no such order"),
+            ("50% of %zz", "50% of %zz"),
+            ("%e2%82%ac%", "€%"),
+            ("%ff", "\u{fffd}"),
+            ("50%+5", "50%+5"),
+        ] {
             assert_eq!(message(&headers("grpc-message", value)).as_deref(), Some(want));
         }
     }

@@ -457,11 +457,7 @@ pub(super) fn format_into(out: &mut String, limit: usize, value: fmt::Arguments<
     }));
     if let Err(panic) = formatted {
         out.truncate(start);
-        let said = panic
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("a value that is no text");
+        let said = crate::panics::text(&*panic).unwrap_or("a value that is no text");
         out.push_str("!PANIC: ");
         out.push_str(crate::wire::cut(said, limit));
     }

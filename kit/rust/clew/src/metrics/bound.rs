@@ -204,10 +204,13 @@ family! {
 pub struct BoundCounter(Arc<Series>);
 
 impl BoundCounter {
-    /// Adds `n`.
+    /// Adds `n`. More than [`i64::MAX`] is not taken and counted as `clew.kit.metric.invalid`.
     #[inline]
     pub fn add(&self, n: u64) {
-        self.0.add(n as i64);
+        match i64::try_from(n) {
+            Ok(n) => self.0.add(n),
+            Err(_) => self.0.instrument.engine.invalid(),
+        }
     }
 }
 

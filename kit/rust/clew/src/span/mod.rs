@@ -27,7 +27,7 @@ pub(crate) mod store;
 
 use std::fmt;
 use std::future::Future;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
 use crate::engine::ENGINE;
 use crate::{Component, Context, Kind, Level, SpanContext, Value, switch};
@@ -294,8 +294,7 @@ impl fmt::Debug for Span {
 /// The text of `value`, as far as it is kept, without building the rest.
 pub(crate) fn bounded<T: fmt::Display + ?Sized>(value: &T, limit: usize) -> String {
     let mut out = Bounded { text: String::new(), limit };
-    // The error says that the limit was reached.
-    let _ = fmt::write(&mut out, format_args!("{value}"));
+    out.format(format_args!("{value}"));
     out.text
 }
 
@@ -303,6 +302,19 @@ pub(crate) fn bounded<T: fmt::Display + ?Sized>(value: &T, limit: usize) -> Stri
 pub(crate) struct Bounded {
     pub text: String,
     pub limit: usize,
+}
+
+impl Bounded {
+    /// Formats as much as there is room for. Foreign code runs in there: its panic becomes the text.
+    pub fn format(&mut self, value: fmt::Arguments<'_>) {
+        // The error says that the limit was reached.
+        let formatted = catch_unwind(AssertUnwindSafe(|| drop(fmt::write(self, value))));
+        if let Err(thrown) = formatted {
+            self.text.clear();
+            let said = crate::panics::text(&*thrown).unwrap_or("a value that is no text");
+            let _ = fmt::write(self, format_args!("!PANIC: {said}"));
+        }
+    }
 }
 
 impl fmt::Write for Bounded {

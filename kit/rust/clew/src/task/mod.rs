@@ -48,7 +48,7 @@ pub use stream::{InSpan, StreamExt};
 /// Marks a span as failed by a panic: an `exception` event, `error.type`, and the panic's text as the status.
 #[cfg(any(feature = "tokio", feature = "http", feature = "nats", feature = "rdkafka"))]
 pub(crate) fn record_panic(span: &crate::Span, thrown: &(dyn std::any::Any + Send)) {
-    let text = thrown.downcast_ref::<&str>().copied().or_else(|| thrown.downcast_ref::<String>().map(String::as_str)).unwrap_or("panic");
+    let text = crate::panics::text(thrown).unwrap_or("panic");
     span.event("exception", &[("exception.type", "panic".into()), ("exception.message", text.into())]);
     span.set("error.type", "panic");
     span.fail_text(&["panic: ", text].concat());
