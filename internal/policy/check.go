@@ -54,6 +54,12 @@ func (c *checker) section(at string, s *section) {
 	for i, r := range s.Redact {
 		c.redaction(fmt.Sprintf("%sredact[%d]", at, i), r)
 	}
+	if n := len(s.PropagateTo); n > maxTargets {
+		c.wrong(at+"propagate_to", "%d targets are over the limit of %d", n, maxTargets)
+	}
+	if n := len(s.BaggageKeys); n > maxRules {
+		c.wrong(at+"baggage_keys", "%d keys are over the limit of %d", n, maxRules)
+	}
 	for i, p := range s.PropagateTo {
 		c.needed(fmt.Sprintf("%spropagate_to[%d]", at, i), p)
 	}

@@ -23,6 +23,7 @@ const (
 	maxRules    = 10_000
 	maxText     = 256
 	maxVersion  = 128
+	maxTargets  = 1024 // kits leave out the rest
 	maxServices = 10_000
 )
 

@@ -77,10 +77,15 @@ func TestLimitsBothSides(t *testing.T) {
 	redactions := func(n int) string {
 		return `{"redact":[` + strings.TrimSuffix(strings.Repeat(`{"key":"a","action":"drop"},`, n), ",") + `]}`
 	}
+	list := func(key string, n int) string {
+		return `{"` + key + `":[` + strings.TrimSuffix(strings.Repeat(`"a",`, n), ",") + `]}`
+	}
 	for _, tt := range []struct{ name, ok, over, want string }{
 		{"rules", redactions(5000), redactions(10_001), "10001 rules are over the limit of 10000"},
 		{"document", redactions(8000), redactions(10_000), "kits take 262144"},
 		{"file", `{}` + strings.Repeat(" ", policy.MaxBytes-2), `{}` + strings.Repeat(" ", policy.MaxBytes-1), "over 1048576 bytes"},
+		{"targets", list("propagate_to", 1024), list("propagate_to", 1025), "1025 targets are over the limit of 1024"},
+		{"keys", list("baggage_keys", 10_000), list("baggage_keys", 10_001), "10001 keys are over the limit of 10000"},
 		{"version", `{"version":"` + strings.Repeat("v", 128) + `"}`, `{"version":"` + strings.Repeat("v", 129) + `"}`, "129 bytes; kits tell 128"},
 		{"key", `{"redact":[{"key":"` + strings.Repeat("k", 256) + `","action":"drop"}]}`, `{"redact":[{"key":"` + strings.Repeat("k", 257) + `","action":"drop"}]}`, "257 bytes; the limit is 256"},
 	} {
