@@ -9,7 +9,9 @@
 //! # Ok(()) } }
 //! ```
 //!
-//! The span ends when the answer's body has been read or is dropped. Redirects that reqwest follows are part of the one span.
+//! The span ends when the answer's body has been read or is dropped. Redirects that reqwest follows are part of the one span,
+//! and reqwest sends them the same headers: where `propagate_to` names some hosts only, a client that may be redirected to others should have
+//! `reqwest::redirect::Policy::none()`.
 
 use std::future::Future;
 

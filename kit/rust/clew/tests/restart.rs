@@ -4,6 +4,7 @@
 use std::io::Read;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use clew::Config;
@@ -26,7 +27,14 @@ fn a_guard_of_a_kit_that_was_replaced_stops_nothing_of_the_next() {
         std::thread::yield_now();
     }
     assert_eq!(writers(), 1, "the second kit's lines have a thread");
+    let span = clew::span::start(clew::Component::App, clew::Level::Standard, clew::Kind::Internal, "long", clew::span::Parent::Root);
+    assert!(span.recording());
     second.stop(Duration::MAX).unwrap();
+    // A span that outlives the kit is lost, which is counted, and is not live any more.
+    drop(span);
+    let counters = clew::selfmetrics::counters();
+    assert_eq!(counters.span_live.load(), 0);
+    assert_eq!(counters.signal[0].dropped[clew::selfmetrics::Reason::Stopped as usize].load(Ordering::Relaxed), 1);
     assert_eq!(writers(), 0);
 }
 

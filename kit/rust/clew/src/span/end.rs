@@ -8,6 +8,7 @@ use super::handle::Handle;
 use super::record::{Record, Status};
 use super::store;
 use crate::engine::{ENGINE, Engine};
+use crate::selfmetrics::{Reason, Signal, counters};
 use crate::{Value, panics, watch};
 
 /// Summaries a second.
@@ -57,7 +58,12 @@ fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>, at: &impl
     }
     record.finished = true;
     store::mark_finished(handle);
-    let engine = engine?;
+    let Some(engine) = engine else {
+        if handle.sampled() {
+            outlived(record);
+        }
+        return None;
+    };
     let panicked = record.status == Status::Unset && std::thread::panicking();
     if handle.sampled() {
         engine.count_ended();
@@ -92,6 +98,17 @@ fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>, at: &impl
     record.forget_fields();
     let span = &record.context.span;
     Some(Ended { bytes, trace: span.trace_id.0, id: span.span_id.0 })
+}
+
+/// The kit was stopped while the span lived.
+#[cold]
+fn outlived(record: &Record) {
+    counters().span_live.add(-1);
+    counters().signal[Signal::Traces as usize].drop_records(Reason::Stopped, 1, 0);
+    if watch::on() {
+        let span = &record.context.span;
+        watch::forget(span.trace_id.0, span.span_id.0);
+    }
 }
 
 fn send(engine: Option<&Engine>, ended: Option<Ended>) {

@@ -184,6 +184,7 @@ impl<T: Send + 'static> JoinSetExt<T> for JoinSet<T> {
         let task = carried.task();
         self.spawn_blocking(move || {
             let _task = task;
+            let _entered = log::task::enter(log::task::next());
             carried.run(work)
         })
     }

@@ -192,6 +192,20 @@ pub(crate) fn ended(trace: [u8; 16], id: [u8; 8], service: &str, record: &[u8]) 
     CHANGED.notify_all();
 }
 
+/// Notes that a span has ended without a record.
+pub(crate) fn forget(trace: [u8; 16], id: [u8; 8]) {
+    with(|registry| {
+        if let Some(open) = registry.spans.remove(&(trace, id)) {
+            if open.serves() {
+                registry.serving -= 1;
+                registry.groups.serving(open.group, -1);
+            }
+            registry.groups.done(open.group);
+        }
+    });
+    CHANGED.notify_all();
+}
+
 /// Returns the spans that are open for longer than `age` nanoseconds at `now` and were not returned before, and counts them.
 pub(crate) fn stale(now: u64, age: u64) -> Vec<Open> {
     let weight = if full() { 1 } else { i64::from(SAMPLE) + 1 };
