@@ -159,6 +159,13 @@ func (l *launcher) environment() []string {
 		// Half a second instead of five: people want to see their click.
 		environment = append(environment, "OTEL_BSP_SCHEDULE_DELAY=500")
 	}
+	if os.Getenv("OTEL_EXPORTER_OTLP_PROTOCOL") == "" {
+		// The stacks of the fleet have different defaults; this one all of them speak.
+		environment = append(environment, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf")
+		if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" {
+			environment = append(environment, "OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318")
+		}
+	}
 	environment = append(environment,
 		"SHOP_LAUNCHED=1",
 		"SHOP_DATA="+l.options.Data,
