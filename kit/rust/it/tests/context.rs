@@ -321,6 +321,7 @@ async fn the_first_part_of_a_periodic_run_is_in_its_span_too() {
                     std::future::pending::<Result<(), &str>>().await
                 }
             })
+            .abort_handle()
         })
         .await;
     wait.recv().await.expect("a tick");

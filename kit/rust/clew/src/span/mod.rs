@@ -307,9 +307,8 @@ pub(crate) struct Bounded {
 impl Bounded {
     /// Formats as much as there is room for. Foreign code runs in there: its panic becomes the text.
     pub fn format(&mut self, value: fmt::Arguments<'_>) {
-        // The error says that the limit was reached.
-        let formatted = catch_unwind(AssertUnwindSafe(|| drop(fmt::write(self, value))));
-        if let Err(thrown) = formatted {
+        // An error of the inner kind says that the limit was reached.
+        if let Err(thrown) = catch_unwind(AssertUnwindSafe(|| fmt::write(self, value))) {
             self.text.clear();
             let said = crate::panics::text(&*thrown).unwrap_or("a value that is no text");
             let _ = fmt::write(self, format_args!("!PANIC: {said}"));
