@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ type Holder struct {
 	mu      sync.Mutex
 	own     Document
 	live    *Document
+	text    []byte // of live
 	local   Document
 	expires time.Time // of live; zero for never
 	stale   bool      // live has expired, all but its redaction
@@ -48,9 +50,14 @@ func (h *Holder) Apply(document []byte, now time.Time) error {
 	h.skipped.Add(uint64(d.Skipped))
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	// The same document again goes on with the seconds of its rates: a new snapshot limits nothing in its first.
+	same := h.live != nil && !h.stale && bytes.Equal(document, h.text)
 	h.live = d
 	h.renew(now)
-	h.swap()
+	if !same {
+		h.text = bytes.Clone(document)
+		h.swap()
+	}
 	return nil
 }
 

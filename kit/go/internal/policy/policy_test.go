@@ -198,3 +198,32 @@ func FuzzParse(f *testing.F) {
 		s.Redact("a")
 	})
 }
+
+// A server, or a proxy that takes the tags away, sends the same document every second. That must not begin the seconds of a rate anew, in the
+// first of which nothing is limited.
+func TestTheSameDocumentKeepsItsRates(t *testing.T) {
+	h := policy.NewHolder(policy.Document{})
+	apply := func(text string) {
+		t.Helper()
+		if err := h.Apply([]byte(text), time.Unix(0, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const text = `{"ttl_seconds":5,"sampling":{"per_second":1}}`
+	apply(text)
+	for range 1000 {
+		h.Load().Sampler(policy.Facts{}, 0)
+	}
+	apply(text)
+	if th := h.Load().Sampler(policy.Facts{}, 1).Threshold(); th == 0 {
+		t.Error("after a second of 1,000 roots nothing is limited to one")
+	}
+	if h.Expire(time.Unix(5, 0)); h.Load().Sampler(policy.Facts{}, 2).Threshold() != 0 {
+		t.Error("the document has not expired")
+	}
+	apply(text)
+	apply(`{"sampling":{"per_second":0}}`)
+	if th := h.Load().Sampler(policy.Facts{}, 3).Threshold(); th == 0 {
+		t.Error("another document is not applied")
+	}
+}
