@@ -364,7 +364,7 @@ func TestServerLetsWebSocketsThrough(t *testing.T) {
 
 // What the server's writer can do decides what the handler's can, no more and no less.
 func TestWriterKeepsCapabilities(t *testing.T) {
-	type capabilities struct{ flush, hijack, read, push bool }
+	type capabilities struct{ flush, hijack, read, push, notify bool }
 	tests := map[string]struct {
 		inner http.ResponseWriter
 		want  capabilities
@@ -380,6 +380,19 @@ func TestWriterKeepsCapabilities(t *testing.T) {
 			http.Flusher
 			http.Pusher
 		}{}, capabilities{flush: true, push: true}},
+		"server of HTTP/1": {struct {
+			http.ResponseWriter
+			http.Flusher
+			http.Hijacker
+			io.ReaderFrom
+			http.CloseNotifier //nolint:staticcheck // Routers still ask for it.
+		}{}, capabilities{flush: true, hijack: true, read: true, notify: true}},
+		"server of HTTP/2": {struct {
+			http.ResponseWriter
+			http.Flusher
+			http.Pusher
+			http.CloseNotifier //nolint:staticcheck // Routers still ask for it.
+		}{}, capabilities{flush: true, push: true, notify: true}},
 		"recorder": {httptest.NewRecorder(), capabilities{flush: true}},
 		"bare":     {struct{ http.ResponseWriter }{}, capabilities{}},
 		"hijacker": {struct {
@@ -406,6 +419,7 @@ func TestWriterKeepsCapabilities(t *testing.T) {
 				_, got.hijack = w.(http.Hijacker)
 				_, got.read = w.(io.ReaderFrom)
 				_, got.push = w.(http.Pusher)
+				_, got.notify = w.(http.CloseNotifier) //nolint:staticcheck // Routers still ask for it.
 				if u, ok := w.(interface{ Unwrap() http.ResponseWriter }); !ok || u.Unwrap() != c.inner {
 					t.Error("Unwrap does not lead to the server's writer")
 				}

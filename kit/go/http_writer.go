@@ -9,7 +9,8 @@ import (
 
 // responseWriter notes the status that a handler sends. What the server's own writer can do beyond the interface stays reachable in both
 // ways that handlers use: http.NewResponseController by Unwrap, and type assertions by the wrappers below, which exist for the sets of
-// methods that real writers have: HTTP/1 (Flusher, Hijacker, ReaderFrom), HTTP/2 (Flusher, Pusher), recorders and other middleware.
+// methods that real writers have: HTTP/1 (Flusher, Hijacker, ReaderFrom, CloseNotifier), HTTP/2 (Flusher, Pusher, CloseNotifier), recorders and
+// other middleware.
 type responseWriter struct {
 	http.ResponseWriter
 	status   int
@@ -77,6 +78,10 @@ func (w *responseWriter) push(target string, o *http.PushOptions) error {
 	return w.ResponseWriter.(http.Pusher).Push(target, o)
 }
 
+func (w *responseWriter) notify() <-chan bool {
+	return w.ResponseWriter.(http.CloseNotifier).CloseNotify() //nolint:staticcheck // Routers still ask for it.
+}
+
 // The wrappers are structs of one pointer, so that making an interface of them allocates nothing.
 type (
 	flushWriter   struct{ *responseWriter }
@@ -85,6 +90,9 @@ type (
 	http1Writer   struct{ hijackWriter }
 	http2Writer   struct{ flushWriter }
 	readingWriter struct{ flushWriter }
+	// Those of the server itself. Routers that stream, gin among them, panic without CloseNotify.
+	server1Writer struct{ http1Writer }
+	server2Writer struct{ http2Writer }
 )
 
 func (w flushWriter) Flush()                                        { w.flush() }
@@ -94,6 +102,8 @@ func (w hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.h
 func (w http1Writer) ReadFrom(r io.Reader) (int64, error)           { return w.readFrom(r) }
 func (w http2Writer) Push(t string, o *http.PushOptions) error      { return w.push(t, o) }
 func (w readingWriter) ReadFrom(r io.Reader) (int64, error)         { return w.readFrom(r) }
+func (w server1Writer) CloseNotify() <-chan bool { return w.notify() }
+func (w server2Writer) CloseNotify() <-chan bool { return w.notify() }
 
 // writer returns w with the methods that the writer under it has.
 func (w *responseWriter) writer() http.ResponseWriter {
@@ -101,15 +111,20 @@ func (w *responseWriter) writer() http.ResponseWriter {
 	_, reads := w.ResponseWriter.(io.ReaderFrom)
 	_, pushes := w.ResponseWriter.(http.Pusher)
 	_, flushes := w.ResponseWriter.(http.Flusher)
+	_, notifies := w.ResponseWriter.(http.CloseNotifier) //nolint:staticcheck // Routers still ask for it.
 	switch {
 	case !flushes && hijacks:
 		return connWriter{w}
 	case !flushes:
 		return w
+	case hijacks && reads && notifies:
+		return server1Writer{http1Writer{hijackWriter{flushWriter{w}}}}
 	case hijacks && reads:
 		return http1Writer{hijackWriter{flushWriter{w}}}
 	case hijacks:
 		return hijackWriter{flushWriter{w}}
+	case pushes && notifies:
+		return server2Writer{http2Writer{flushWriter{w}}}
 	case pushes:
 		return http2Writer{flushWriter{w}}
 	case reads:
