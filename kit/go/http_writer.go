@@ -102,8 +102,8 @@ func (w hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { return w.h
 func (w http1Writer) ReadFrom(r io.Reader) (int64, error)           { return w.readFrom(r) }
 func (w http2Writer) Push(t string, o *http.PushOptions) error      { return w.push(t, o) }
 func (w readingWriter) ReadFrom(r io.Reader) (int64, error)         { return w.readFrom(r) }
-func (w server1Writer) CloseNotify() <-chan bool { return w.notify() }
-func (w server2Writer) CloseNotify() <-chan bool { return w.notify() }
+func (w server1Writer) CloseNotify() <-chan bool                    { return w.notify() }
+func (w server2Writer) CloseNotify() <-chan bool                    { return w.notify() }
 
 // writer returns w with the methods that the writer under it has.
 func (w *responseWriter) writer() http.ResponseWriter {
