@@ -101,15 +101,19 @@ func (h *handler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Co
 
 func (h *handler) startServer(ctx context.Context, method string) (context.Context, clew.Active) {
 	o := clew.SpanOptions{Component: clew.ComponentGRPC, Need: clew.Edges, Kind: clew.Server}
-	md, _ := metadata.FromIncomingContext(ctx)
-	if len(md["traceparent"]) > 0 || len(md["baggage"]) > 0 || len(md["b3"]) > 0 || len(md["x-b3-traceid"]) > 0 {
-		o.From = carrier(md)
-		o.Public = h.public != nil && h.public(method)
+	for _, key := range [...]string{"traceparent", "baggage", "b3", "x-b3-traceid"} {
+		if len(metadata.ValueFromIncomingContext(ctx, key)) > 0 {
+			o.From = received{ctx}
+			o.Public = h.public != nil && h.public(method)
+			break
+		}
 	}
 	ctx, span := clew.StartWith(ctx, method, o, clew.String("rpc.system.name", "grpc"), clew.String("rpc.method", method))
-	if authority := md[":authority"]; len(authority) > 0 && span.Recording() {
-		host, port := splitHost(authority[0])
-		where(span, host, port)
+	if span.Recording() {
+		if authority := metadata.ValueFromIncomingContext(ctx, ":authority"); len(authority) > 0 {
+			host, port := splitHost(authority[0])
+			where(span, host, port)
+		}
 	}
 	return ctx, span
 }
@@ -233,6 +237,25 @@ func (m carrier) Keys() []string {
 		keys = append(keys, k)
 	}
 	return keys
+}
+
+// received reads what came with a call, key by key: taking it out as a whole copies all of it.
+type received struct{ ctx context.Context }
+
+func (r received) Get(key string) string {
+	if v := r.Values(key); len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+func (r received) Values(key string) []string { return metadata.ValueFromIncomingContext(r.ctx, key) }
+
+func (r received) Set(string, string) {} // what came is not changed
+
+func (r received) Keys() []string {
+	md, _ := metadata.FromIncomingContext(r.ctx)
+	return carrier(md).Keys()
 }
 
 // outgoing collects what Inject writes.
