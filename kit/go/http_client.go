@@ -64,7 +64,7 @@ func (c *httpClient) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	call := &clientCall{client: c, ctx: ctx, span: span, start: start, out: clientOutcome{method: method}}
-	res, err := c.next.RoundTrip(c.inject(r, ctx))
+	res, err := call.make(c.inject(r, ctx))
 	if err != nil {
 		call.end(err)
 		return res, err
@@ -163,6 +163,21 @@ type clientCall struct {
 	start  time.Time
 	out    clientOutcome
 	ended  atomic.Bool
+}
+
+// make makes the attempt, and ends the span when that panics. The panic goes on.
+func (c *clientCall) make(r *http.Request) (*http.Response, error) {
+	returned := false
+	defer func() {
+		if !returned {
+			c.out.failed = "panic"
+			c.span.FailText("")
+			c.end(nil)
+		}
+	}()
+	res, err := c.client.next.RoundTrip(r)
+	returned = true
+	return res, err
 }
 
 // end ends the span once; err is what reading the body ended with, nil for its end or Close.

@@ -279,3 +279,21 @@ func TestClientTunnelsCloseOneDirection(t *testing.T) {
 		t.Errorf("close: %v, %+v", err, inner)
 	}
 }
+
+// A transport that panics leaves no span behind.
+func TestClientSpanEndsWithAPanic(t *testing.T) {
+	rec := clewtest.Start(t)
+	out, err := http.NewRequestWithContext(rec.Context(), "GET", "http://pot/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	func() {
+		defer func() {
+			if recover() != "boom" {
+				t.Error("the panic did not go on")
+			}
+		}()
+		_, _ = kit.Transport(roundTrip(func(*http.Request) (*http.Response, error) { panic("boom") })).RoundTrip(out)
+	}()
+	wantTree(t, rec, "trace 1\n└─ CLIENT GET (test) error.type=panic ERROR\n", "error.type")
+}
