@@ -39,18 +39,18 @@ pub fn start(attributes: &span::Attributes<'_>, under: Under) -> Option<Handle> 
     match under {
         Under::Current => {
             let current = stack::current();
-            match below(attributes, current) {
+            match below(attributes, current, false) {
                 None if current.is_some() && stack::purge() => start(attributes, under),
                 handle => handle,
             }
         }
-        Under::Span(handle) => below(attributes, Some(handle)),
-        Under::Nothing => below(attributes, None),
+        Under::Span(handle) => below(attributes, Some(handle), false),
+        Under::Nothing => below(attributes, None, true),
     }
 }
 
 #[inline]
-fn below(attributes: &span::Attributes<'_>, parent: Option<Handle>) -> Option<Handle> {
+fn below(attributes: &span::Attributes<'_>, parent: Option<Handle>, asked: bool) -> Option<Handle> {
     let metadata = attributes.metadata();
     if let Some(parent) = parent {
         // What is not recorded stands for its parent, so that context survives a spawn.
@@ -67,6 +67,7 @@ fn below(attributes: &span::Attributes<'_>, parent: Option<Handle>) -> Option<Ha
         name: ahead.name.as_deref().unwrap_or(metadata.name()),
         facts: Facts::default(),
         keep: false,
+        asked,
         site: Site::Macro(metadata),
     };
     let handle = match parent {

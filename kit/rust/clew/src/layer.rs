@@ -159,7 +159,8 @@ where
                         return remember(id, Found { handle: Some(above.as_alias()), inherited: true });
                     }
                 }
-                bridge::start(attributes, under.map_or(Under::Nothing, Under::Span))
+                let otherwise = if attributes.is_contextual() { Under::Current } else { Under::Nothing };
+                bridge::start(attributes, under.map_or(otherwise, Under::Span))
             }
         };
         if let Some(span) = context.span(id) {

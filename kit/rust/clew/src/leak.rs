@@ -1,6 +1,7 @@
 //! The leak watch: spans that never end, children that outlive their parents, and contexts that were lost on the way to a task.
 //!
-//! In production one span in 256 is watched, only to count those that are open for more than ten minutes (`clew.kit.span.leaked`). With
+//! In production one span in 256 is watched, to count those that are open for more than ten minutes (`clew.kit.span.leaked`), and roots that start
+//! unasked while a request is being served are counted (`clew.kit.context.lost`). With
 //! [`debug`], or `CLEW_LEAKS=debug` in the environment, every span is watched and each problem is told with file and line: on standard error, and
 //! in [`report`]. That costs a lock and a few allocations a span. `CLEW_LEAKS=off` watches nothing. Tests have the same watch in
 //! `clew::testing`.

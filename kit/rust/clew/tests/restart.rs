@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use clew::Config;
+use clew::span::Parent;
 
 /// How many threads write log lines.
 fn writers() -> usize {
@@ -27,7 +28,22 @@ fn a_guard_of_a_kit_that_was_replaced_stops_nothing_of_the_next() {
         std::thread::yield_now();
     }
     assert_eq!(writers(), 1, "the second kit's lines have a thread");
-    let span = clew::span::start(clew::Component::App, clew::Level::Standard, clew::Kind::Internal, "long", clew::span::Parent::Root);
+    // A root that nobody asked for, beside a request that is being served, has lost its context.
+    let lost = || clew::selfmetrics::counters().context_lost.load(Ordering::Relaxed);
+    let root = |kind, parent| clew::span::start(clew::Component::Http, clew::Level::Edges, kind, "root", parent);
+    root(clew::Kind::Internal, Parent::Current).finish();
+    let request = root(clew::Kind::Server, Parent::Current);
+    root(clew::Kind::Internal, Parent::Root).finish();
+    root(clew::Kind::Server, Parent::Current).finish();
+    assert_eq!(lost(), 0);
+    root(clew::Kind::Internal, Parent::Current).finish();
+    clew::tracing::info_span!(parent: None, "asked");
+    assert_eq!(lost(), 1);
+    request.finish();
+    root(clew::Kind::Internal, Parent::Current).finish();
+    assert_eq!(lost(), 1);
+    drop(request);
+    let span = clew::span::start(clew::Component::App, clew::Level::Standard, clew::Kind::Internal, "long", Parent::Root);
     assert!(span.recording());
     second.stop(Duration::MAX).unwrap();
     // A span that outlives the kit is lost, which is counted, and is not live any more.

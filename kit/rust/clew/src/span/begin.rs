@@ -21,6 +21,8 @@ pub struct Spec<'a> {
     pub facts: Facts<'a>,
     /// The span is kept whatever the sampler says.
     pub keep: bool,
+    /// Whoever starts it names its parent, or says that there is none: as a root it has not lost its context.
+    pub asked: bool,
     pub site: Site,
 }
 
@@ -277,8 +279,10 @@ fn recorded(
 ) -> Option<Handle> {
     let (trace, id) = (context.span.trace_id, context.span.span_id);
     let (mut parent, mut remote) = (SpanId::default(), false);
+    let serving = watch::on() && matches!(spec.kind, Kind::Server | Kind::Consumer);
     let handle = store::insert(true, false, |record| {
         fill(spec, engine, record, start_ns, context);
+        record.serving = serving;
         more(record);
         for link in links.iter().filter(|link| link.is_valid()) {
             record.link(&engine.limits, engine, link, &[]);
@@ -290,6 +294,9 @@ fn recorded(
         return None;
     }
     engine.count_sampled();
+    if serving {
+        watch::serve();
+    }
     if watch::on() {
         let links: Vec<[u8; 16]> = links.iter().filter(|l| l.is_valid()).map(|l| l.trace_id.0).collect();
         watch::started(&watch::Started {
@@ -299,6 +306,7 @@ fn recorded(
             // The parent of a span that had to be kept may be one that is not known, because it is not recorded.
             remote: remote || spec.keep,
             kind: spec.kind as u8,
+            asked: spec.asked,
             name: spec.name,
             start: start_ns,
             links: &links,

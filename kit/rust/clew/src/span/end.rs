@@ -58,6 +58,9 @@ fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>, at: &impl
     }
     record.finished = true;
     store::mark_finished(handle);
+    if record.serving {
+        watch::served();
+    }
     let Some(engine) = engine else {
         if handle.sampled() {
             outlived(record);

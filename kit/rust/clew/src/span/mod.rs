@@ -91,7 +91,8 @@ pub fn start_with(component: Component, need: Level, kind: Kind, name: &str, par
         return Span { handle, seen: None };
     }
     let site = Site::Call(Location::caller());
-    launch(&Spec { kind, name, facts, keep: false, site }, parent)
+    let asked = !matches!(parent, Parent::Current);
+    launch(&Spec { kind, name, facts, keep: false, asked, site }, parent)
 }
 
 /// Starts a span that is kept whatever the sampler says, unless its component is off. Its trace has no known probability and counts as one.
@@ -101,7 +102,8 @@ pub fn start_kept(component: Component, kind: Kind, name: &str, parent: Parent<'
         return Span { handle: begin::pass(parent), seen: None };
     }
     let site = Site::Call(Location::caller());
-    launch(&Spec { kind, name, facts: Facts::default(), keep: true, site }, parent)
+    let asked = !matches!(parent, Parent::Current);
+    launch(&Spec { kind, name, facts: Facts::default(), keep: true, asked, site }, parent)
 }
 
 fn launch(spec: &Spec<'_>, parent: Parent<'_>) -> Span {

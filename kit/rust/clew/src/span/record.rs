@@ -78,6 +78,8 @@ pub struct Record {
     /// The callsite of the `tracing` macro that made it.
     pub metadata: Option<&'static Metadata<'static>>,
     pub finished: bool,
+    /// It counts as a request that is being served.
+    pub serving: bool,
     /// An unsampled root of this process: sent as a summary when it fails.
     pub summary: bool,
     /// Attributes, events and links, each with its tag.

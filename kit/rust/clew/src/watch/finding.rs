@@ -43,12 +43,12 @@ pub(crate) fn place(site: Option<(&'static str, u32)>) -> String {
 }
 
 impl Registry {
-    pub(super) fn judge_start(&mut self, open: &Open, linked: bool, mark: (u64, bool)) {
+    pub(super) fn judge_start(&mut self, open: &Open, asked: bool, mark: (u64, bool)) {
         if open.has_local_parent() {
             self.judge_end(open);
             return;
         }
-        if open.parent.is_some() || open.serves() || linked || mark.1 {
+        if open.parent.is_some() || open.serves() || asked || mark.1 {
             return;
         }
         // A test that says which work is its own is judged by its own requests; otherwise any request counts.

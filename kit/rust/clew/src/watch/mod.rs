@@ -9,7 +9,7 @@ mod group;
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use finding::{Finding, place};
@@ -38,6 +38,8 @@ pub(crate) struct Started<'a> {
     pub remote: bool,
     /// The number of OTLP.
     pub kind: u8,
+    /// It is no root by chance.
+    pub asked: bool,
     pub name: &'a str,
     /// Nanoseconds since 1970.
     pub start: u64,
@@ -86,6 +88,8 @@ pub(crate) enum Mode {
 }
 
 static MODE: AtomicU8 = AtomicU8::new(Mode::Off as u8);
+/// Requests that are being served.
+static SERVING: AtomicI64 = AtomicI64::new(0);
 static REGISTRY: Mutex<Option<Registry>> = Mutex::new(None);
 static CHANGED: Condvar = Condvar::new();
 
@@ -130,13 +134,28 @@ thread_local! {
     static MARK: Cell<(u64, bool)> = const { Cell::new((0, false)) };
 }
 
+/// A request is being served from now on.
+pub(crate) fn serve() {
+    SERVING.fetch_add(1, Ordering::Relaxed);
+}
+
+/// It is no more.
+pub(crate) fn served() {
+    SERVING.fetch_sub(1, Ordering::Relaxed);
+}
+
 /// Notes that a span has started.
 #[cold]
 pub(crate) fn started(span: &Started<'_>) {
+    let mark = MARK.get();
+    // Where every span is watched this is judged with more care.
+    let rootless = span.parent.is_none() && !span.asked && span.links.is_empty() && !matches!(span.kind, 2 | 5);
+    if rootless && !full() && SERVING.load(Ordering::Relaxed) > 0 {
+        counters().context_lost.fetch_add(1, Ordering::Relaxed);
+    }
     if !watched(span.id) {
         return;
     }
-    let mark = MARK.get();
     with(|registry| {
         if registry.spans.len() >= MAX_OPEN {
             return;
@@ -156,7 +175,7 @@ pub(crate) fn started(span: &Started<'_>) {
             reported: false,
         };
         if full() {
-            registry.judge_start(&open, !span.links.is_empty(), mark);
+            registry.judge_start(&open, span.asked || !span.links.is_empty(), mark);
         }
         if open.serves() {
             registry.serving += 1;
