@@ -22,6 +22,7 @@ const (
 	maxLinkedSteps  = 8      // from the trace that was asked for
 	maxLinkedSpans  = 50_000 // of one trace beside it
 	maxLinks        = 512    // between the traces of the picture
+	maxLinksRead    = 8192   // of all its traces: a trace of a million spans may hold millions
 
 	// linkedWithin is how much later than the traces so far one that links to them
 	// may begin: a message may wait in its queue.
@@ -133,6 +134,10 @@ func (p *picture) causes(ctx context.Context, ids []telemetry.TraceID, maxSpans 
 		p.add(tr.Batch)
 		l := &tr.Batch.Links
 		for i, span := range l.Span {
+			if len(p.links) == maxLinksRead {
+				p.out.More = true
+				break
+			}
 			out = append(out, l.TraceID[i])
 			p.links[traceLinkJSON{id.String(), tr.Batch.Spans.SpanID[span].String(), l.TraceID[i].String(), l.SpanID[i].String()}] = true
 		}

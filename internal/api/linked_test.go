@@ -36,8 +36,8 @@ func hops(t *testing.T, list []hop) *apitest.Fake {
 		b.Resources.Col(telemetry.ScopeResource, []byte(telemetry.KeyServiceName), telemetry.TypeString).AddText(res, fmt.Appendf(nil, "s%d", h.id))
 		row := b.AddSpan(telemetry.Span{TraceID: hopID(h.id), SpanID: telemetry.SpanID{7: 1}, Start: apitest.Now.Add(h.at).UnixNano(), Duration: int64(time.Second),
 			Kind: telemetry.KindConsumer, Resource: res, Scope: scope}, fmt.Appendf(nil, "process %d", h.id))
-		for _, to := range h.to {
-			b.AddLink(row, hopID(to), telemetry.SpanID{7: 1}, 1)
+		for i, to := range h.to {
+			b.AddLink(row, hopID(to), telemetry.SpanID{6: byte(i >> 8), 7: byte(i + 1)}, 1)
 		}
 		if err := f.Append(&b.Batch, apitest.Now.UnixNano()+int64(h.id), 1, 2); err != nil {
 			t.Fatal(err)
@@ -132,12 +132,17 @@ func TestLinkedIsBounded(t *testing.T) {
 		}
 		return append(out, hop{id: 1, at: time.Hour, to: to})
 	}
+	// One trace with n links to spans of one other: only the number of links is over.
+	same := func(n int) []hop {
+		return []hop{{id: 1, to: slices.Repeat([]int{2}, n), at: time.Hour}, {id: 2}}
+	}
 	for _, tt := range []struct {
 		name   string
 		hops   []hop
 		traces int
 		more   bool
 	}{
+		{"512 links", same(512), 2, false}, {"513 links", same(513), 2, true}, {"9000 links", same(9000), 2, true},
 		{"chain of 9", chain(9), 9, false}, {"chain of 10", chain(10), 9, true},
 		{"fan of 63", fan(63), 64, false}, {"fan of 64", fan(64), 64, true}, {"fan of 200", fan(200), 64, true},
 		{"batch of 63", batch(63), 64, false}, {"batch of 64", batch(64), 64, true},
