@@ -80,8 +80,7 @@ type File struct {
 	services map[string]section
 	// The names of the documents, made once: thousands of kits compare theirs
 	// whenever the file changes, few need the text.
-	tag  Tag
-	tags map[string]Tag
+	tags map[string]Tag // by service; that of the others under no name
 }
 
 // Tag names one document.
@@ -125,21 +124,21 @@ func Parse(name string, text []byte) (*File, error) {
 	if len(c.errs) > 0 {
 		return nil, errors.Join(c.errs...)
 	}
-	f := newFile(raw.section, raw.Services)
+	f := &File{common: raw.section, services: raw.Services, tags: map[string]Tag{}}
 	for _, service := range append(names, "") {
-		if n := len(f.For(service).Body); n > maxDocument {
+		d := f.For(service)
+		if n := len(d.Body); n > maxDocument {
 			c.wrong("services."+service, "its document has %d bytes; kits take %d", n, maxDocument)
 		}
+		f.tags[service] = d.Tag
 	}
 	return f, errors.Join(c.errs...)
 }
 
-func newFile(common section, services map[string]section) *File {
-	f := &File{common: common, services: services, tags: map[string]Tag{}}
-	f.tag = f.For("").Tag
-	for service := range services {
-		f.tags[service] = f.For(service).Tag
-	}
+// noFile is the policy of a server without a file of one.
+func noFile() *File {
+	f := &File{}
+	f.tags = map[string]Tag{"": f.For("").Tag}
 	return f
 }
 
@@ -148,7 +147,7 @@ func (f *File) tagOf(service string) Tag {
 	if t, ok := f.tags[service]; ok {
 		return t
 	}
-	return f.tag
+	return f.tags[""]
 }
 
 // explain gives the place of an error of the JSON reader and says it in words. The

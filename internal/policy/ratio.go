@@ -1,9 +1,9 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
-	"math/bits"
 	"strings"
 
 	"github.com/clew-dev/clew/internal/telemetry"
@@ -27,27 +27,14 @@ func thresholdOf(ratio string) (string, error) {
 	case share.Cmp(new(big.Rat).SetFrac64(1, 1<<56)) < 0:
 		return "", telemetry.Errorf(telemetry.KindInvalid, "%q is under 2^-56, the smallest share that a threshold can say; write 0", telemetry.Clip(ratio))
 	}
-	keep := roundHalfUp(new(big.Rat).Mul(share, new(big.Rat).SetInt64(1<<56)))
+	scaled := new(big.Rat).Mul(share, new(big.Rat).SetInt64(1<<56))
 	// 2^56·share lies in [2^(n-1), 2^n), so share is in [0.5, 1)·2^(n-56).
-	digits := min(14, 4+(56-exponentOf(share))/4)
-	t := uint64(1<<56) - keep
+	n := new(big.Int).Quo(scaled.Num(), scaled.Denom()).BitLen()
+	digits := min(14, 4+(56-n)/4)
+	t := uint64(1<<56) - roundHalfUp(scaled)
 	unit := uint64(1) << (4 * (14 - digits))
 	t = (t + unit/2) / unit * unit
-	return strings.TrimRight(fmt.Sprintf("%014x", t), "0") + zeroIf(t == 0), nil
-}
-
-func zeroIf(zero bool) string {
-	if zero {
-		return "0"
-	}
-	return ""
-}
-
-// exponentOf gives n with share·2^56 in [2^(n-1), 2^n).
-func exponentOf(share *big.Rat) int {
-	scaled := new(big.Rat).Mul(share, new(big.Rat).SetInt64(1<<56))
-	floor := new(big.Int).Quo(scaled.Num(), scaled.Denom())
-	return bits.Len64(floor.Uint64())
+	return cmp.Or(strings.TrimRight(fmt.Sprintf("%014x", t), "0"), "0"), nil
 }
 
 func roundHalfUp(r *big.Rat) uint64 {

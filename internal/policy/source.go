@@ -39,7 +39,7 @@ type stamp struct {
 // Watch reads the file at path and returns a Source for it. Without a first file
 // that checks it fails, unless there is none at all.
 func Watch(path string, log *slog.Logger) (*Source, error) {
-	s := &Source{path: path, log: log, file: newFile(section{}, nil), changed: make(chan struct{})}
+	s := &Source{path: path, log: log, file: noFile(), changed: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -55,7 +55,7 @@ func Watch(path string, log *slog.Logger) (*Source, error) {
 func load(path string) (*File, error) {
 	r, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return newFile(section{}, nil), nil
+		return noFile(), nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read kit policy: %w", err)
