@@ -83,14 +83,11 @@ where
     fn call(&mut self, mut request: Request<In>) -> Self::Future {
         let method = request.method().clone();
         let server = self.server.as_ref().map(|(host, port)| (&**host, *port));
-        let (parts, call) = {
-            let uri = request.uri().clone();
-            let call = begin(&method, &uri, request.headers_mut(), server);
-            (request, call)
-        };
+        let uri = request.uri().clone();
+        let call = begin(&method, &uri, request.headers_mut(), server);
         let inner = match &call {
-            Some(call) => call.span.in_scope(|| self.inner.call(parts)),
-            None => self.inner.call(parts),
+            Some(call) => call.span.in_scope(|| self.inner.call(request)),
+            None => self.inner.call(request),
         };
         ClientFuture { inner, method, call }
     }
