@@ -117,6 +117,9 @@ func Parse(name string, text []byte) (*File, error) {
 	}
 	names := slices.Sorted(maps.Keys(raw.Services))
 	for _, service := range names {
+		if service == "" {
+			c.wrong("services", "a section has no name; what holds for every service stands at the top")
+		}
 		s := raw.Services[service]
 		c.section("services."+service+".", &s)
 		raw.Services[service] = s
