@@ -160,7 +160,8 @@ impl Config {
         self
     }
 
-    /// Installs no panic hook. With it, a panic asks for a flush without waiting, and spans that it ends tell its message.
+    /// Installs no panic hook. With it, a panic asks for a flush without waiting, and spans that it ends tell its message and
+    /// its stack.
     pub fn without_panic_hook(mut self) -> Config {
         self.panic_hook = false;
         self

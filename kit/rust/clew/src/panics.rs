@@ -1,21 +1,81 @@
 //! What a panic says, for the spans that it ends; and a flush, because the process may be about to go.
 
 use std::any::Any;
+use std::backtrace::Backtrace;
 use std::cell::RefCell;
 use std::panic::PanicHookInfo;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
+use crate::engine::ENGINE;
+use crate::span::limits::LIMITS;
+use crate::span::{begin, bounded, end};
 use crate::start;
 use crate::wire::cut;
 
 /// Bytes of a message that are kept.
 const LONGEST: usize = 1024;
+/// Bytes of a stack that are read; the frames of the panic itself, which are left out, are among them.
+const LONGEST_STACK: usize = 64 << 10;
 
-thread_local!(static LAST: RefCell<String> = const { RefCell::new(String::new()) });
+/// The last panic of a thread.
+struct Last {
+    message: String,
+    stack: Stack,
+}
+
+/// Addresses become names only for a span that tells them: that takes milliseconds, and far longer the first time in a process.
+enum Stack {
+    Unknown,
+    Addresses(Box<Backtrace>),
+    Text(Arc<str>),
+}
+
+thread_local!(static LAST: RefCell<Last> = const { RefCell::new(Last { message: String::new(), stack: Stack::Unknown }) });
 
 /// The message of the panic that this thread is unwinding from; empty when it is not known.
 pub fn message() -> String {
-    LAST.try_with(|last| last.try_borrow().map(|text| text.clone()).unwrap_or_default()).unwrap_or_default()
+    LAST.try_with(|last| last.try_borrow().map(|last| last.message.clone()).unwrap_or_default()).unwrap_or_default()
 }
+
+/// The stack of this thread's last panic, when that said `message`: a panic that was handed over from another thread has none here. At most
+/// 10 a second are read; the other panics have none. No lock may be held, because it can take long.
+pub fn stack(message: &str) -> Option<Arc<str>> {
+    static READ: AtomicU64 = AtomicU64::new(0);
+    let read = |last: &mut Last| {
+        if last.message != cut(message, LONGEST) {
+            return None;
+        }
+        if let Stack::Addresses(stack) = &last.stack {
+            let read = end::ten_a_second(&READ, begin::now_ns() / 1_000_000_000)
+                .then(|| cut(without_ends(&bounded(stack, LONGEST_STACK)), LIMITS.value_bytes).into());
+            last.stack = read.map_or(Stack::Unknown, Stack::Text);
+        }
+        match &last.stack {
+            Stack::Text(text) => Some(text.clone()),
+            _ => None,
+        }
+    };
+    LAST.try_with(|last| last.try_borrow_mut().ok().and_then(|mut last| read(&mut last))).ok().flatten()
+}
+
+/// The frames between what makes a panic and what starts a thread, which are the same in each.
+fn without_ends(stack: &str) -> &str {
+    let mut kept = stack;
+    if let Some(at) = kept.find("__rust_end_short_backtrace") {
+        // To the frame after it; a line that belongs to a frame does not begin with a number.
+        let ends = kept[at..].match_indices('\n').map(|(line, _)| at + line + 1);
+        let next = ends.clone().find(|end| kept[*end..].trim_start().starts_with(|c: char| c.is_ascii_digit()));
+        kept = next.map_or("", |next| &kept[next..]);
+    }
+    if let Some(at) = kept.find("__rust_begin_short_backtrace") {
+        kept = kept[..at].rsplit_once('\n').map_or("", |(before, _)| before);
+    }
+    if kept.is_empty() { stack } else { kept }
+}
+
+/// What is said of a panic with something else than a text.
+pub const NO_TEXT: &str = "not a text";
 
 /// What was thrown, when it is a text, as it is unless somebody throws by hand.
 pub fn text(payload: &(dyn Any + Send)) -> Option<&str> {
@@ -38,8 +98,35 @@ fn remember(info: &PanicHookInfo<'_>) {
     let text = text(info.payload());
     let _ = LAST.try_with(|last| {
         if let Ok(mut last) = last.try_borrow_mut() {
-            last.clear();
-            last.push_str(cut(text.unwrap_or("not a text"), LONGEST));
+            last.message.clear();
+            last.message.push_str(cut(text.unwrap_or(NO_TEXT), LONGEST));
+            let runs = ENGINE.with(|engine| engine.is_some());
+            last.stack = if runs { Stack::Addresses(Box::new(Backtrace::force_capture())) } else { Stack::Unknown };
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STACK: &str = "   0: std::backtrace::Backtrace::force_capture\n             at /rustc/1.rs:7:1\n\
+                         \x20  1: std::sys::backtrace::__rust_end_short_backtrace\n             at /rustc/2.rs:7:1\n\
+                         \x20  2: shop::place\n             at ./src/main.rs:3:5\n\
+                         \x20  3: shop::main\n\
+                         \x20  4: std::sys::backtrace::__rust_begin_short_backtrace\n   5: main\n";
+
+    #[test]
+    fn a_stack_begins_at_the_panic_and_ends_at_the_threads_work() {
+        assert_eq!(without_ends(STACK), "   2: shop::place\n             at ./src/main.rs:3:5\n   3: shop::main");
+    }
+
+    #[test]
+    fn a_stack_without_names_stays_whole() {
+        for stack in
+            ["", "   0: <unknown>\n   1: <unknown>\n", "   0: __rust_end_short_backtrace\n", "   0: __rust_begin_short_backtrace\n"]
+        {
+            assert_eq!(without_ends(stack), stack);
+        }
+    }
 }

@@ -239,6 +239,7 @@ pub(crate) fn for_tests(service: &str) {
         ENGINE.set(Some(Arc::new(engine)));
         let holder = Arc::new(Holder::new(policy::Document::default(), Box::new(publish)));
         *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(Running { holder, exporter: None, polling: None }));
+        panics::install();
         // Another subscriber of the test's own may be there already; the kit's own functions record all the same.
         let _ = tracing::subscriber::set_global_default(ClewSubscriber::new());
     });

@@ -178,8 +178,16 @@ fn a_panic_ends_its_spans_as_failed() {
     assert!(result.is_err());
     recorder.wait().unwrap();
     for span in recorder.spans() {
-        assert!(matches!(&span.status, Status::Error(text) if text.starts_with("panic: ")), "{span:?}");
+        assert_eq!(span.status, Status::Error("panic: no more apples".to_owned()));
         assert_eq!(span.events[0].name, "exception");
+        let text = |key: &str| match span.events[0].attributes.iter().find(|(k, _)| k == key) {
+            Some((_, Value::Text(text))) => text.clone(),
+            other => panic!("{key} is {other:?}"),
+        };
+        assert_eq!((text("exception.type"), text("exception.message")), ("panic".to_owned(), "no more apples".to_owned()));
+        let stack = text("exception.stacktrace");
+        assert!(stack.len() <= 4096 && stack.contains("a_panic_ends_its_spans_as_failed"), "{stack}");
+        assert!(!stack.contains("clew::panics::"), "what the panic itself calls is left out: {stack}");
     }
     assert!(!clew::current().span.is_valid());
 }

@@ -178,6 +178,8 @@ async fn a_panic_is_recorded_and_goes_on() {
         "trace 1\n└─ SERVER GET /panic (test) error.type=panic http.response.status_code=500 ERROR \"panic: boom\"\n   \
          └─ event exception exception.message=boom\n"
     );
+    let stack = recorder.spans()[0].events[0].attributes.iter().find(|(key, _)| key == "exception.stacktrace").cloned();
+    assert!(matches!(&stack, Some((_, clew::testing::Value::Text(text))) if text.contains("http::app")), "{stack:?}");
 }
 
 #[tokio::test]

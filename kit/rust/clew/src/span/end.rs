@@ -1,6 +1,7 @@
 //! How a span ends: once, at its explicit finish or when the last use is gone, and what is sent then.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::begin::now_ns;
@@ -11,8 +12,6 @@ use crate::engine::{ENGINE, Engine};
 use crate::selfmetrics::{Reason, Signal, counters};
 use crate::{Value, panics, watch};
 
-/// Summaries a second.
-const SUMMARIES: u64 = 10;
 /// A buffer larger than this is not kept for the thread's next span.
 const KEPT_BYTES: usize = 64 << 10;
 
@@ -23,8 +22,9 @@ pub fn finish(handle: Handle, at: impl Fn() -> u64) {
     if handle.alias() || handle.carried() {
         return;
     }
+    let panic = panic_of(handle);
     ENGINE.with(|engine| {
-        let end = store::with(handle, |record| close(record, handle, engine, &at)).flatten();
+        let end = store::with(handle, |record| close(record, handle, engine, &at, panic.as_ref())).flatten();
         send(engine, end);
     });
 }
@@ -33,9 +33,10 @@ pub fn finish(handle: Handle, at: impl Fn() -> u64) {
 #[inline]
 pub fn release(handle: Handle) -> bool {
     let mut end = None;
+    let panic = panic_of(handle);
     let last = store::release(handle, |record| {
         if !handle.carried() {
-            ENGINE.with(|engine| end = close(record, handle, engine, &now_ns));
+            ENGINE.with(|engine| end = close(record, handle, engine, &now_ns, panic.as_ref()));
         }
     });
     if end.is_some() {
@@ -51,8 +52,25 @@ struct Ended {
     id: [u8; 8],
 }
 
+/// A panic that is under way.
+struct Panic {
+    message: String,
+    stack: Option<Arc<str>>,
+}
+
+/// The panic that this thread is unwinding from, read before the span is locked.
+#[inline]
+fn panic_of(handle: Handle) -> Option<Panic> {
+    if !std::thread::panicking() || handle.alias() || handle.carried() || !store::open(handle) {
+        return None;
+    }
+    let message = panics::message();
+    let stack = panics::stack(&message);
+    Some(Panic { message, stack })
+}
+
 /// Ends the record. Gives what has to be sent, encoded, because the place may be used anew before it is.
-fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>, at: &impl Fn() -> u64) -> Option<Ended> {
+fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>, at: &impl Fn() -> u64, panic: Option<&Panic>) -> Option<Ended> {
     if record.finished {
         return None;
     }
@@ -67,14 +85,14 @@ fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>, at: &impl
         }
         return None;
     };
-    let panicked = record.status == Status::Unset && std::thread::panicking();
+    let panic = panic.filter(|_| record.status == Status::Unset);
     if handle.sampled() {
         engine.count_ended();
         if record.parent.is_some_and(|parent| !store::open(parent)) {
             engine.count_late();
             record.set(&engine.limits, &(), "clew.late", Value::Bool(true));
         }
-    } else if !record.summary || !(panicked || record.status == Status::Error) || !engine.summaries() {
+    } else if !record.summary || !(panic.is_some() || record.status == Status::Error) || !engine.summaries() {
         return None;
     }
     let end_ns = at().max(record.start_ns);
@@ -84,16 +102,9 @@ fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>, at: &impl
         }
         record.set(&engine.limits, &(), "clew.sampling.summary", Value::Bool(true));
     }
-    if panicked {
-        let message = panics::message();
+    if let Some(Panic { message, stack }) = panic {
         record.set_status(&engine.limits, Status::Error, &format!("panic: {message}"));
-        record.event(
-            &engine.limits,
-            engine,
-            now_ns(),
-            "exception",
-            &[("exception.type", Value::Str("panic")), ("exception.message", Value::Str(&message))],
-        );
+        exception(message, stack.as_deref(), |attributes| record.event(&engine.limits, engine, now_ns(), "exception", attributes));
     }
     let mut bytes = SCRATCH.try_with(Cell::take).unwrap_or_default();
     bytes.clear();
@@ -101,6 +112,16 @@ fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>, at: &impl
     record.forget_fields();
     let span = &record.context.span;
     Some(Ended { bytes, trace: span.trace_id.0, id: span.span_id.0 })
+}
+
+/// What the event `exception` of a panic says.
+pub fn exception(message: &str, stack: Option<&str>, add: impl FnOnce(&[(&str, Value<'_>)])) {
+    let all = [
+        ("exception.type", Value::Str("panic")),
+        ("exception.message", Value::Str(message)),
+        ("exception.stacktrace", Value::Str(stack.unwrap_or_default())),
+    ];
+    add(if stack.is_some() { &all } else { &all[..2] });
 }
 
 /// The kit was stopped while the span lived.
@@ -126,19 +147,21 @@ fn send(engine: Option<&Engine>, ended: Option<Ended>) {
     }
 }
 
-/// Counts the summaries of this second; the second and the count share a word.
+/// Counts the summaries of this second.
 fn summary_allowed(second: u64) -> bool {
     static SENT: AtomicU64 = AtomicU64::new(0);
-    allowed(&SENT, second)
+    ten_a_second(&SENT, second)
 }
 
-fn allowed(sent: &AtomicU64, second: u64) -> bool {
-    sent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| match word {
-        word if word >> 8 != second => Some(second << 8 | 1),
-        word if word & 0xff < SUMMARIES => Some(word + 1),
-        _ => None,
-    })
-    .is_ok()
+/// Counts to ten in each second; the second and the count share the word.
+pub fn ten_a_second(counted: &AtomicU64, second: u64) -> bool {
+    counted
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |word| match word {
+            word if word >> 8 != second => Some(second << 8 | 1),
+            word if word & 0xff < 10 => Some(word + 1),
+            _ => None,
+        })
+        .is_ok()
 }
 
 #[cfg(test)]
@@ -146,10 +169,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ten_summaries_a_second_and_no_more() {
-        let sent = AtomicU64::new(0);
+    fn ten_a_second_and_no_more() {
+        let counted = AtomicU64::new(0);
         for second in [7, 8, 100] {
-            let passed = (0..50).filter(|_| allowed(&sent, second)).count();
+            let passed = (0..50).filter(|_| ten_a_second(&counted, second)).count();
             assert_eq!(passed, 10, "second {second}");
         }
     }
