@@ -20,6 +20,7 @@ import (
 // share its ids and are inert, so that nothing that a child does ends the root or marks it as failed.
 type Active struct {
 	s     *span
+	f     *foreign // the span of another provider, in the place of s
 	own   bool
 	guest bool // it may not end the span
 }
@@ -27,26 +28,42 @@ type Active struct {
 // Current is the handle of the span in ctx, for who wants to add to it without having started it: its End and EndAt do nothing. Under a
 // span that is not recorded, and where there is none, all of it does nothing.
 func Current(ctx context.Context) Active {
-	if s, ok := trace.SpanFromContext(ctx).(*span); ok && s.mode == recording {
+	p := trace.SpanFromContext(ctx)
+	if s, ok := p.(*span); ok && s.mode == recording {
 		return Active{s: s, own: true, guest: true}
+	}
+	if k := current.Load(); k != nil && k.tracer != nil && p.IsRecording() {
+		return Active{f: &foreign{k, p}, guest: true}
 	}
 	return Active{}
 }
 
 // Recording says whether the span goes out, and so whether it is worth building expensive attributes.
-func (a Active) Recording() bool { return a.own && a.s.mode == recording && !a.s.ended.Load() }
+func (a Active) Recording() bool {
+	if a.f != nil {
+		return a.f.span.IsRecording()
+	}
+	return a.own && a.s.mode == recording && !a.s.ended.Load()
+}
 
 // SpanContext returns the span's identity, which is the root's in a trace that is not sampled, and the zero SpanContext when the span was
 // not started.
 func (a Active) SpanContext() SpanContext {
-	if a.s == nil {
-		return SpanContext{}
+	switch {
+	case a.f != nil:
+		return fromOTel(a.f.span.SpanContext())
+	case a.s != nil:
+		return a.s.identity()
 	}
-	return a.s.identity()
+	return SpanContext{}
 }
 
 // Set records attributes. A key that was set before keeps its place and gets the new value.
 func (a Active) Set(attrs ...Attr) {
+	if a.f != nil {
+		a.f.set(attrs)
+		return
+	}
 	if !a.own || !a.s.keeps() {
 		return
 	}
@@ -61,6 +78,8 @@ func (a Active) Set(attrs ...Attr) {
 func (a Active) SetName(name string) {
 	if a.own {
 		a.s.rename(name)
+	} else if a.f != nil {
+		a.f.span.SetName(name)
 	}
 }
 
@@ -68,22 +87,29 @@ func (a Active) SetName(name string) {
 func (a Active) Event(name string, attrs ...Attr) {
 	if a.own {
 		a.s.event(name, a.s.now(), attrs)
+	} else if a.f != nil {
+		a.f.event(name, attrs)
 	}
 }
 
 // Fail marks the span as failed by err: its status becomes an error with err's message, and error.type the Go type of the innermost error
 // that err wraps, unless it is set already. nil does nothing.
 func (a Active) Fail(err error) {
-	if !a.own || err == nil {
-		return
+	switch {
+	case err == nil:
+	case a.own:
+		a.s.fail(err)
+	case a.f != nil:
+		a.f.fail(err)
 	}
-	a.s.fail(err)
 }
 
 // FailText marks the span as failed with a message.
 func (a Active) FailText(message string) {
 	if a.own {
 		a.s.statusTo(codes.Error, message)
+	} else if a.f != nil {
+		a.f.span.SetStatus(codes.Error, message)
 	}
 }
 
@@ -91,6 +117,8 @@ func (a Active) FailText(message string) {
 func (a Active) Ok() {
 	if a.own {
 		a.s.statusTo(codes.Ok, "")
+	} else if a.f != nil {
+		a.f.span.SetStatus(codes.Ok, "")
 	}
 }
 
@@ -98,6 +126,8 @@ func (a Active) Ok() {
 func (a Active) Link(to SpanContext, attrs ...Attr) {
 	if a.own {
 		a.s.link(&Link{SpanContext: to, Attrs: attrs})
+	} else if a.f != nil && to.IsValid() {
+		a.f.span.AddLink(a.f.kit.link(&Link{SpanContext: to, Attrs: attrs}))
 	}
 }
 
@@ -108,20 +138,20 @@ func (a Active) Link(to SpanContext, attrs ...Attr) {
 //
 // Only the first End counts; what is recorded later is dropped.
 func (a Active) End() {
-	if !a.own || a.guest {
+	if !a.ends() {
 		return
 	}
 	if p := recover(); p != nil {
-		a.s.panicked(p)
+		a.panicked(p)
 		defer panic(p)
 	}
-	a.s.finish(time.Time{})
+	a.finish(time.Time{})
 }
 
 // EndAt ends the span at a time that has passed.
 func (a Active) EndAt(end time.Time) {
-	if a.own && !a.guest {
-		a.s.finish(end)
+	if a.ends() {
+		a.finish(end)
 	}
 }
 
@@ -131,16 +161,36 @@ func (a Active) EndAt(end time.Time) {
 //		ctx, span := clew.Span(ctx, "reserve")
 //		defer span.EndErr(&err)
 func (a Active) EndErr(err *error) {
-	if !a.own || a.guest {
+	if !a.ends() {
 		return
 	}
 	if p := recover(); p != nil {
-		a.s.panicked(p)
+		a.panicked(p)
 		defer panic(p)
-	} else if err != nil && *err != nil {
-		a.s.fail(*err)
+	} else if err != nil {
+		a.Fail(*err)
 	}
-	a.s.finish(time.Time{})
+	a.finish(time.Time{})
+}
+
+// ends says whether the handle may end a span.
+func (a Active) ends() bool { return (a.own || a.f != nil) && !a.guest }
+
+func (a Active) finish(end time.Time) {
+	if a.own {
+		a.s.finish(end)
+	} else {
+		a.f.end(end)
+	}
+}
+
+// panicked notes a panic on the span.
+func (a Active) panicked(thrown any) {
+	if a.own {
+		a.s.panicked(thrown)
+	} else if a.f != nil {
+		a.f.panicked(thrown)
+	}
 }
 
 // rename replaces the name.
@@ -212,20 +262,30 @@ func (s *span) has(key string) bool {
 	return from != 0
 }
 
-// panicked notes a panic as an exception with its stack. http.ErrAbortHandler is how a handler gives up on purpose and is no failure.
-func (s *span) panicked(p any) {
-	err, isError := p.(error)
-	if isError && aborts(err) || !s.keeps() {
+func (s *span) panicked(thrown any) {
+	if !s.keeps() {
 		return
 	}
-	message, kind := fmt.Sprint(p), fmt.Sprintf("%T", p)
+	if text, attrs, ok := exception(thrown); ok {
+		s.event("exception", time.Now(), attrs)
+		s.statusTo(codes.Error, "panic: "+text)
+	}
+}
+
+// exception describes a panic with its stack. ok is false for http.ErrAbortHandler, which is how a handler gives up on purpose and is no
+// failure.
+func exception(thrown any) (message string, attrs []Attr, ok bool) {
+	err, isError := thrown.(error)
+	if isError && aborts(err) {
+		return "", nil, false
+	}
+	message, kind := fmt.Sprint(thrown), fmt.Sprintf("%T", thrown)
 	if isError {
 		message, kind = describe(err)
 	}
-	s.event("exception", time.Now(), []Attr{
+	return message, []Attr{
 		String("exception.type", kind), String("exception.message", message), String("exception.stacktrace", stack()),
-	})
-	s.statusTo(codes.Error, "panic: "+message)
+	}, true
 }
 
 // aborts must not take the place of the panic that is under way.

@@ -125,6 +125,9 @@ func (k *Kit) start(ctx context.Context, snapshot *policy.Snapshot, scope uint32
 	if ctx == nil {
 		ctx = context.Background()
 	}
+	if k.tracer != nil {
+		return k.startForeign(ctx, kind, name, o, attrs)
+	}
 	var from origin
 	if o != nil && o.From != nil {
 		ctx = k.readRemote(ctx, o, &from)
@@ -218,18 +221,20 @@ func (k *Kit) decide(ctx context.Context, s *span, snapshot *policy.Snapshot, fr
 	}
 }
 
+// linkCause links a span that starts a trace of its own to what it comes from.
+func (o *SpanOptions) linkCause(from *origin) {
+	if from.IsValid() && (o.Public || len(o.Links) == 0) {
+		o.Links = append([]Link{{SpanContext: from.SpanContext}}, o.Links...)
+	}
+}
+
 // decideLinked starts a new trace for a span that has a cause.
 func (k *Kit) decideLinked(s *span, snapshot *policy.Snapshot, from *origin, o *SpanOptions, attrs []Attr) sampling.Decision {
 	s.trace = newTraceID()
 	sampler := k.sampler(s, snapshot, o, attrs)
+	o.linkCause(from)
 	if o.Public {
-		if from.IsValid() {
-			o.Links = append([]Link{{SpanContext: from.SpanContext}}, o.Links...)
-		}
 		return sampler.Root(s.trace)
-	}
-	if len(o.Links) == 0 && from.IsValid() {
-		o.Links = []Link{{SpanContext: from.SpanContext}}
 	}
 	for i := range o.Links {
 		if l := &o.Links[i]; l.IsValid() {

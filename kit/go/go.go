@@ -50,10 +50,3 @@ func recordAndRethrow(record func(thrown any)) {
 	flushBeforePanic()
 	panic(thrown)
 }
-
-// panicked notes a panic on the span.
-func (a Active) panicked(thrown any) {
-	if a.own {
-		a.s.panicked(thrown)
-	}
-}

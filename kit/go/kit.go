@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/clew-dev/clew/kit/go/internal/export"
 	"github.com/clew-dev/clew/kit/go/internal/logline"
 	"github.com/clew-dev/clew/kit/go/internal/policy"
@@ -29,6 +31,9 @@ type Kit struct {
 	flagsLevel int // of W3C Trace Context: 1 never writes the flag random
 	limits     limits
 	propagates propagators
+	// provider makes the spans instead of the kit's own engine, with tracer for the kit's own scope. Both are nil without WithProvider.
+	provider trace.TracerProvider
+	tracer   trace.Tracer
 
 	policy    *policy.Holder
 	counters  *self.Counters

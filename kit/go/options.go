@@ -6,6 +6,8 @@ import (
 	"os"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/clew-dev/clew/kit/go/internal/policy"
 	"github.com/clew-dev/clew/kit/go/internal/sampling"
 )
@@ -25,6 +27,7 @@ type config struct {
 	policyCache   string
 	interval      time.Duration
 	propagates    propagators
+	provider      trace.TracerProvider
 	flagsLevel    int
 	export        bool
 	global        bool

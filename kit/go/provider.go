@@ -81,7 +81,8 @@ func componentOf(scope string) (c policy.Component, edge bool) {
 // Start implements trace.Tracer.
 func (t *tracer) Start(ctx context.Context, name string, options ...trace.SpanStartOption) (context.Context, trace.Span) {
 	k := current.Load()
-	if k == nil {
+	if k == nil || k.tracer != nil {
+		// A provider that WithProvider names may come back to us by way of the global one.
 		return ctx, passing(ctx)
 	}
 	snapshot := k.policy.Load()

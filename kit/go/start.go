@@ -45,6 +45,7 @@ func Start(ctx context.Context, options ...Option) *Kit {
 		k.exporter = export.New(x)
 	}
 	k.scope = k.exporter.Scope(scopeName, Version, "")
+	k.provide(c.provider)
 	k.logs = logline.NewPipeline(logline.PipelineConfig{
 		Service: k.service, Policy: k.policy, Exporter: k.exporter, Counters: k.counters, Output: c.output,
 	})
@@ -62,7 +63,11 @@ func Start(ctx context.Context, options ...Option) *Kit {
 	gateMetrics(k.policy, k.counters)
 	handover.Unlock()
 	if c.global {
-		otel.SetTracerProvider(provider)
+		if k.provider != nil {
+			otel.SetTracerProvider(k.provider)
+		} else {
+			otel.SetTracerProvider(provider)
+		}
 		otel.SetMeterProvider(meterProvider())
 		otel.SetTextMapPropagator(propagator{})
 		otel.SetErrorHandler(otel.ErrorHandlerFunc(handleError))
