@@ -15,8 +15,8 @@ import (
 // policyPath is where Clew has the policies of services.
 const policyPath = "/api/kit/policy"
 
-// pollPause is the wait before the poller starts anew after a panic, which is a defect of the kit's own.
-const pollPause = time.Minute
+// pollPauses are the waits before the poller starts anew after a panic, which is a defect of the kit's own; from the third on the last holds.
+var pollPauses = [...]time.Duration{100 * time.Millisecond, time.Second, time.Minute}
 
 // poll asks for policies on a goroutine of its own, if there is somebody to ask.
 func (k *Kit) poll(ctx context.Context, c *config) {
@@ -38,9 +38,9 @@ func (k *Kit) poll(ctx context.Context, c *config) {
 	go func() {
 		defer close(k.polled)
 		defer transport.CloseIdleConnections()
-		for ctx.Err() == nil {
+		for panics := 0; ctx.Err() == nil; panics++ {
 			k.pollOnce(ctx, p)
-			policy.Sleep(ctx, pollPause)
+			policy.Sleep(ctx, pollPauses[min(panics, len(pollPauses)-1)])
 		}
 	}()
 }
@@ -63,7 +63,7 @@ func policyTransport() *http.Transport {
 func (k *Kit) pollOnce(ctx context.Context, p *policy.Poller) {
 	defer func() {
 		if recover() != nil {
-			k.problems.add("asking for policies panicked; it starts anew in a minute")
+			k.problems.add("asking for policies panicked; it starts anew after a pause")
 		}
 	}()
 	p.Run(ctx)

@@ -3,6 +3,7 @@
 
 #![cfg(all(feature = "kit", not(target_family = "wasm")))]
 
+use std::cell::Cell;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -369,6 +370,10 @@ impl World for Script {
     fn status(&self) -> String {
         "{}".to_owned()
     }
+
+    fn panicked(&self) {
+        unreachable!("the answers of this script are no cause for it");
+    }
 }
 
 fn run(now: SystemTime, cache: Option<&std::path::Path>, answers: Vec<(u64, u16, &'static str, &'static str)>) -> (Arc<Holder>, Script) {
@@ -466,6 +471,64 @@ impl World for SetBack {
     fn status(&self) -> String {
         self.script.status()
     }
+
+    fn panicked(&self) {
+        self.script.panicked();
+    }
+}
+
+/// Panics at the questions of these numbers.
+struct Broken {
+    script: Script,
+    at: Vec<usize>,
+    told: Cell<usize>,
+}
+
+impl World for Broken {
+    fn ask(&mut self, request: &Request<'_>) -> Option<Response> {
+        let answer = self.script.ask(request);
+        assert!(!self.at.contains(&self.script.asked.len()), "the test breaks the poller");
+        answer
+    }
+
+    fn now(&self) -> SystemTime {
+        self.script.now
+    }
+
+    fn sleep(&mut self, duration: Duration) {
+        self.script.sleep(duration);
+    }
+
+    fn random(&mut self) -> f64 {
+        0.5
+    }
+
+    fn stopped(&self) -> bool {
+        self.script.stopped()
+    }
+
+    fn status(&self) -> String {
+        self.script.status()
+    }
+
+    fn panicked(&self) {
+        self.told.set(self.told.get() + 1);
+    }
+}
+
+#[test]
+fn a_poller_that_panics_starts_anew_and_from_the_third_time_on_after_a_minute() {
+    let holder = Arc::new(Holder::new(Document::default(), Box::new(|_| {})));
+    let same = (1, 304, "", "");
+    let answers =
+        vec![same, (1, 200, "1", r#"{"version":"1","ttl_seconds":90}"#), same, same, same, same, (1, 200, "2", r#"{"version":"2"}"#)];
+    let script = Script { now: SystemTime::UNIX_EPOCH, answers, asked: Vec::new(), slept: Vec::new() };
+    let mut world = Broken { script, at: vec![1, 3, 4, 5, 6], told: Cell::new(0) };
+    Poller::new(holder.clone(), None).run(&mut world);
+    // The document of the second answer was confirmed last at its coming, and expires while the poller rests for the second minute.
+    assert_eq!(world.script.slept, [100, 1000, 60_000, 26_000, 34_000, 60_000].map(Duration::from_millis));
+    assert_eq!((holder.load().version(), world.told.get()), ("2", 5));
+    assert_eq!(world.script.asked, ["", "", "1", "1", "1", "1", "1"], "what it knows outlives the panic");
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -12,6 +11,7 @@ use super::poller::{ATTEMPT_TIMEOUT, Poller, Request, Response, World};
 use super::{Holder, MAX_BYTES};
 use crate::export::TlsFiles;
 use crate::export::http::{Address, Canceller, Client, Request as HttpRequest};
+use crate::problems;
 
 /// What the thread needs.
 pub(crate) struct Config {
@@ -44,11 +44,10 @@ impl Polling {
         let client = Client::new(address, &config.tls, canceller.clone());
         let mut poller = Poller::new(config.holder, config.cache);
         let mut net = Net { client, canceller: canceller.clone(), bell: bell.clone(), headers: config.headers, status: config.status };
-        let run = move || {
-            // A defect here must cost the service nothing but its live policy.
-            let _ = catch_unwind(AssertUnwindSafe(|| poller.run(&mut net)));
-        };
-        thread::Builder::new().name("clew-policy".to_owned()).spawn(run).map_err(|e| format!("start the policy poller: {e}"))?;
+        thread::Builder::new()
+            .name("clew-policy".to_owned())
+            .spawn(move || poller.run(&mut net))
+            .map_err(|e| format!("start the policy poller: {e}"))?;
         Ok(Polling { canceller, bell })
     }
 
@@ -108,6 +107,10 @@ impl World for Net {
 
     fn status(&self) -> String {
         (self.status)()
+    }
+
+    fn panicked(&self) {
+        problems::add("asking for policies panicked; it starts anew after a pause");
     }
 }
 

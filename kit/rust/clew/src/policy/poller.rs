@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -41,6 +42,8 @@ pub trait World {
     fn stopped(&self) -> bool;
     /// What to say about ourselves.
     fn status(&self) -> String;
+    /// The poller panicked, which a person should know.
+    fn panicked(&self);
 }
 
 /// How long the server may hold a question back, in seconds.
@@ -52,6 +55,9 @@ const MIN_GAP: Duration = Duration::from_secs(1);
 /// After an error, doubling.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(30);
+
+/// After a panic, which is a defect of the kit; from the third on the last holds.
+const PANIC_PAUSES: [Duration; 3] = [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(60)];
 
 /// Keeps a [`Holder`] up to date.
 pub struct Poller {
@@ -67,9 +73,18 @@ impl Poller {
         Poller { holder, cache, etag: String::new() }
     }
 
-    /// Asks until the kit stops.
+    /// Asks until the kit stops. A panic costs the service some answers and nothing else.
     pub fn run(&mut self, world: &mut dyn World) {
         self.restore(world.now());
+        let mut panics = 0;
+        while catch_unwind(AssertUnwindSafe(|| self.follow(world))).is_err() {
+            world.panicked();
+            self.pause(world, PANIC_PAUSES[panics]);
+            panics = (panics + 1).min(PANIC_PAUSES.len() - 1);
+        }
+    }
+
+    fn follow(&mut self, world: &mut dyn World) {
         let mut ceiling = FIRST_PAUSE;
         while !world.stopped() {
             let started = world.now();
