@@ -17,7 +17,8 @@
 //! # Ok(()) } }
 //! ```
 //!
-//! The span of a statement whose rows are streamed ends with the stream. "No rows" is no error.
+//! The span of a statement whose rows are streamed ends with the stream. "No rows" is no error; a statement that is dropped before its
+//! answer, by a timeout or with its task, is `canceled`.
 
 use std::fmt;
 use std::future::Future;
@@ -158,11 +159,11 @@ impl<'c, D: Database, E: Executor<'c, Database = D>> Executor<'c> for On<E> {
         }
         if let Some(statement) = query.statement() {
             let call = self.start(statement.sql().as_str());
-            return Box::pin(Rows { call, rows: self.executor.fetch_many(query) });
+            return Box::pin(Rows { call, answered: false, rows: self.executor.fetch_many(query) });
         }
         let (arguments, persistent, sql) = (query.take_arguments(), query.persistent(), query.sql());
         let call = self.start(sql.as_str());
-        Box::pin(Rows { call, rows: self.executor.fetch_many(Read { sql, arguments, persistent }) })
+        Box::pin(Rows { call, answered: false, rows: self.executor.fetch_many(Read { sql, arguments, persistent }) })
     }
 
     fn fetch_optional<'e, 'q: 'e, Q>(self, mut query: Q) -> BoxFuture<'e, Result<Option<D::Row>, Error>>
@@ -257,6 +258,8 @@ fn end(call: &mut DatabaseCall, error: Option<&Error>) {
 /// Rows that are still coming.
 struct Rows<'e, T> {
     call: DatabaseCall,
+    /// The database has sent something.
+    answered: bool,
     rows: BoxStream<'e, Result<T, Error>>,
 }
 
@@ -270,7 +273,8 @@ impl<T> Stream for Rows<'_, T> {
         match &next {
             Poll::Ready(None) => end(&mut this.call, None),
             Poll::Ready(Some(Err(error))) => end(&mut this.call, Some(error)),
-            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
+            Poll::Ready(Some(Ok(_))) => this.answered = true,
+            Poll::Pending => {}
         }
         next
     }
@@ -278,8 +282,8 @@ impl<T> Stream for Rows<'_, T> {
 
 impl<T> Drop for Rows<'_, T> {
     fn drop(&mut self) {
-        // Not reading all rows is no error.
-        if !std::thread::panicking() {
+        // Not reading all rows is no error, but going away before the answer came is; the call says so itself.
+        if self.answered && !std::thread::panicking() {
             self.call.end(None);
         }
     }

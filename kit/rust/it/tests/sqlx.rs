@@ -1,7 +1,7 @@
 //! sqlx against a real SQLite.
 
 use clew::testing::Recorder;
-use futures_util::TryStreamExt;
+use futures_util::{FutureExt, TryStreamExt};
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{Row, Sqlite};
 
@@ -91,4 +91,28 @@ async fn transactions_and_streams_are_recorded_under_their_span() {
         "trace 1\n└─ INTERNAL request (test)\n   ├─ CLIENT INSERT orders\n   ├─ CLIENT INSERT orders\n   \
          ├─ CLIENT INSERT orders\n   └─ CLIENT SELECT orders\n"
     );
+}
+
+#[tokio::test]
+async fn a_statement_that_is_dropped_before_its_answer_is_canceled() {
+    let db = database().await;
+    // The pool's only connection.
+    let held = db.begin().await.expect("begun");
+    let recorder = Recorder::start();
+    let mut rows = sqlx::query("select id from orders").fetch(&db);
+    assert!(rows.try_next().now_or_never().is_none());
+    drop(rows);
+    drop(sqlx::query("select note from orders").fetch(&db));
+    let mut execute = Box::pin(sqlx::query("delete from orders").execute(&db));
+    assert!(execute.as_mut().now_or_never().is_none());
+    drop(execute);
+    let mut optional = Box::pin(sqlx::query("select id, note from orders").fetch_optional(&db));
+    assert!(optional.as_mut().now_or_never().is_none());
+    drop(optional);
+    drop(held);
+    let call = |trace, name| {
+        format!("trace {trace}\n└─ CLIENT {name} (test) error.type=canceled ERROR \"the call was dropped before its answer\"\n")
+    };
+    let want = [call(1, "SELECT orders"), call(2, "SELECT orders"), call(3, "DELETE orders"), call(4, "SELECT orders")].concat();
+    assert_eq!(recorder.tree(&["error.type"]), want);
 }
