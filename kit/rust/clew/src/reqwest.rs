@@ -9,9 +9,10 @@
 //! # Ok(()) } }
 //! ```
 //!
-//! The span ends when the answer's body has been read or is dropped. Redirects that reqwest follows are part of the one span,
-//! and reqwest sends them the same headers: where `propagate_to` names some hosts only, a client that may be redirected to others should have
-//! `reqwest::redirect::Policy::none()`.
+//! The span ends when the answer's body has been read or is dropped. Redirects that reqwest follows are part of the one span, and it sends
+//! them the headers of the first request. Baggage would so reach hosts that must not have it: [`clew`](RequestBuilderExt::clew) writes it only
+//! when `propagate_to` is `*`. A client with `reqwest::redirect::Policy::none()` has
+//! [`clew_direct`](RequestBuilderExt::clew_direct), which writes it for the hosts in `propagate_to`.
 
 use std::future::Future;
 
@@ -21,8 +22,11 @@ use crate::http::Traced;
 
 /// Sending with a span.
 pub trait RequestBuilderExt {
-    /// Like `send`, in a CLIENT span and with the context in the request's headers.
+    /// Like `send`, in a CLIENT span and with the context in the request's headers; with baggage when every host may have it.
     fn clew(self) -> impl Future<Output = Result<Response, Error>> + Send;
+
+    /// Like [`RequestBuilderExt::clew`], for a client that follows no redirects: with baggage when the request's host may have it.
+    fn clew_direct(self) -> impl Future<Output = Result<Response, Error>> + Send;
 }
 
 impl RequestBuilderExt for RequestBuilder {
@@ -30,15 +34,32 @@ impl RequestBuilderExt for RequestBuilder {
         let (client, request) = self.build_split();
         async move { execute(&client, request?).await }
     }
+
+    fn clew_direct(self) -> impl Future<Output = Result<Response, Error>> + Send {
+        let (client, request) = self.build_split();
+        async move { execute_direct(&client, request?).await }
+    }
 }
 
-/// Like `Client::execute`, in a CLIENT span and with the context in the request's headers.
+/// Like `Client::execute`, in a CLIENT span and with the context in the request's headers; with baggage when every host may have it.
 ///
 /// # Errors
 /// As `Client::execute`.
-pub async fn execute(client: &Client, mut request: Request) -> Result<Response, Error> {
+pub async fn execute(client: &Client, request: Request) -> Result<Response, Error> {
+    traced(client, request, true).await
+}
+
+/// Like [`execute`], for a client that follows no redirects: with baggage when the request's host may have it.
+///
+/// # Errors
+/// As `Client::execute`.
+pub async fn execute_direct(client: &Client, request: Request) -> Result<Response, Error> {
+    traced(client, request, false).await
+}
+
+async fn traced(client: &Client, mut request: Request, follows: bool) -> Result<Response, Error> {
     let (method, target) = (request.method().clone(), request.url().as_str().parse().unwrap_or_default());
-    let Some(mut call) = Traced::start(&method, &target, request.headers_mut()) else {
+    let Some(mut call) = Traced::start(&method, &target, request.headers_mut(), follows) else {
         return client.execute(request).await;
     };
     match call.span().clone().instrument(client.execute(request)).await {

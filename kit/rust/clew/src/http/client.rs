@@ -84,7 +84,7 @@ where
         let method = request.method().clone();
         let server = self.server.as_ref().map(|(host, port)| (&**host, *port));
         let uri = request.uri().clone();
-        let call = begin(&method, &uri, request.headers_mut(), server);
+        let call = begin(&method, &uri, request.headers_mut(), server, false);
         let inner = match &call {
             Some(call) => call.span.in_scope(|| self.inner.call(request)),
             None => self.inner.call(request),
@@ -94,13 +94,14 @@ where
 }
 
 /// Starts the span of a request and writes the context to its headers. `None` when there is nothing to record; the context that is current
-/// is written then.
-fn begin(method: &Method, uri: &Uri, headers: &mut HeaderMap, server: Option<(&str, u16)>) -> Option<Call> {
+/// is written then. `follows`: the headers may go on to hosts that are not known yet.
+fn begin(method: &Method, uri: &Uri, headers: &mut HeaderMap, server: Option<(&str, u16)>, follows: bool) -> Option<Call> {
     let grpc = grpc::is(headers);
     let component = if grpc { Component::Grpc } else { Component::Http };
     let (host, port) = target(uri, server);
+    let reached = if follows { "" } else { host };
     if !crate::switch::on(component, Level::Edges) {
-        crate::inject(&crate::current(), host, headers);
+        crate::inject(&crate::current(), reached, headers);
         return None;
     }
     let verb = Verb::of(method);
@@ -126,7 +127,7 @@ fn begin(method: &Method, uri: &Uri, headers: &mut HeaderMap, server: Option<(&s
             }
         }
     }
-    crate::inject(&span.context(), host, headers);
+    crate::inject(&span.context(), reached, headers);
     Some(Call::start(span, false, grpc, verb, route, None))
 }
 
@@ -217,9 +218,9 @@ pub(crate) struct Traced(Call);
 
 #[cfg(feature = "reqwest")]
 impl Traced {
-    /// Starts the span of a request and writes its headers; `None` when there is nothing to record.
-    pub(crate) fn start(method: &Method, uri: &Uri, headers: &mut HeaderMap) -> Option<Traced> {
-        begin(method, uri, headers, None).map(Traced)
+    /// Starts the span of a request and writes its headers; `None` when there is nothing to record. `follows`: see [`begin`].
+    pub(crate) fn start(method: &Method, uri: &Uri, headers: &mut HeaderMap, follows: bool) -> Option<Traced> {
+        begin(method, uri, headers, None, follows).map(Traced)
     }
 
     pub(crate) fn span(&self) -> &Span {
