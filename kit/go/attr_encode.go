@@ -6,37 +6,34 @@ import (
 	"github.com/clew-dev/clew/kit/go/internal/wire"
 )
 
-func floatBits(v float64) uint64 { return math.Float64bits(v) }
-func floatFrom(n uint64) float64 { return math.Float64frombits(n) }
-
 // append encodes the attribute as a KeyValue in the given field. key is the attribute's key as it may go out. A text has at most max bytes,
 // an array at most maxElements; cut says whether something was left out.
 func (a *Attr) append(b []byte, field int, key string, max int) (out []byte, cut bool) {
-	switch a.kind {
+	switch a.kind() {
 	case textKind:
-		text := wire.Text(a.text, max)
-		return wire.AppendStringAttr(b, field, key, text), len(text) < len(a.text)
+		text := wire.Text(a.text(), max)
+		return wire.AppendStringAttr(b, field, key, text), len(text) < a.len()
 	case intKind:
 		return wire.AppendIntAttr(b, field, key, int64(a.num)), false
 	case boolKind:
 		return wire.AppendBoolAttr(b, field, key, a.num != 0), false
 	case floatKind:
-		return wire.AppendFloatAttr(b, field, key, floatFrom(a.num)), false
+		return wire.AppendFloatAttr(b, field, key, math.Float64frombits(a.num)), false
 	case textsKind:
-		list, cut := head(a.list.([]string))
+		list, cut := head(elements[string](a))
 		list, shorter := shorten(list, max)
 		return wire.AppendStringsAttr(b, field, key, list), cut || shorter
 	case intsKind:
-		list, cut := head(a.list.([]int64))
+		list, cut := head(elements[int64](a))
 		return wire.AppendIntsAttr(b, field, key, list), cut
 	case floatsKind:
-		list, cut := head(a.list.([]float64))
+		list, cut := head(elements[float64](a))
 		return wire.AppendFloatsAttr(b, field, key, list), cut
 	case boolsKind:
-		list, cut := head(a.list.([]bool))
+		list, cut := head(elements[bool](a))
 		return wire.AppendBoolsAttr(b, field, key, list), cut
 	case bytesKind:
-		p := a.list.([]byte)
+		p := elements[byte](a)
 		n := min(len(p), max)
 		return wire.AppendBytesAttr(b, field, key, p[:n]), n < len(p)
 	}

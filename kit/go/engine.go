@@ -257,9 +257,9 @@ func (k *Kit) sampler(s *span, snapshot *policy.Snapshot, o *SpanOptions, attrs 
 	for i := range attrs {
 		switch attrs[i].key {
 		case "http.route":
-			f.Route = attrs[i].text
+			f.Route = attrs[i].text()
 		case "http.request.method":
-			f.Method = attrs[i].text
+			f.Method = attrs[i].text()
 		}
 	}
 	return snapshot.Sampler(f, int64(now.Sub(k.began)/time.Second))

@@ -72,7 +72,7 @@ func redacted(snapshot *policy.Snapshot, a *Attr, key string, max int) (*Attr, i
 	switch {
 	case action.Do == policy.Drop:
 		return a, 0, false
-	case action.Do == policy.Truncate && (a.kind == textKind || a.kind == textsKind):
+	case action.Do == policy.Truncate && (a.kind() == textKind || a.kind() == textsKind):
 		return a, min(max, action.Length), true
 	}
 	// Mask, and what has no text that could be cut.

@@ -32,11 +32,11 @@ func (k *Kit) appendAttributes(b []byte, field, dropped, most int, attrs []Attr)
 	kept, over := 0, uint32(0)
 	for i := range attrs {
 		a := &attrs[i]
-		if a.kind == noKind || repeatedBefore(attrs, i) {
+		if a.kind() == noKind || repeatedBefore(attrs, i) {
 			continue
 		}
 		for j := i + 1; j < len(attrs); j++ {
-			if attrs[j].key == a.key && attrs[j].kind != noKind {
+			if attrs[j].key == a.key && attrs[j].kind() != noKind {
 				a = &attrs[j]
 			}
 		}
@@ -65,7 +65,7 @@ func (k *Kit) appendAttributes(b []byte, field, dropped, most int, attrs []Attr)
 
 func repeatedBefore(attrs []Attr, i int) bool {
 	for j := range i {
-		if attrs[j].key == attrs[i].key && attrs[j].kind != noKind {
+		if attrs[j].key == attrs[i].key && attrs[j].kind() != noKind {
 			return true
 		}
 	}

@@ -60,9 +60,9 @@ func (k *Kit) describe(c *config) []byte {
 			}
 			taken[a.Key] = true
 		case a.Key == "service.name":
-			k.service = own.text
+			k.service = own.text()
 		case a.Key == "service.instance.id":
-			k.instance = own.text
+			k.instance = own.text()
 		}
 	}
 	for i := range c.resource {
@@ -79,7 +79,7 @@ func (k *Kit) describe(c *config) []byte {
 // ownAttr is the last attribute with this key, nil when there is none.
 func ownAttr(attrs []Attr, key string) *Attr {
 	for i := len(attrs) - 1; i >= 0; i-- {
-		if attrs[i].key == key && attrs[i].kind != noKind {
+		if attrs[i].key == key && attrs[i].kind() != noKind {
 			return &attrs[i]
 		}
 	}

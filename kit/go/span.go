@@ -141,7 +141,7 @@ func (s *span) keeps() bool { return s.mode != silent && !s.ended.Load() }
 // set records attributes. The caller holds mu, or is the only one who knows the span.
 func (s *span) set(attrs []Attr) {
 	for i := range attrs {
-		if attrs[i].kind != noKind {
+		if attrs[i].kind() != noKind {
 			s.setOne(&attrs[i])
 		}
 	}

@@ -101,17 +101,17 @@ func decodeValue(b []byte) Attr {
 	}
 	switch f.Number {
 	case 1:
-		return Attr{kind: textKind, text: string(f.Data)}
+		return String("", string(f.Data))
 	case 2:
-		return Attr{kind: boolKind, num: f.Value}
+		return scalar("", boolKind, f.Value)
 	case 3:
-		return Attr{kind: intKind, num: f.Value}
+		return scalar("", intKind, f.Value)
 	case 4:
-		return Attr{kind: floatKind, num: f.Value}
+		return scalar("", floatKind, f.Value)
 	case 5:
 		return decodeArray(f.Data)
 	case 7:
-		return Attr{kind: bytesKind, list: append([]byte(nil), f.Data...)}
+		return blob("", append([]byte(nil), f.Data...))
 	}
 	return Attr{}
 }
@@ -122,9 +122,9 @@ func decodeArray(b []byte) Attr {
 	var floats []float64
 	var bools []bool
 	each(b, 1, func(f wire.Field) {
-		switch a := decodeValue(f.Data); a.kind {
+		switch a := decodeValue(f.Data); a.kind() {
 		case textKind:
-			texts = append(texts, a.text)
+			texts = append(texts, a.text())
 		case intKind:
 			ints = append(ints, int64(a.num))
 		case floatKind:
