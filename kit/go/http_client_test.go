@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -177,6 +178,37 @@ trace 2
 trace 3
 └─ CLIENT GET (test) http.request.resend_count=2 http.response.status_code=200
 `, "http.request.resend_count", "http.response.status_code")
+}
+
+// net/http copies the headers of the first request to where it is redirected, but those that the transport wrote are not among them.
+func TestClientRedirectsTakeBaggageToNoOtherHost(t *testing.T) {
+	k := start(t, "", clew.PropagateTo("127.0.0.1"))
+	var got []string
+	note := func(r *http.Request) {
+		host, _, _ := strings.Cut(r.Host, ":")
+		got = append(got, host+" "+r.Header.Get("Baggage"))
+	}
+	there := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { note(r) }))
+	defer there.Close()
+	elsewhere := strings.Replace(there.URL, "127.0.0.1", "localhost", 1)
+	here := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		note(r)
+		http.Redirect(w, r, elsewhere, http.StatusFound)
+	}))
+	defer here.Close()
+	ctx := clew.WithBaggage(context.Background(), "user", "7")
+	r, err := http.NewRequestWithContext(ctx, "GET", here.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := (&http.Client{Transport: k.Transport(nil)}).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if want := []string{"127.0.0.1 user=7", "localhost "}; !slices.Equal(got, want) {
+		t.Errorf("the servers got %q, want %q", got, want)
+	}
 }
 
 func TestClientPhases(t *testing.T) {
