@@ -86,7 +86,9 @@ func Counter(name, unit string, options ...MetricOption) CounterFamily {
 // With binds the counter to attributes. Bind once and keep the result: With looks up
 // and allocates, Add does not. Attributes must have few different values; at most
 // 2,000 sets are kept apart for an instrument, the rest are added up under
-// otel.metric.overflow=true. The series is there, zero, from now on.
+// otel.metric.overflow=true. The series is there, zero, from now on. Redactions of
+// the policy hold for attributes whenever they are read; sets that become the same
+// are sent as one.
 func (f CounterFamily) With(attrs ...Attr) BoundCounter { return BoundCounter{series(f.in, attrs)} }
 
 // BoundCounter is a counter for one set of attributes.

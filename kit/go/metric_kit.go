@@ -37,9 +37,11 @@ func startMetrics(exporter *export.Exporter, interval time.Duration) {
 	exporter.Tick(self.Metrics, reader.Tick)
 }
 
-// gateMetrics puts the policy of a kit before all instruments, and counts with it.
+// gateMetrics puts the policy of a kit before all instruments, and counts with it. Its
+// redactions stay when the kit stops.
 func gateMetrics(holder *policy.Holder, counters *self.Counters) {
 	measures.SetCounters(counters)
+	measures.SetRedaction(holder.Load)
 	measures.SetGate(func(component, need uint8) bool {
 		snapshot, level := holder.Load(), policy.Level(need)
 		return snapshot.On(policy.Metrics, level) && snapshot.On(policy.Component(component), level)

@@ -136,9 +136,55 @@ func TestMetricsOfAService(t *testing.T) {
 	has(t, text, "clew_kit_level{component=\"metrics\"} 0\n")
 }
 
+// TestLabelsAreRedacted binds before the live policy comes: it holds all the same, on
+// the page and for what is sent when the kit stops.
+func TestLabelsAreRedacted(t *testing.T) {
+	k, sent := startSending(t, clew.Policy([]byte(`{"redact":[{"key":"metric.test.card","action":"truncate","length":4}]}`)))
+	requests := clew.Counter("metric.test.redacted", "")
+	requests.With(clew.String("metric.test.card", "4111222233334444"), clew.String("user.email", "ada@example.com")).Add(1)
+	requests.With(clew.String("metric.test.card", "4111555566667777"), clew.String("user.email", "bob@example.com")).Add(2)
+	text := page(t, k)
+	has(t, text, `metric_test_redacted_total{metric_test_card="4111",user_email="ada@example.com"} 1`+"\n")
+	if err := k.ApplyPolicy([]byte(`{"version":"2","redact":[{"key":"user.*","action":"mask"}]}`)); err != nil {
+		t.Fatal(err)
+	}
+	text = page(t, k)
+	has(t, text, `metric_test_redacted_total{metric_test_card="4111",user_email="***"} 3`+"\n")
+	hasNot(t, text, "example.com", "41112", "41115")
+	if err := k.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if bodies := sent(); !bytes.Contains(bodies, []byte("metric.test.redacted")) || bytes.Contains(bodies, []byte("example.com")) || bytes.Contains(bodies, []byte("41112")) {
+		t.Errorf("what was sent is not redacted: %q", bodies)
+	}
+}
+
 // TestMetricsAreSent stops a kit long before its interval is over: what it has goes
 // out, by bound instruments and by those of the OpenTelemetry API.
 func TestMetricsAreSent(t *testing.T) {
+	k, sent := startSending(t)
+	clew.Counter("metric.test.sent", "").With(clew.String("label.of.bound", "x")).Add(1)
+	api, err := clew.MeterProvider().Meter("scope.of.library").Int64Counter("metric.test.api")
+	if err != nil {
+		t.Fatal(err)
+	}
+	api.Add(t.Context(), 1, metric.WithAttributes(attribute.String("label.of.api", "y")))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := k.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	bodies := sent()
+	for _, want := range []string{"metric-test", "metric.test.sent", "label.of.bound", "metric.test.api", "label.of.api", "scope.of.library", "process.cpu.time", "go.memory.used", "clew.kit.level"} {
+		if !bytes.Contains(bodies, []byte(want)) {
+			t.Errorf("%s was not sent in %d bytes", want, len(bodies))
+		}
+	}
+}
+
+// startSending starts a kit with a collector of its own; sent is what that has got of
+// metrics.
+func startSending(t *testing.T, options ...clew.Option) (k *clew.Kit, sent func() []byte) {
 	var mu sync.Mutex
 	var bodies []byte
 	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -157,27 +203,14 @@ func TestMetricsAreSent(t *testing.T) {
 		}
 		w.Header().Set("Content-Type", "application/x-protobuf")
 	}))
-	defer collector.Close()
+	t.Cleanup(collector.Close)
 	t.Cleanup(clew.Suspend())
 	none := func(string) (string, bool) { return "", false }
-	k := clew.Start(t.Context(), clew.Service("metric-test", "1"), clew.Endpoint(collector.URL), clew.WithoutGlobals(), clew.Output(nil), clew.Environment(none))
-	clew.Counter("metric.test.sent", "").With(clew.String("label.of.bound", "x")).Add(1)
-	api, err := clew.MeterProvider().Meter("scope.of.library").Int64Counter("metric.test.api")
-	if err != nil {
-		t.Fatal(err)
-	}
-	api.Add(t.Context(), 1, metric.WithAttributes(attribute.String("label.of.api", "y")))
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	if err := k.Stop(ctx); err != nil {
-		t.Error(err)
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	for _, want := range []string{"metric-test", "metric.test.sent", "label.of.bound", "metric.test.api", "label.of.api", "scope.of.library", "process.cpu.time", "go.memory.used", "clew.kit.level"} {
-		if !bytes.Contains(bodies, []byte(want)) {
-			t.Errorf("%s was not sent in %d bytes", want, len(bodies))
-		}
+	options = append([]clew.Option{clew.Service("metric-test", "1"), clew.Endpoint(collector.URL), clew.WithoutGlobals(), clew.Output(nil), clew.Environment(none)}, options...)
+	return clew.Start(t.Context(), options...), func() []byte {
+		mu.Lock()
+		defer mu.Unlock()
+		return bodies
 	}
 }
 

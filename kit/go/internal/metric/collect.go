@@ -18,6 +18,9 @@ type Point struct {
 	Start  int64 // Unix nanoseconds: when the sum was zero
 	Time   int64 // Unix nanoseconds
 
+	// Set says of a gauge after which collection the value was set.
+	Set uint64
+
 	// Bits is the value: an int64, or the bits of a float64 when Desc.Float. For a
 	// histogram it is the bits of the sum.
 	Bits uint64
@@ -75,8 +78,8 @@ func (e *Engine) Produce(producer func(*Emitter)) {
 	e.producers = append(e.producers, producer)
 }
 
-// Collect runs the callbacks and hands all points to the sink: scope by scope as
-// they came, then the producers'. With next, exemplars are taken out and a new
+// Collect runs the callbacks and hands all points, redacted, to the sink: scope by
+// scope as they came, then the producers'. With next, exemplars are taken out and a new
 // interval begins; without, all that are held are shown and stay. ctx bounds
 // the callbacks alone. Collections wait for each other.
 func (e *Engine) Collect(ctx context.Context, sink Sink, next bool) {
@@ -94,6 +97,7 @@ func (e *Engine) Collect(ctx context.Context, sink Sink, next bool) {
 		// are not read yet.
 		e.interval.Add(1)
 	}
+	redact := e.newRedactor(sink)
 	emitter := Emitter{engine: e, sink: sink, point: Point{Start: e.start, Time: e.now().UnixNano()}}
 	var all []*Series
 	for _, in := range order {
@@ -101,6 +105,10 @@ func (e *Engine) Collect(ctx context.Context, sink Sink, next bool) {
 			continue
 		}
 		all = in.table.all(all[:0])
+		to := sink
+		if redact != nil && redact.touches(all) {
+			to = redact
+		}
 		for _, s := range all {
 			if !s.has(round) {
 				continue
@@ -110,10 +118,17 @@ func (e *Engine) Collect(ctx context.Context, sink Sink, next bool) {
 			if s.dist != nil {
 				s.dist.read(p, interval, !next)
 			} else {
-				p.Bits = s.bits.Load()
+				p.Bits, p.Set = s.bits.Load(), s.round.Load()
 			}
-			sink.Point(in.scope, &in.desc, p)
+			to.Point(in.scope, &in.desc, p)
 		}
+		if to != sink {
+			redact.flush()
+		}
+	}
+	if redact != nil {
+		emitter.sink = redact
+		defer redact.flush()
 	}
 	for _, produce := range producers {
 		produce(&emitter)

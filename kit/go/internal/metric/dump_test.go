@@ -150,6 +150,12 @@ func label(t testing.TB, b []byte) string {
 		switch v.Number {
 		case 1:
 			value = strconv.Quote(string(v.Data))
+		case 5:
+			var texts []string
+			for _, element := range fields(t, v.Data) {
+				texts = append(texts, strconv.Quote(string(fields(t, element.Data)[0].Data)))
+			}
+			value = "[" + strings.Join(texts, " ") + "]"
 		case 2:
 			value = strconv.FormatBool(v.Value != 0)
 		case 3:

@@ -14,6 +14,7 @@ import (
 type Labels struct {
 	list []attribute.KeyValue
 	otlp []byte // the attributes field of a point, as often as there are attributes
+	own  bool   // words of the kit's own from closed lists, which are not redacted
 }
 
 // The attributes field in NumberDataPoint and HistogramDataPoint
@@ -25,7 +26,19 @@ const (
 
 // NewLabels encodes a set for the points of instruments of a kind.
 func NewLabels(kind Kind, set attribute.Set) *Labels {
-	l := &Labels{list: set.ToSlice()}
+	return encodeLabels(kind, set.ToSlice())
+}
+
+// ownLabels are those of what the kit counts about itself.
+func ownLabels(kind Kind, list ...attribute.KeyValue) *Labels {
+	l := NewLabels(kind, attribute.NewSet(list...))
+	l.own = true
+	return l
+}
+
+// encodeLabels takes a list that is sorted and has no key twice.
+func encodeLabels(kind Kind, list []attribute.KeyValue) *Labels {
+	l := &Labels{list: list}
 	field := numberAttributes
 	if kind == Histogram {
 		field = histogramAttributes

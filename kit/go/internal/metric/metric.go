@@ -14,7 +14,8 @@
 // with otel.metric.overflow=true and counted.
 //
 // Provider makes the engine an OpenTelemetry MeterProvider. Collect walks all
-// points and hands them to a Sink: OTLP writes protobuf, Text writes OpenMetrics.
+// points and hands them, redacted, to a Sink: OTLP writes protobuf, Text writes
+// OpenMetrics.
 // A Reader collects on its own goroutine. All exported methods may be called from
 // any goroutine, but a Sink is used by one at a time.
 package metric
@@ -26,6 +27,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/clew-dev/clew/kit/go/internal/policy"
 	"github.com/clew-dev/clew/kit/go/internal/self"
 	"github.com/clew-dev/clew/kit/go/internal/wire"
 )
@@ -89,11 +91,12 @@ type Engine struct {
 	now   func() time.Time
 	start int64 // Unix nanoseconds; all sums began then at zero
 
-	gate     atomic.Pointer[Gate]
-	counters atomic.Pointer[self.Counters]
-	series   atomic.Int64 // of all instruments
-	interval atomic.Uint64
-	round    atomic.Uint64
+	gate      atomic.Pointer[Gate]
+	redaction atomic.Pointer[func() *policy.Snapshot]
+	counters  atomic.Pointer[self.Counters]
+	series    atomic.Int64 // of all instruments
+	interval  atomic.Uint64
+	round     atomic.Uint64
 
 	mu          sync.Mutex // guards what follows
 	scopes      map[Scope]*Scope

@@ -11,19 +11,22 @@ import (
 
 // Own is a producer of what the kit counts about itself: section 6 of the contract
 // (kit/contract/README.md). Own metrics are sent whatever the level is, because
-// they say what the level is. The components are those of self.Counters.Level.
+// they say what the level is, and not redacted, because their words are the kit's. The components are those of self.Counters.Level.
 func Own(scope *Scope, counters func() *self.Counters, components [self.Components]string) func(*Emitter) {
-	o := &own{scope: scope, sampled: oneLabel("otel.span.sampling_result", "RECORD_AND_SAMPLE"), dropped: oneLabel("otel.span.sampling_result", "DROP")}
+	sampling := func(result string) *Labels {
+		return ownLabels(Counter, attribute.String("otel.span.sampling_result", result))
+	}
+	o := &own{scope: scope, sampled: sampling("RECORD_AND_SAMPLE"), dropped: sampling("DROP")}
 	for s := range self.Signals {
 		signal := attribute.String("clew.signal", s.String())
-		o.signal[s].plain = NewLabels(Counter, attribute.NewSet(signal))
+		o.signal[s].plain = ownLabels(Counter, signal)
 		for r := range self.Reasons {
-			o.signal[s].reason[r] = NewLabels(Counter, attribute.NewSet(signal, attribute.String("reason", r.String())))
-			o.signal[s].errors[r] = NewLabels(Counter, attribute.NewSet(signal, attribute.String("error.type", r.String())))
+			o.signal[s].reason[r] = ownLabels(Counter, signal, attribute.String("reason", r.String()))
+			o.signal[s].errors[r] = ownLabels(Counter, signal, attribute.String("error.type", r.String()))
 		}
 	}
 	for i, name := range components {
-		o.component[i] = oneLabel("component", name)
+		o.component[i] = ownLabels(Gauge, attribute.String("component", name))
 	}
 	return func(e *Emitter) { o.emit(e, counters()) }
 }
@@ -102,7 +105,7 @@ func (o *own) emit(e *Emitter, c *self.Counters) {
 	o.signals(e, &ownBreaker, func(s self.Signal) int64 { return c.Signal[s].Breaker.Load() })
 	if version := c.PolicyVersion.Load(); version != nil {
 		set, _, _ := limit(attribute.NewSet(attribute.String("version", *version)))
-		e.Int(o.scope, &ownPolicyInfo, NewLabels(Gauge, set), 1)
+		e.Int(o.scope, &ownPolicyInfo, ownLabels(Gauge, set.ToSlice()...), 1)
 	}
 	for i := range c.Level {
 		e.Int(o.scope, &ownLevel, o.component[i], c.Level[i].Load())
@@ -133,7 +136,7 @@ func (o *own) durations(e *Emitter, s self.Signal, c *self.Counters) {
 		if code, err := strconv.Atoi(d.Outcome); err == nil {
 			outcome = attribute.Int("http.response.status_code", code)
 		}
-		labels := NewLabels(Histogram, attribute.NewSet(attribute.String("clew.signal", s.String()), outcome))
+		labels := ownLabels(Histogram, attribute.String("clew.signal", s.String()), outcome)
 		e.Distribution(o.scope, &ownDuration, labels, d.Counts[:], d.Sum)
 	}
 }

@@ -21,6 +21,7 @@ func TestOwn(t *testing.T) {
 		t.Fatal(err)
 	}
 	var file struct {
+		Redact   json.RawMessage
 		Counters map[string]json.RawMessage
 		Lines    []string
 	}
@@ -96,6 +97,7 @@ func TestOwn(t *testing.T) {
 	}
 	engine := metric.New(func() time.Time { return time.Unix(0, 1000) }, &c)
 	engine.SetGate(func(uint8, uint8) bool { return false })
+	redact(t, engine, file.Redact)
 	engine.Produce(metric.Own(engine.Scope(metric.Scope{Name: "kit"}), func() *self.Counters { return &c }, components))
 	lines := []string{}
 	otlp := metric.OTLP{Emit: func(_ *metric.Scope, record []byte) { lines = append(lines, dump(t, record)...) }}

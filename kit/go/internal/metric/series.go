@@ -17,7 +17,7 @@ type Series struct {
 	spill  bool // the instrument's overflow: what is recorded here is counted as such
 
 	bits  atomic.Uint64 // sum or last value: an int64, or the bits of a float64
-	round atomic.Uint64 // collection of the last value; 0: there is none yet
+	round atomic.Uint64 // collection of an observed value, else the one before it and 1; 0: there is none yet
 	dist  *distribution // histograms only
 }
 
@@ -76,7 +76,7 @@ func (in *Instrument) slow(key attribute.Distinct, set attribute.Set) *Series {
 	if in.dead || len(t.list) >= MaxSeries || in.engine.series.Add(1) > MaxTotalSeries {
 		return t.spill(in)
 	}
-	s := in.series(set)
+	s := in.series(NewLabels(in.desc.Kind, set))
 	if t.dirty == nil {
 		t.dirty = make(map[attribute.Distinct]*Series, len(t.list)+1)
 		if read := t.read.Load(); read != nil {
@@ -93,7 +93,7 @@ func (in *Instrument) slow(key attribute.Distinct, set attribute.Set) *Series {
 // spill closes the table and gives its overflow.
 func (t *table) spill(in *Instrument) *Series {
 	if t.overflow == nil {
-		t.overflow = in.series(attribute.NewSet(attribute.Bool("otel.metric.overflow", true)))
+		t.overflow = in.series(ownLabels(in.desc.Kind, attribute.Bool("otel.metric.overflow", true)))
 		t.overflow.spill = true
 		t.publish()
 		t.full.Store(true)
@@ -120,8 +120,8 @@ func (t *table) all(into []*Series) []*Series {
 	return into
 }
 
-func (in *Instrument) series(set attribute.Set) *Series {
-	s := &Series{in: in, labels: NewLabels(in.desc.Kind, set)}
+func (in *Instrument) series(labels *Labels) *Series {
+	s := &Series{in: in, labels: labels}
 	if in.desc.Kind == Histogram {
 		s.dist = newDistribution(len(in.desc.Bounds))
 	}
@@ -169,7 +169,7 @@ func (s *Series) AddFloat(v float64) {
 func (s *Series) SetInt(n int64) {
 	if s.in.Enabled() {
 		s.bits.Store(uint64(n))
-		s.round.Store(1)
+		s.round.Store(s.in.engine.round.Load() + 1)
 		s.spilled()
 	}
 }
@@ -184,7 +184,7 @@ func (s *Series) SetFloat(v float64) {
 		return
 	}
 	s.bits.Store(math.Float64bits(v))
-	s.round.Store(1)
+	s.round.Store(s.in.engine.round.Load() + 1)
 	s.spilled()
 }
 

@@ -51,6 +51,7 @@ type step struct {
 	Is     json.RawMessage
 	Time   *int64
 	Levels map[string]string
+	Redact json.RawMessage
 
 	Collect      *[]string
 	CollectCount *int    `json:"collect_count"`
@@ -143,6 +144,8 @@ func (r *run) step(s step) {
 		r.now = *s.Time
 	case s.Levels != nil:
 		r.levels = s.Levels
+	case s.Redact != nil:
+		redact(r.t, r.engine, s.Redact)
 	case s.Collect != nil:
 		r.equal(r.collect(), *s.Collect)
 	case s.CollectCount != nil:
@@ -209,7 +212,7 @@ func (r *run) make(s step) {
 		if string(value) == `"panic"` {
 			panic("by the vector")
 		}
-		in.ObserveFloat(*attribute.EmptySet(), number(value))
+		in.ObserveFloat(set(s.Labels), number(value))
 	})
 }
 
@@ -241,6 +244,16 @@ func (r *run) record(s step) {
 	}
 }
 
+// redact makes the redactions those of the policy that holds.
+func redact(t *testing.T, e *metric.Engine, redactions json.RawMessage) {
+	t.Helper()
+	document, err := policy.Parse(fmt.Appendf(nil, `{"version":"1","redact":%s}`, redactions))
+	if err != nil || document.Skipped != 0 {
+		t.Fatalf("redactions %s: %v, %d skipped", redactions, err, document.Skipped)
+	}
+	e.SetRedaction(policy.NewHolder(*document).Load)
+}
+
 func number(raw json.RawMessage) float64 {
 	switch string(raw) {
 	case `"NaN"`:
@@ -268,6 +281,12 @@ func set(labels [][2]any) attribute.Set {
 			list[i] = attribute.Bool(key, v)
 		case float64:
 			list[i] = attribute.Int64(key, int64(v))
+		case []any:
+			texts := make([]string, len(v))
+			for i := range v {
+				texts[i] = v[i].(string)
+			}
+			list[i] = attribute.StringSlice(key, texts)
 		default:
 			panic(fmt.Sprintf("label %v", l))
 		}

@@ -50,7 +50,7 @@ fn has_not(text: &str, lines: &[&str]) {
 #[test]
 fn metrics_of_a_service() {
     PLACED.add(100); // Before the start nothing counts.
-    let kit = clew::start(Config::new("metrics", "1").without_export().without_lines());
+    let kit = clew::start(Config::new("metrics", "1").truncate("test.card", 4).without_export().without_lines());
     PLACED.add(2);
     PLACED.add(u64::MAX); // It would make the counter shrink.
     let open = Options::new().needs(Component::Http, Level::Edges).up_down("test.open", "{request}").with(&[]);
@@ -103,6 +103,16 @@ fn metrics_of_a_service() {
     };
     assert_eq!(allocations, 0);
     drop(span);
+
+    // Redactions hold for series that are bound already.
+    let redacted = metrics::counter("test.redacted", "");
+    redacted.with(&[("test.card", "4111222233334444".into()), ("user.email", "ada@example.com".into())]).add(1);
+    redacted.with(&[("test.card", "4111555566667777".into()), ("user.email", "bob@example.com".into())]).add(2);
+    has(&metrics::text(), &["test_redacted_total{test_card=\"4111\",user_email=\"ada@example.com\"} 1\n"]);
+    clew::apply_policy(br#"{"version":"2","redact":[{"key":"user.*","action":"mask"}]}"#).unwrap();
+    let text = metrics::text();
+    has(&text, &["test_redacted_total{test_card=\"4111\",user_email=\"***\"} 3\n"]);
+    has_not(&text, &["example.com", "41112", "41115"]);
 
     // A switch holds at once.
     clew::set_level(Component::Http, Level::Off);

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::distribution::Exemplar;
 use super::engine::{Desc, Engine};
 use super::labels::Labels;
+use super::redact::Redactor;
 use crate::{Component, Level};
 
 /// The number of a collection.
@@ -28,6 +29,8 @@ pub struct Point<'a> {
     pub time: u64,
     /// An `i64`, or the bits of an `f64` when [`Desc::float`]. For a histogram the bits of the sum.
     pub bits: u64,
+    /// Of a gauge: after which collection the value was set.
+    pub set_after: u64,
     /// Histograms: one more than there are bounds.
     pub counts: Vec<u64>,
     /// Histograms: ascending by bucket.
@@ -54,7 +57,8 @@ impl Emitter<'_> {
     }
 
     fn emit(&mut self, desc: &Desc, labels: &Labels, bits: u64, counts: Vec<u64>) {
-        let point = Point { labels: Some(labels), start: self.start, time: self.time, bits, counts, exemplars: Vec::new() };
+        let (start, time, exemplars) = (self.start, self.time, Vec::new());
+        let point = Point { labels: Some(labels), start, time, bits, set_after: 0, counts, exemplars };
         self.sink.point(desc, &point);
     }
 
@@ -77,7 +81,7 @@ impl Emitter<'_> {
 }
 
 impl Engine {
-    /// Runs the callbacks and hands all points to the sink: instruments as they came, then the producers'. With `next` exemplars are
+    /// Runs the callbacks and hands all points, redacted, to the sink: instruments as they came, then the producers'. With `next` exemplars are
     /// taken out and a new interval begins; without, all that are held are shown and stay. `deadline` bounds the callbacks alone.
     pub fn collect(&self, sink: &mut dyn Sink, next: bool, deadline: Instant) {
         let _one = self.collecting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,13 +97,16 @@ impl Engine {
             // Records from here on belong to the next interval, even for series that are not read yet.
             self.interval.fetch_add(1, Relaxed);
         }
+        let mut sink = Redactor::new(self, sink);
         let (start, time) = (self.start, (self.now)());
         let (mut counts, mut exemplars, mut all) = (Vec::new(), Vec::new(), Vec::new());
         for instrument in order.iter().filter(|i| i.enabled()) {
             all.clear();
             instrument.table.all(&mut all);
+            sink.hold(|policy| all.iter().any(|s| s.labels.redacted(policy)));
             for series in all.iter().filter(|s| s.has(round)) {
-                let mut point = Point { labels: Some(&series.labels), start, time, bits: series.bits(), counts, exemplars };
+                let (bits, set_after) = (series.bits(), series.set_after());
+                let mut point = Point { labels: Some(&series.labels), start, time, bits, set_after, counts, exemplars };
                 if let Some(distribution) = &series.distribution {
                     distribution.read(&mut point, interval, !next);
                 }
@@ -107,9 +114,11 @@ impl Engine {
                 (counts, exemplars) = (point.counts, point.exemplars);
             }
         }
-        let mut emitter = Emitter { engine: self, sink, start, time };
+        sink.hold(|_| true);
+        let mut emitter = Emitter { engine: self, sink: &mut sink, start, time };
         for producer in producers {
             producer.lock().unwrap_or_else(PoisonError::into_inner)(&mut emitter);
         }
+        sink.flush();
     }
 }

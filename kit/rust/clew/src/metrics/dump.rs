@@ -147,6 +147,10 @@ fn label(b: &[u8]) -> String {
         2 => (v.value != 0).to_string(),
         3 => (v.value as i64).to_string(),
         4 => float(v.value),
+        5 => {
+            let texts: Vec<String> = fields(v.data).iter().map(|e| format!("{:?}", text(fields(e.data)[0].data))).collect();
+            format!("[{}]", texts.join(" "))
+        }
         other => panic!("field {other} of a value"),
     };
     format!("{}={value}", text(all[0].data))

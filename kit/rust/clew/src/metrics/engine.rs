@@ -14,6 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::collect::Emitter;
 use super::observe::Callback;
 use super::series::Table;
+use crate::policy::Snapshot;
 use crate::selfmetrics::{self, Counters};
 use crate::{Component, Level, switch};
 
@@ -85,6 +86,11 @@ impl Desc {
         self.float = true;
         self
     }
+
+    /// Points of both stand in one `Metric`.
+    pub fn same(&self, other: &Desc) -> bool {
+        self.name == other.name && self.unit == other.unit && self.kind == other.kind && self.float == other.float
+    }
 }
 
 /// A figure of the kit's own that is read at collection.
@@ -96,6 +102,8 @@ pub struct Engine {
     pub now: Box<dyn Fn() -> u64 + Send + Sync>,
     /// Whether an instrument of a component that needs a level is on.
     pub gate: fn(Component, Level) -> bool,
+    /// The policy when there is one that redacts; asked once a collection.
+    pub redaction: fn() -> Option<Arc<Snapshot>>,
     pub counters: &'static Counters,
     /// Unix nanoseconds; all sums began then at zero.
     pub start: u64,
@@ -137,6 +145,7 @@ pub fn global() -> &'static Engine {
         Engine::new(
             Box::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos() as u64)),
             |component, need| switch::on(component, need) && switch::on(Component::Metrics, need),
+            || if switch::redacts() { switch::POLICY.get() } else { None },
             selfmetrics::counters(),
         )
     });
@@ -145,11 +154,17 @@ pub fn global() -> &'static Engine {
 
 impl Engine {
     /// An empty engine.
-    pub fn new(now: Box<dyn Fn() -> u64 + Send + Sync>, gate: fn(Component, Level) -> bool, counters: &'static Counters) -> Engine {
+    pub fn new(
+        now: Box<dyn Fn() -> u64 + Send + Sync>,
+        gate: fn(Component, Level) -> bool,
+        redaction: fn() -> Option<Arc<Snapshot>>,
+        counters: &'static Counters,
+    ) -> Engine {
         let start = now();
         Engine {
             now,
             gate,
+            redaction,
             counters,
             start,
             interval: AtomicU64::new(1),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::Label;
 use super::engine::Kind;
+use crate::policy::{Action, Snapshot};
 use crate::{Value, wire};
 
 /// The number of labels of a series.
@@ -16,11 +17,31 @@ const NUMBER_ATTRIBUTES: u32 = 7;
 const HISTOGRAM_ATTRIBUTES: u32 = 9;
 
 /// Labels sorted by key.
+#[derive(Clone, Default)]
 pub struct Labels {
     /// The attributes field of a point, as often as there are labels. It tells two sets apart: sorted, typed and with lengths.
-    pub otlp: Box<[u8]>,
-    /// Keys and the texts of values, for people.
-    pub texts: Box<[(Box<str>, Box<str>)]>,
+    pub otlp: Vec<u8>,
+    pub list: Vec<Kept>,
+    /// Words of the kit's own from closed lists, which are not redacted.
+    own: bool,
+}
+
+/// A label as it is shown to people and redacted.
+#[derive(Clone)]
+pub struct Kept {
+    pub key: Box<str>,
+    pub text: Box<str>,
+    form: Form,
+    /// Where its encoding ends.
+    end: usize,
+}
+
+/// What truncating has to tell apart.
+#[derive(Clone)]
+enum Form {
+    Text,
+    Texts(Box<[Box<str>]>),
+    Other,
 }
 
 impl Labels {
@@ -35,9 +56,7 @@ impl Labels {
         }
         sorted.sort_by(|a, b| a.0.cmp(b.0));
         let mut wrong = 0;
-        let field = if kind == Kind::Histogram { HISTOGRAM_ATTRIBUTES } else { NUMBER_ATTRIBUTES };
-        let mut otlp = Vec::new();
-        let mut texts: Vec<(Box<str>, Box<str>)> = Vec::new();
+        let mut made = Labels::default();
         for (i, (key, value)) in sorted.into_iter().enumerate() {
             if i >= MAX_LABELS {
                 wrong += 1;
@@ -55,15 +74,64 @@ impl Labels {
                 // An array that is too long becomes its text: a label is compared, not read.
                 limited = Value::Str(cut);
             }
-            wire::key_value(&mut otlp, field, short, limited, MAX_LABEL_BYTES, usize::MAX);
-            texts.push((short.into(), cut.into()));
+            made.add(kind, short, limited, cut);
         }
-        (Labels { otlp: otlp.into(), texts: texts.into() }, wrong)
+        made.otlp.shrink_to_fit();
+        made.list.shrink_to_fit();
+        (made, wrong)
     }
 
-    /// Labels of the kit's own.
+    /// Labels of what the kit counts about itself.
     pub fn own(kind: Kind, labels: &[Label<'_>]) -> Labels {
-        Labels::new(kind, labels).0
+        Labels { own: true, ..Labels::new(kind, labels).0 }
+    }
+
+    fn add(&mut self, kind: Kind, key: &str, value: Value<'_>, text: &str) {
+        let field = if kind == Kind::Histogram { HISTOGRAM_ATTRIBUTES } else { NUMBER_ATTRIBUTES };
+        wire::key_value(&mut self.otlp, field, key, value, MAX_LABEL_BYTES, usize::MAX);
+        let form = match value {
+            Value::Str(_) => Form::Text,
+            Value::Strs(v) => Form::Texts(v.iter().map(|s| Box::from(*s)).collect()),
+            _ => Form::Other,
+        };
+        self.list.push(Kept { key: key.into(), text: text.into(), form, end: self.otlp.len() });
+    }
+
+    /// The policy has a redaction for any of the labels.
+    pub fn redacted(&self, policy: &Snapshot) -> bool {
+        !self.own && self.list.iter().any(|label| policy.redact(&label.key).is_some())
+    }
+
+    /// The labels as they may leave; `None` as they are.
+    pub fn redact(&self, kind: Kind, policy: &Snapshot) -> Option<Labels> {
+        if !self.redacted(policy) {
+            return None;
+        }
+        let mut made = Labels::default();
+        let mut from = 0;
+        for label in &self.list {
+            let encoded = &self.otlp[from..label.end];
+            from = label.end;
+            match (policy.redact(&label.key), &label.form) {
+                (None, _) => {
+                    made.otlp.extend_from_slice(encoded);
+                    made.list.push(Kept { end: made.otlp.len(), ..label.clone() });
+                }
+                (Some(Action::Drop), _) => {}
+                (Some(Action::Truncate(length)), Form::Text) => {
+                    let text = wire::cut(&label.text, length);
+                    made.add(kind, &label.key, Value::Str(text), text);
+                }
+                (Some(Action::Truncate(length)), Form::Texts(texts)) => {
+                    let texts: Vec<&str> = texts.iter().map(|t| wire::cut(t, length)).collect();
+                    let value = Value::Strs(&texts);
+                    made.add(kind, &label.key, value, &text_of(value));
+                }
+                // A number has no shorter form that hides anything, so truncating masks it too.
+                (Some(Action::Mask | Action::Truncate(_)), _) => made.add(kind, &label.key, Value::Str("***"), "***"),
+            }
+        }
+        Some(made)
     }
 }
 
@@ -102,13 +170,13 @@ mod tests {
     fn limits_cut_on_both_sides() {
         let long = "é".repeat(200);
         let (labels, wrong) = Labels::new(Kind::Counter, &[("k", long.as_str().into())]);
-        assert_eq!((labels.texts[0].1.len(), wrong), (256, 1));
+        assert_eq!((labels.list[0].text.len(), wrong), (256, 1));
         let fits = "x".repeat(256);
         assert_eq!(Labels::new(Kind::Counter, &[(fits.as_str(), fits.as_str().into())]).1, 0);
         let keys: Vec<String> = (0..33).map(|i| format!("k{i:02}")).collect();
         let many: Vec<Label<'_>> = keys.iter().map(|k| (k.as_str(), 1.into())).collect();
         let (labels, wrong) = Labels::new(Kind::Counter, &many);
-        assert_eq!((labels.texts.len(), wrong), (32, 1));
+        assert_eq!((labels.list.len(), wrong), (32, 1));
         assert_eq!(Labels::new(Kind::Counter, &many[..32]).1, 0);
     }
 }

@@ -15,7 +15,8 @@
 //!
 //! Values add up from the start of the process and are sent every 15 s (`OTEL_METRIC_EXPORT_INTERVAL`). Nothing is recorded before
 //! `clew::start` and while the level of the instrument's component, or that of [`Component::Metrics`](crate::Component::Metrics), is below what it needs. At most 2,000
-//! label sets of an instrument are kept apart, the rest are added up under `otel.metric.overflow=true`. A value that is not finite is not
+//! label sets of an instrument are kept apart, the rest are added up under `otel.metric.overflow=true`. Redactions of the policy hold for labels
+//! whenever they are read; sets that become the same are sent as one. A value that is not finite is not
 //! taken and counted as `clew.kit.metric.invalid`.
 
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
@@ -40,6 +41,8 @@ mod own;
 mod process;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod reader;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod redact;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod series;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]

@@ -82,11 +82,7 @@ impl<F: FnMut(&[u8])> Otlp<F> {
 
 impl<F: FnMut(&[u8])> Sink for Otlp<F> {
     fn point(&mut self, desc: &Desc, p: &Point<'_>) {
-        let same = self
-            .open
-            .as_ref()
-            .is_some_and(|open| open.name == desc.name && open.unit == desc.unit && open.kind == desc.kind && open.float == desc.float);
-        if !same || self.points.len() >= RECORD_BYTES {
+        if !self.open.as_ref().is_some_and(|open| open.same(desc)) || self.points.len() >= RECORD_BYTES {
             self.close();
             self.open = Some(desc.clone());
         }

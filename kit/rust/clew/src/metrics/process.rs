@@ -21,8 +21,8 @@ const MAX_FILES: usize = 65_536;
 
 /// Emits what there is. `began` is the start of the process in Unix nanoseconds, `now` the time of the collection.
 pub fn emit(e: &mut Emitter<'_>, began: u64, now: u64) {
-    let none = Labels::own(Kind::Counter, &[]);
-    let one = |key: &str, value: &str| Labels::own(Kind::Counter, &[(key, value.into())]);
+    let none = Labels::default();
+    let one = |key: &str, value: &str| Labels::new(Kind::Counter, &[(key, value.into())]).0;
     if let Some(stat) = std::fs::read_to_string("/proc/self/stat").ok().as_deref().and_then(Stat::parse) {
         e.float(&CPU_TIME, &one("cpu.mode", "user"), stat.user / TICKS);
         e.float(&CPU_TIME, &one("cpu.mode", "system"), stat.system / TICKS);

@@ -18,7 +18,7 @@ pub struct Series {
     spill: bool,
     /// Sum or last value: an `i64`, or the bits of an `f64`.
     bits: AtomicU64,
-    /// The collection of the last value; 0: there is none yet.
+    /// The collection of an observed value, else the one before it and 1; 0: there is none yet.
     round: AtomicU64,
     /// Histograms only.
     pub distribution: Option<Distribution>,
@@ -30,7 +30,7 @@ pub struct Table(RwLock<Rows>);
 
 #[derive(Default)]
 struct Rows {
-    by: HashMap<Box<[u8]>, Arc<Series>>,
+    by: HashMap<Vec<u8>, Arc<Series>>,
     /// As they were made.
     list: Vec<Arc<Series>>,
     overflow: Option<Arc<Series>>,
@@ -53,12 +53,12 @@ impl Instrument {
         }
         {
             let rows = self.table.0.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(known) = rows.by.get(&*labels.otlp) {
+            if let Some(known) = rows.by.get(&labels.otlp) {
                 return known.clone();
             }
         }
         let mut rows = self.table.0.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = rows.by.get(&*labels.otlp) {
+        if let Some(known) = rows.by.get(&labels.otlp) {
             return known.clone();
         }
         // A table that spilled once stays full, so that a set is either its own series for ever or never.
@@ -67,7 +67,7 @@ impl Instrument {
             return rows
                 .overflow
                 .get_or_insert_with(|| {
-                    let (labels, _) = Labels::new(self.desc.kind, &[("otel.metric.overflow", Value::Bool(true))]);
+                    let labels = Labels::own(self.desc.kind, &[("otel.metric.overflow", Value::Bool(true))]);
                     Arc::new(Series::new(self.clone(), labels, true))
                 })
                 .clone();
@@ -122,7 +122,7 @@ impl Series {
             return self.instrument.engine.invalid();
         }
         self.bits.store(v.to_bits(), Relaxed);
-        self.round.store(1, Relaxed);
+        self.round.store(self.instrument.engine.round.load(Relaxed) + 1, Relaxed);
         self.spilled();
     }
 
@@ -170,6 +170,11 @@ impl Series {
     /// The value of a number.
     pub fn bits(&self) -> u64 {
         self.bits.load(Relaxed)
+    }
+
+    /// Of a gauge: after which collection its value was set.
+    pub fn set_after(&self) -> u64 {
+        self.round.load(Relaxed)
     }
 
     /// The series has a value in the collection: a sum and a histogram from the start, zero; a gauge from its first value; an observable one

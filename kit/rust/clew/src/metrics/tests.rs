@@ -1,5 +1,6 @@
 //! The engine under load and at its limits, and what all tests of metrics share.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -12,15 +13,25 @@ use super::engine::{Desc, Engine, Kind, MAX_INSTRUMENTS, MAX_SERIES, MAX_TOTAL_S
 use super::labels::Labels;
 use super::observe::CALLBACK_TIME;
 use super::otlp::Otlp;
+use crate::policy::{Document, Snapshot};
 use crate::selfmetrics::{BOUNDS, Counters};
 use crate::{Component, Level, SpanId, TraceId, Value};
+
+thread_local!(static REDACTION: RefCell<Option<Arc<Snapshot>>> = const { RefCell::new(None) });
+
+/// Makes the redactions of a policy document those that hold for the engines of this thread.
+pub fn redact(redactions: &serde_json::Value) {
+    let document = Document::parse(format!(r#"{{"version":"1","redact":{redactions}}}"#).as_bytes()).unwrap();
+    assert_eq!(document.skipped, 0, "{redactions}");
+    REDACTION.set(Some(Arc::new(Snapshot::compile(&document, None, None))).filter(|p| p.redacts()));
+}
 
 /// An engine of the test's own and its clock.
 pub fn engine_with(now: u64, gate: fn(Component, Level) -> bool) -> (&'static Engine, Arc<AtomicU64>) {
     let clock = Arc::new(AtomicU64::new(now));
     let theirs = clock.clone();
     let counters: &'static Counters = Box::leak(Box::new(Counters::new()));
-    let engine = Engine::new(Box::new(move || theirs.load(Relaxed)), gate, counters);
+    let engine = Engine::new(Box::new(move || theirs.load(Relaxed)), gate, || REDACTION.with_borrow(Clone::clone), counters);
     (Box::leak(Box::new(engine)), clock)
 }
 
@@ -35,7 +46,7 @@ struct Values(HashMap<String, (u64, f64)>);
 
 impl Sink for Values {
     fn point(&mut self, desc: &Desc, p: &Point<'_>) {
-        let labels: Vec<String> = p.labels.iter().flat_map(|l: &&Labels| l.texts.iter()).map(|(k, v)| format!("{k}={v}")).collect();
+        let labels: Vec<String> = p.labels.iter().flat_map(|l: &&Labels| l.list.iter()).map(|l| format!("{}={}", l.key, l.text)).collect();
         let value = match desc.kind {
             Kind::Histogram => (p.counts.iter().sum(), f64::from_bits(p.bits)),
             _ if desc.float => (0, f64::from_bits(p.bits)),

@@ -123,7 +123,7 @@ fn word(s: &str) -> String {
 }
 
 fn label_text(labels: &Labels) -> String {
-    labels.texts.iter().map(|(k, v)| format!("{}=\"{}\"", word(k), escape(v))).collect::<Vec<_>>().join(",")
+    labels.list.iter().map(|l| format!("{}=\"{}\"", word(&l.key), escape(&l.text))).collect::<Vec<_>>().join(",")
 }
 
 fn braced(labels: &str) -> String {

@@ -47,7 +47,7 @@ impl Drop for Watched {
 /// Emits what the watched runtimes say.
 pub fn emit(e: &mut Emitter<'_>) {
     let watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let labels: Vec<Labels> = watched.iter().map(|(n, _)| Labels::own(Kind::Counter, &[("tokio.runtime", (*n).into())])).collect();
+    let labels: Vec<Labels> = watched.iter().map(|(n, _)| Labels::new(Kind::Counter, &[("tokio.runtime", (*n).into())]).0).collect();
     let mut each = |desc: &Desc, of: fn(&tokio::runtime::RuntimeMetrics) -> usize| {
         for ((_, handle), labels) in watched.iter().zip(&labels) {
             e.int(desc, labels, of(&handle.metrics()) as i64);

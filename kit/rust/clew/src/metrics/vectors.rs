@@ -37,6 +37,7 @@ fn the_vectors_of_metrics_hold() {
     let file: Json = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     for case in file["cases"].as_array().unwrap() {
         LEVELS.set(None);
+        tests::redact(&Json::Array(Vec::new()));
         let (engine, clock) = tests::engine_with(1000, gate);
         let mut run = Run { engine, clock, instruments: HashMap::new(), series: HashMap::new(), observed: Arc::default() };
         for (i, step) in case["steps"].as_array().unwrap().iter().enumerate() {
@@ -70,8 +71,7 @@ impl Run {
         if has("make") || has("observe") {
             self.make(step);
         } else if let Some(name) = key("bind") {
-            let labels: Vec<Label<'_>> = step["labels"].as_array().unwrap().iter().map(label).collect();
-            let series = self.instruments[step["to"].as_str().unwrap()].series(&labels);
+            let series = bind(&self.instruments[step["to"].as_str().unwrap()], step);
             self.series.insert(name.as_str().unwrap().to_owned(), series);
         } else if let Some(name) = key("record") {
             self.record(name.as_str().unwrap(), step);
@@ -87,6 +87,8 @@ impl Run {
         } else if let Some(levels) = key("levels") {
             let parse = |(k, v): (&String, &Json)| (k.clone(), Level::parse(v.as_str().unwrap()).unwrap());
             LEVELS.set(Some(levels.as_object().unwrap().iter().map(parse).collect()));
+        } else if let Some(redactions) = key("redact") {
+            tests::redact(redactions);
         } else if let Some(want) = key("collect") {
             assert_eq!(self.collect(), texts(want), "{what}");
         } else if let Some(want) = key("collect_count") {
@@ -137,7 +139,7 @@ impl Run {
         };
         let name = observe.as_str().unwrap().to_owned();
         self.observed.lock().unwrap().insert(name.clone(), step["value"].clone());
-        let (series, observed) = (instrument.series(&[]), self.observed.clone());
+        let (series, observed) = (bind(&instrument, step), self.observed.clone());
         self.engine.on_collect(Box::new(move || {
             let value = observed.lock().unwrap()[&name].clone();
             if value == "panic" {
@@ -173,13 +175,22 @@ impl Run {
     }
 }
 
-fn label(json: &Json) -> Label<'_> {
-    let value = match &json[1] {
+/// The series of the labels of a step.
+fn bind(instrument: &Arc<Instrument>, step: &Json) -> Arc<Series> {
+    let list: &[Json] = step.get("labels").map_or(&[], |l| l.as_array().unwrap());
+    let arrays: Vec<Vec<&str>> = list.iter().map(|l| if l[1].is_array() { texts(&l[1]) } else { Vec::new() }).collect();
+    let labels: Vec<Label<'_>> =
+        list.iter().zip(&arrays).map(|(label, array)| (label[0].as_str().unwrap(), value(&label[1], array))).collect();
+    instrument.series(&labels)
+}
+
+fn value<'a>(json: &'a Json, array: &'a [&'a str]) -> Value<'a> {
+    match json {
+        Json::Array(_) => Value::Strs(array),
         Json::String(v) => Value::Str(v),
         Json::Bool(v) => Value::Bool(*v),
         v => Value::Int(v.as_i64().unwrap()),
-    };
-    (json[0].as_str().unwrap(), value)
+    }
 }
 
 fn texts(json: &Json) -> Vec<&str> {
