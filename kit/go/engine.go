@@ -152,14 +152,20 @@ func (k *Kit) start(ctx context.Context, snapshot *policy.Snapshot, scope uint32
 			}
 		}
 	}
-	s := &span{Span: &sharedNoop, kit: k, scope: scope, kind: kind, name: spanNameText(name), start: time.Now()}
-	if o != nil && !o.Start.IsZero() {
-		s.start = o.Start
-	}
+	s := &span{Span: &sharedNoop, kit: k, scope: scope, kind: kind, name: spanNameText(name)}
 	if p := from.local; p != nil && !apart(o) {
 		s.trace, s.parent, s.state, s.flags, s.over = p.trace, p.id, p.state, p.flags, p
 	} else {
 		k.decide(ctx, s, snapshot, &from, o, attrs)
+	}
+	switch {
+	case o != nil && !o.Start.IsZero():
+		s.start = o.Start
+	case s.mode == recording:
+		s.start = time.Now()
+	default:
+		// The time of day costs as much again, and is needed only if the root fails.
+		s.start = k.began.Add(time.Since(k.began))
 	}
 	binary.NativeEndian.PutUint64(s.id[:], randomID())
 	if s.mode != silent {
@@ -215,7 +221,7 @@ func (k *Kit) decide(ctx context.Context, s *span, snapshot *policy.Snapshot, fr
 	s.state, s.flags = d.State, trace.TraceFlags(d.Flags(k.flagsLevel))
 	if !d.Sampled {
 		s.mode = silent
-		if snapshot.SummaryOnError() && k.summaries.left(s.start) {
+		if snapshot.SummaryOnError() && k.summaries.left() {
 			s.mode = summarised
 		}
 	}
@@ -247,12 +253,8 @@ func (k *Kit) decideLinked(s *span, snapshot *policy.Snapshot, from *origin, o *
 // sampler finds the rule for a root.
 func (k *Kit) sampler(s *span, snapshot *policy.Snapshot, o *SpanOptions, attrs []Attr) *sampling.Sampler {
 	f := policy.Facts{Kind: kindNames[min(s.kind, Consumer)], Name: s.name}
-	now := s.start
 	if o != nil {
 		f.Route, f.Method = o.route, o.method
-		if !o.Start.IsZero() {
-			now = time.Now() // a start in the past or the future would turn back the windows of a limited rate
-		}
 	}
 	for i := range attrs {
 		switch attrs[i].key {
@@ -262,7 +264,11 @@ func (k *Kit) sampler(s *span, snapshot *policy.Snapshot, o *SpanOptions, attrs 
 			f.Method = attrs[i].text()
 		}
 	}
-	return snapshot.Sampler(f, int64(now.Sub(k.began)/time.Second))
+	var second int64
+	if snapshot.Limited() {
+		second = int64(time.Since(k.began) / time.Second)
+	}
+	return snapshot.Sampler(f, second)
 }
 
 var kindNames = [...]string{"internal", "internal", "server", "client", "producer", "consumer"}

@@ -300,8 +300,14 @@ func (s *span) setStatus(code codes.Code, text string) {
 	}
 }
 
-// now is this moment on the clock of the span's start, which costs half of what reading the time of day costs.
-func (s *span) now() time.Time { return s.start.Add(time.Since(s.start)) }
+// now is this moment on the clock of the span's start, which costs half of what reading the time of day costs. An unsampled root has not
+// looked at the time of day, and clocks may have been set since the kit did.
+func (s *span) now() time.Time {
+	if s.mode != recording {
+		return time.Now()
+	}
+	return s.start.Add(time.Since(s.start))
+}
 
 // finish ends the span and hands it on. Only the first call does something. The zero time is now; the clock is read only for what goes out.
 func (s *span) finish(end time.Time) {
@@ -343,6 +349,8 @@ func (s *span) finishUnsampled(buf *buffer, end time.Time) {
 		end = s.now()
 	}
 	if failed && s.kit.summaries.take(end) {
+		now := s.now()
+		s.start = now.Add(s.start.Sub(now))
 		if buf == nil {
 			buf = takeBuffer()
 		}

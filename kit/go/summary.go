@@ -12,9 +12,9 @@ const summariesPerSecond = 10
 type summaryRate struct{ state atomic.Int64 }
 
 // left says whether a summary could be sent now. It takes nothing.
-func (r *summaryRate) left(now time.Time) bool {
+func (r *summaryRate) left() bool {
 	v := r.state.Load()
-	return v>>8 != now.Unix() || v&0xff < summariesPerSecond
+	return v&0xff < summariesPerSecond || v>>8 != time.Now().Unix()
 }
 
 // take takes one of the summaries of this second.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"unicode/utf8"
 
 	"github.com/clew-dev/clew/kit/go/internal/propagate"
@@ -16,6 +17,7 @@ type Snapshot struct {
 	logLines       int64
 	summary        bool
 	fallback       decider
+	limited        bool // some decider has a rate limit
 	rules          ruleIndex
 	redact         patternIndex
 	actions        []Action
@@ -77,6 +79,8 @@ func Compile(own, live, local *Document) *Snapshot {
 	}
 	s.fallback = newDecider(rules.Threshold.Value, rules.PerSecond)
 	s.rules = newRuleIndex(rules)
+	s.limited = s.fallback.limiter != nil ||
+		slices.ContainsFunc(s.rules.rules, func(r compiledRule) bool { return r.limiter != nil })
 	s.targets = propagate.NewTargets(targets)
 	for i, k := range keys {
 		s.baggage.add(k, int32(i))
@@ -113,6 +117,9 @@ func (s *Snapshot) LogLinesPerSecond() int64 { return s.logLines }
 
 // SummaryOnError says whether a failed root that was not kept is sent as one span.
 func (s *Snapshot) SummaryOnError() bool { return s.summary }
+
+// Limited reports whether Sampler looks at the clock at all.
+func (s *Snapshot) Limited() bool { return s.limited }
 
 // Sampler is what decides about a root with these facts. Asking counts the root
 // against the rate limit of its rule. Second is the whole second of the clock.
