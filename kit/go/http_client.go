@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel/baggage"
-
 	"github.com/clew-dev/clew/kit/go/internal/bound"
 	"github.com/clew-dev/clew/kit/go/internal/sanitise"
 )
@@ -45,7 +43,7 @@ type clientOutcome struct {
 
 func (c *httpClient) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !On(ComponentHTTP, Edges) {
-		if ctx := r.Context(); SpanContextOf(ctx).IsValid() || baggage.FromContext(ctx).Len() > 0 {
+		if ctx := r.Context(); SpanContextOf(ctx).IsValid() || hasBaggage(ctx) {
 			r = c.inject(r, ctx)
 		}
 		return c.next.RoundTrip(r)

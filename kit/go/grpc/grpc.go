@@ -84,26 +84,44 @@ type call struct {
 
 type callKey struct{}
 
+// callContext is the call's context and the call in one piece.
+type callContext struct {
+	context.Context
+	call call
+}
+
+// Value implements context.Context.
+func (c *callContext) Value(key any) any {
+	if key == any(callKey{}) {
+		return &c.call
+	}
+	return c.Context.Value(key)
+}
+
 // TagRPC starts the span.
 func (h *handler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
 	method := strings.TrimPrefix(info.FullMethodName, "/")
-	c := &call{method: method, start: time.Now()}
+	c := &callContext{call: call{method: method, start: time.Now()}}
 	if h.server {
-		ctx, c.span = h.startServer(ctx, method)
+		c.Context, c.call.span = h.startServer(ctx, method)
 	} else {
-		ctx, c.span = clew.StartSpan(ctx, clew.ComponentGRPC, clew.Edges, clew.Client, method,
+		ctx, c.call.span = clew.StartSpan(ctx, clew.ComponentGRPC, clew.Edges, clew.Client, method,
 			clew.String("rpc.system.name", "grpc"), clew.String("rpc.method", method))
-		ctx = h.inject(ctx)
+		c.Context = h.inject(ctx)
 	}
-	where(c.span, h.host, h.port)
-	return context.WithValue(ctx, callKey{}, c)
+	where(c.call.span, h.host, h.port)
+	return c
 }
 
 func (h *handler) startServer(ctx context.Context, method string) (context.Context, clew.Active) {
 	o := clew.SpanOptions{Component: clew.ComponentGRPC, Need: clew.Edges, Kind: clew.Server}
-	for _, key := range [...]string{"traceparent", "baggage", "b3", "x-b3-traceid"} {
-		if len(metadata.ValueFromIncomingContext(ctx, key)) > 0 {
-			o.From = received{ctx}
+	for _, key := range [...]string{traceparent, "baggage", "b3", "x-b3-traceid"} {
+		if found := metadata.ValueFromIncomingContext(ctx, key); len(found) > 0 {
+			from := &received{ctx: ctx}
+			if key == traceparent {
+				from.traceparent = found
+			}
+			o.From = from
 			o.Public = h.public != nil && h.public(method)
 			break
 		}
@@ -124,7 +142,7 @@ func (h *handler) inject(ctx context.Context) context.Context {
 		clew.Inject(ctx, h.host, carrier(md))
 		return metadata.NewOutgoingContext(ctx, md)
 	}
-	var out outgoing
+	out := outgoing{make([]string, 0, 6)}
 	clew.Inject(ctx, h.host, &out)
 	if len(out.pairs) == 0 {
 		return ctx
@@ -239,21 +257,31 @@ func (m carrier) Keys() []string {
 	return keys
 }
 
-// received reads what came with a call, key by key: taking it out as a whole copies all of it.
-type received struct{ ctx context.Context }
+const traceparent = "traceparent"
 
-func (r received) Get(key string) string {
+// received reads what came with a call, key by key: taking it out as a whole copies all of it.
+type received struct {
+	ctx         context.Context
+	traceparent []string // nearly every call has it, so it is looked up once
+}
+
+func (r *received) Get(key string) string {
 	if v := r.Values(key); len(v) > 0 {
 		return v[0]
 	}
 	return ""
 }
 
-func (r received) Values(key string) []string { return metadata.ValueFromIncomingContext(r.ctx, key) }
+func (r *received) Values(key string) []string {
+	if key == traceparent {
+		return r.traceparent
+	}
+	return metadata.ValueFromIncomingContext(r.ctx, key)
+}
 
-func (r received) Set(string, string) {} // what came is not changed
+func (r *received) Set(string, string) {} // what came is not changed
 
-func (r received) Keys() []string {
+func (r *received) Keys() []string {
 	md, _ := metadata.FromIncomingContext(r.ctx)
 	return carrier(md).Keys()
 }
