@@ -70,7 +70,7 @@ func (d *Database) Start(ctx context.Context, st Statement, attrs ...Attr) (cont
 		return ctx, DatabaseCall{}
 	}
 	c := DatabaseCall{d: d, st: st, start: time.Now()}
-	ctx, c.span = StartSpan(ctx, ComponentSQL, Standard, Client, d.name(st), String("db.system.name", d.system))
+	ctx, c.span = d.start(ctx, c.start, st)
 	c.ctx = ctx
 	c.span.Set(attrs...)
 	return ctx, c
@@ -82,9 +82,13 @@ func (d *Database) Did(ctx context.Context, start time.Time, st Statement, err e
 		return
 	}
 	c := DatabaseCall{d: d, st: st, start: start, ctx: ctx}
-	_, c.span = StartWith(ctx, d.name(st), SpanOptions{Component: ComponentSQL, Need: Standard, Kind: Client, Start: start},
-		String("db.system.name", d.system))
+	_, c.span = d.start(ctx, start, st)
 	c.End(err)
+}
+
+func (d *Database) start(ctx context.Context, at time.Time, st Statement) (context.Context, Active) {
+	o := SpanOptions{Component: ComponentSQL, Need: Standard, Kind: Client, Start: at}
+	return StartWith(ctx, d.name(st), o, String("db.system.name", d.system))
 }
 
 // name is the summary, else the operation, else the system.
@@ -118,6 +122,7 @@ func (c DatabaseCall) End(err error) {
 		setText(c.span, "db.collection.name", c.st.Collection)
 	}
 	failDatabase(c.span, err)
+	took := time.Since(c.start)
 	c.d.durations.Get(databaseOutcome{c.st.Operation, failed}, func(o databaseOutcome) BoundHistogram {
 		attrs := []Attr{String("db.system.name", c.d.system)}
 		if o.operation != "" {
@@ -127,8 +132,8 @@ func (c DatabaseCall) End(err error) {
 			attrs = append(attrs, String("error.type", o.failed))
 		}
 		return databaseDuration.With(attrs...)
-	}).RecordDuration(c.ctx, time.Since(c.start))
-	c.span.End()
+	}).RecordDuration(c.ctx, took)
+	c.span.EndAt(c.start.Add(took))
 }
 
 func (d *Database) describe(span Active) {

@@ -54,7 +54,8 @@ func (c *httpClient) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !known {
 		name = "HTTP"
 	}
-	ctx, span := StartSpan(r.Context(), ComponentHTTP, Edges, Client, name, String("http.request.method", method))
+	o := SpanOptions{Component: ComponentHTTP, Need: Edges, Kind: Client, Start: start}
+	ctx, span := StartWith(r.Context(), name, o, String("http.request.method", method))
 	if span.Recording() {
 		describeOutgoing(span, r)
 		if On(ComponentHTTP, Detailed) {
@@ -190,8 +191,9 @@ func (c *clientCall) end(err error) {
 		c.span.Set(String("error.type", c.out.failed))
 	}
 	c.span.Fail(err)
-	c.client.durations.Get(c.out, bindClient).RecordDuration(c.ctx, time.Since(c.start))
-	c.span.End()
+	took := time.Since(c.start)
+	c.client.durations.Get(c.out, bindClient).RecordDuration(c.ctx, took)
+	c.span.EndAt(c.start.Add(took))
 }
 
 func bindClient(o clientOutcome) BoundHistogram {

@@ -118,7 +118,7 @@ func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	start := time.Now()
-	ctx, span := s.start(r, rt)
+	ctx, span := s.start(r, rt, start)
 	if span.Recording() {
 		describeRequest(span, r)
 	}
@@ -135,7 +135,7 @@ func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // passOn serves a request that is not recorded, with the context of a caller that is trusted.
 func (s *httpServer) passOn(w http.ResponseWriter, r *http.Request) {
-	if !carriesContext(r.Header) || s.public != nil && s.public(r) {
+	if s.public != nil && s.public(r) || !carriesContext(r.Header) {
 		s.next.ServeHTTP(w, r)
 		return
 	}
@@ -158,8 +158,8 @@ func carriesContext(h http.Header) bool {
 	return h["Traceparent"] != nil || h["Baggage"] != nil || h["B3"] != nil || h["X-B3-Traceid"] != nil
 }
 
-func (s *httpServer) start(r *http.Request, rt *httpRoute) (context.Context, Active) {
-	o := SpanOptions{Component: ComponentHTTP, Need: Edges, Kind: Server}
+func (s *httpServer) start(r *http.Request, rt *httpRoute, at time.Time) (context.Context, Active) {
+	o := SpanOptions{Component: ComponentHTTP, Need: Edges, Kind: Server, Start: at}
 	if carriesContext(r.Header) {
 		o.From = HeaderCarrier(r.Header)
 		o.Public = s.public != nil && s.public(r)
@@ -256,8 +256,9 @@ func (c *httpCall) end() {
 			c.span.Set(String("error.type", out.failed))
 		}
 	}
-	c.route.finish(ctx, out, time.Since(c.start))
-	c.span.End()
+	took := time.Since(c.start)
+	c.route.finish(ctx, out, took)
+	c.span.EndAt(c.start.Add(took))
 	if thrown != nil {
 		panic(thrown)
 	}

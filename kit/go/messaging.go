@@ -47,7 +47,8 @@ func (m *Messages) Send(ctx context.Context, destination string, headers Carrier
 	c := MessageCall{m: m, out: messageOutcome{send: true, destination: destination}}
 	if On(ComponentMessaging, Edges) {
 		c.start = time.Now()
-		ctx, c.span = StartSpan(ctx, ComponentMessaging, Edges, Producer, "send "+destination, m.words(destination, "send")...)
+		o := SpanOptions{Component: ComponentMessaging, Need: Edges, Kind: Producer, Start: c.start}
+		ctx, c.span = StartWith(ctx, "send "+destination, o, m.words(destination, "send")...)
 		c.span.Set(attrs...)
 	}
 	if headers != nil {
@@ -67,7 +68,7 @@ func (m *Messages) Process(ctx context.Context, destination, group string, heade
 	}
 	c.start = time.Now()
 	ctx, c.span = StartWith(ctx, "process "+destination,
-		SpanOptions{Component: ComponentMessaging, Need: Edges, Kind: Consumer, NewRoot: true, From: headers}, m.words(destination, "process")...)
+		SpanOptions{Component: ComponentMessaging, Need: Edges, Kind: Consumer, NewRoot: true, From: headers, Start: c.start}, m.words(destination, "process")...)
 	setText(c.span, "messaging.consumer.group.name", group)
 	c.span.Set(attrs...)
 	c.ctx = ctx
@@ -115,8 +116,7 @@ func (c MessageCall) End(err error) {
 		c.span.Set(String("error.type", c.out.failed))
 		c.span.Fail(err)
 	}
-	c.m.durations.Get(c.out, c.m.bind).RecordDuration(c.ctx, time.Since(c.start))
-	c.span.End()
+	c.finish()
 }
 
 // Panicked ends the call for a panic that goes on.
@@ -124,10 +124,17 @@ func (c MessageCall) Panicked(thrown any) {
 	c.span.panicked(thrown)
 	c.out.failed = "panic"
 	c.span.Set(String("error.type", "panic"))
-	if !c.start.IsZero() {
-		c.m.durations.Get(c.out, c.m.bind).RecordDuration(c.ctx, time.Since(c.start))
+	c.finish()
+}
+
+// finish ends what has begun; both ends are one reading of the clock.
+func (c *MessageCall) finish() {
+	if c.start.IsZero() {
+		return
 	}
-	c.span.End()
+	took := time.Since(c.start)
+	c.m.durations.Get(c.out, c.m.bind).RecordDuration(c.ctx, took)
+	c.span.EndAt(c.start.Add(took))
 }
 
 func (m *Messages) bind(o messageOutcome) BoundHistogram {
