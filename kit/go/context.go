@@ -19,7 +19,7 @@ type SpanContext struct {
 }
 
 // IsValid says whether both ids are set.
-func (c SpanContext) IsValid() bool { return c.TraceID.IsValid() && c.SpanID.IsValid() }
+func (c SpanContext) IsValid() bool { return c.TraceID != trace.TraceID{} && c.SpanID != trace.SpanID{} }
 
 // Sampled says whether the span is recorded.
 func (c SpanContext) Sampled() bool { return c.Flags.IsSampled() }
@@ -49,7 +49,10 @@ func SpanContextOf(ctx context.Context) SpanContext {
 	case *remote:
 		return s.context
 	default:
-		return fromOTel(s.SpanContext())
+		if c := s.SpanContext(); c.IsValid() {
+			return fromOTel(c)
+		}
+		return SpanContext{}
 	}
 }
 
