@@ -100,6 +100,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All kinds, in the order of their numbers.
+    pub const ALL: [Kind; 5] = [Kind::Internal, Kind::Server, Kind::Client, Kind::Producer, Kind::Consumer];
+
     /// The word that policies use.
     pub const fn name(self) -> &'static str {
         match self {
@@ -113,8 +116,6 @@ impl Kind {
 
     /// The kind of a word in any case; `None` for any other text.
     pub fn parse(text: &str) -> Option<Kind> {
-        [Kind::Internal, Kind::Server, Kind::Client, Kind::Producer, Kind::Consumer]
-            .into_iter()
-            .find(|k| k.name().eq_ignore_ascii_case(text))
+        Kind::ALL.into_iter().find(|k| k.name().eq_ignore_ascii_case(text))
     }
 }

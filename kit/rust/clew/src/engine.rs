@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::Value;
+use crate::on_end::Hooks;
 use crate::policy::Action;
 use crate::selfmetrics::{Reason, Signal, counters};
 use crate::shared::{Cached, Shared};
@@ -34,14 +35,17 @@ pub struct Engine {
     pub sink: Option<Arc<dyn Sink>>,
     /// The kit's instrumentation scope, as the sink knows it.
     pub scope: u32,
+    /// Who looks at spans that go out.
+    pub hooks: Arc<Hooks>,
 }
 
 impl Engine {
-    /// Hands an encoded span over.
-    pub fn send(&self, record: &[u8]) {
+    /// Hands an encoded span over, and shows it. `summary`: it stands for a trace that is not sampled.
+    pub fn send(&self, record: &[u8], summary: bool) {
         if let Some(sink) = &self.sink {
             sink.add(Signal::Traces, self.scope, record);
         }
+        self.hooks.show(record, summary);
     }
 
     /// Unsampled roots that fail are sent as a summary.

@@ -38,6 +38,8 @@ mod layer;
 mod log_bridge;
 #[cfg(not(all(feature = "kit", not(target_family = "wasm"))))]
 mod off;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod on_end;
 #[cfg(all(feature = "otel", not(target_family = "wasm")))]
 pub mod otel;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
@@ -53,9 +55,13 @@ mod signal;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod start;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod status;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod subscriber;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod switch;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+pub mod view;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod visit;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
@@ -139,6 +145,8 @@ pub use layer::{ClewLayer, layer};
 #[cfg(not(all(feature = "kit", not(target_family = "wasm"))))]
 pub use off::{Config, Guard, Lost, clear_levels, current, extract, inject, set_level, span, span::Span, start};
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
+pub use on_end::OnEnd;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub use problems::Problem;
 #[cfg(all(feature = "tokio", not(target_family = "wasm")))]
 pub use signal::signal;
@@ -146,6 +154,8 @@ pub use signal::signal;
 pub use span::{Span, current};
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub use start::{Guard, Lost, PolicyError, apply_policy, clear_levels, set_level, start};
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
+pub use status::{SignalStatus, Status};
 #[cfg(all(feature = "tokio", not(target_family = "wasm")))]
 pub use task::{detach, spawn};
 pub use value::Value;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::wire::cut;
 
-/// Lines that are shown by [`crate::Guard::problems`].
+/// Lines that are shown by [`crate::Guard::status`].
 const KEPT: usize = 32;
 /// Between two lines on standard error once the kit runs.
 const QUIET: Duration = Duration::from_secs(60);

@@ -3,17 +3,20 @@
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, Once, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{Config, Lines};
 use crate::engine::{ENGINE, Engine};
 use crate::environment::{self, Environment};
 use crate::export::{self, Exporter};
+use crate::on_end::{Hooks, OnEnd};
 use crate::policy::{self, Holder, fetch};
-use crate::problems::{self, Problem};
+use crate::problems;
 use crate::selfmetrics::{Reason, Signal, counters};
 use crate::span::limits::{LIMITS, Limits};
+use crate::status::{self, Status};
 use crate::subscriber::ClewSubscriber;
+use crate::view::SpanView;
 use crate::{Component, Level, headers, layer, leak, log, log_bridge, metrics, panics, resource, switch};
 
 /// A flush and a stop take no longer, whatever they are allowed: a time that is far off has no [`Instant`].
@@ -24,7 +27,11 @@ const SCOPE: &str = "clew";
 
 /// What runs, for those who have no guard at hand.
 struct Running {
+    service: String,
+    instance: String,
+    started: SystemTime,
     holder: Arc<Holder>,
+    hooks: Arc<Hooks>,
     exporter: Option<Arc<Exporter>>,
     polling: Option<fetch::Polling>,
 }
@@ -42,7 +49,7 @@ impl crate::engine::Sink for Exporter {
 }
 
 /// Starts the kit for this process and returns the guard that stops it. It never fails and never waits: what is wrong with the configuration, the
-/// environment or the collector is written to standard error in one line each, counted, and kept in [`Guard::problems`].
+/// environment or the collector is written to standard error in one line each, counted, and kept in [`Guard::status`].
 ///
 /// The kit becomes the process' `tracing` subscriber unless there is one, which then needs [`crate::layer`] among its layers; and the logger of
 /// the `log` crate unless there is one. A second start takes over from the first, whose guard does nothing any more.
@@ -78,6 +85,7 @@ fn begin(mut config: Config) -> Guard {
         config.refused.push(resource.problem.clone());
     }
 
+    let hooks = Arc::new(Hooks::default());
     headers::set(environment.context, environment.baggage, environment.random_flag);
     let holder = Arc::new(Holder::new(std::mem::take(&mut config.own), Box::new(publish)));
     ENGINE.set(Some(Arc::new(Engine {
@@ -86,6 +94,7 @@ fn begin(mut config: Config) -> Guard {
         random_flag: environment.random_flag,
         sink: sink.clone(),
         scope,
+        hooks: hooks.clone(),
     })));
     log::install(log::Config {
         service: resource.service.clone(),
@@ -107,13 +116,14 @@ fn begin(mut config: Config) -> Guard {
         problems::add(line);
     }
     let polling = if environment.disabled { None } else { ask_for_policies(&holder, &environment, &resource, &like) };
-    let running = Arc::new(Running { holder, exporter, polling });
+    let (service, instance) = (resource.service, resource.instance);
+    let running = Arc::new(Running { service, instance, started: SystemTime::now(), holder, hooks, exporter, polling });
     let before = RUNNING.lock().unwrap_or_else(PoisonError::into_inner).replace(running.clone());
     if let Some(polling) = before.as_ref().and_then(|b| b.polling.as_ref()) {
         polling.stop();
     }
     take_over_process(&config);
-    Guard { running: Some(running), within: config.stop_within }
+    Guard { running, within: config.stop_within, stopped: false }
 }
 
 /// What is sent where.
@@ -235,10 +245,13 @@ pub(crate) fn for_tests(service: &str) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let limits = Limits { limited: Some(&counters().span_limited), ..LIMITS };
-        let engine = Engine { service: service.to_owned(), limits, random_flag: true, sink: None, scope: 0 };
+        let hooks = Arc::new(Hooks::default());
+        let engine = Engine { service: service.to_owned(), limits, random_flag: true, sink: None, scope: 0, hooks: hooks.clone() };
         ENGINE.set(Some(Arc::new(engine)));
         let holder = Arc::new(Holder::new(policy::Document::default(), Box::new(publish)));
-        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(Running { holder, exporter: None, polling: None }));
+        let (service, instance) = (service.to_owned(), String::new());
+        let running = Running { service, instance, started: SystemTime::now(), holder, hooks, exporter: None, polling: None };
+        *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(running));
         panics::install();
         // Another subscriber of the test's own may be there already; the kit's own functions record all the same.
         let _ = tracing::subscriber::set_global_default(ClewSubscriber::new());
@@ -272,7 +285,7 @@ pub fn clear_levels() {
 /// The document is not understood, or the kit is not started; what held before stays.
 pub fn apply_policy(document: &[u8]) -> Result<(), PolicyError> {
     let running = running().ok_or_else(|| PolicyError("apply policy: the kit is not started".to_owned()))?;
-    running.holder.apply(document, std::time::SystemTime::now()).map_err(|fault| PolicyError(fault.to_string()))
+    running.holder.apply(document, SystemTime::now()).map_err(|fault| PolicyError(fault.to_string()))
 }
 
 /// Says why a policy was refused: what, where, the mend.
@@ -302,8 +315,9 @@ impl std::error::Error for Lost {}
 /// Stops the kit when it is dropped, within the time of [`Config::stop_within`]. Keep it for as long as the service runs.
 #[must_use = "the kit stops when its guard is dropped"]
 pub struct Guard {
-    running: Option<Arc<Running>>,
+    running: Arc<Running>,
     within: Duration,
+    stopped: bool,
 }
 
 impl Guard {
@@ -311,11 +325,7 @@ impl Guard {
     pub fn flush(&self, within: Duration) -> bool {
         let deadline = Instant::now() + within.min(LONGEST);
         let lines = log::flush(deadline);
-        let sent = self
-            .running
-            .as_ref()
-            .and_then(|r| r.exporter.as_ref())
-            .is_none_or(|exporter| exporter.flush(deadline.saturating_duration_since(Instant::now())));
+        let sent = self.running.exporter.as_ref().is_none_or(|exporter| exporter.flush(deadline.saturating_duration_since(Instant::now())));
         lines && sent
     }
 
@@ -328,7 +338,10 @@ impl Guard {
     }
 
     fn end(&mut self, within: Duration) -> Result<(), Lost> {
-        let Some(mine) = self.running.take() else { return Ok(()) };
+        if std::mem::replace(&mut self.stopped, true) {
+            return Ok(());
+        }
+        let mine = self.running.clone();
         let deadline = Instant::now() + within.min(LONGEST);
         let current = {
             let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -363,14 +376,19 @@ impl Guard {
         }
     }
 
-    /// The last 32 things that a person should know, oldest first.
-    pub fn problems(&self) -> Vec<Problem> {
-        problems::all()
+    /// The state of the kit now.
+    pub fn status(&self) -> Status {
+        let Running { service, instance, started, holder, .. } = &*self.running;
+        status::of(service, instance, *started, &holder.load())
     }
 
-    /// The version of the live policy that is applied; empty for none.
-    pub fn policy_version(&self) -> String {
-        self.running.as_ref().map(|r| r.holder.load().version().to_owned()).unwrap_or_default()
+    /// Calls `see` with every span that goes out, on the thread that ended it, so it must be quick and must not wait. At most 8 functions may
+    /// look; more are refused with a line on standard error. A panic in `see` is caught; after the third it is not called again. Spans that end
+    /// in `see` are not shown.
+    ///
+    /// It is what span processors are used for: counting, copying, testing. To change or withhold what goes out, use a policy's redaction.
+    pub fn on_end(&self, see: impl Fn(&SpanView<'_>) + Send + Sync + 'static) -> OnEnd {
+        self.running.hooks.add(Box::new(see))
     }
 }
 

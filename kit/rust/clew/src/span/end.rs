@@ -50,6 +50,7 @@ struct Ended {
     bytes: Vec<u8>,
     trace: [u8; 16],
     id: [u8; 8],
+    summary: bool,
 }
 
 /// A panic that is under way.
@@ -111,7 +112,7 @@ fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>, at: &impl
     record.encode(&mut bytes, end_ns);
     record.forget_fields();
     let span = &record.context.span;
-    Some(Ended { bytes, trace: span.trace_id.0, id: span.span_id.0 })
+    Some(Ended { bytes, trace: span.trace_id.0, id: span.span_id.0, summary: !handle.sampled() })
 }
 
 /// What the event `exception` of a panic says.
@@ -137,7 +138,7 @@ fn outlived(record: &Record) {
 
 fn send(engine: Option<&Engine>, ended: Option<Ended>) {
     let (Some(engine), Some(mut ended)) = (engine, ended) else { return };
-    engine.send(&ended.bytes);
+    engine.send(&ended.bytes, ended.summary);
     if watch::on() {
         watch::ended(ended.trace, ended.id, &engine.service, &ended.bytes);
     }

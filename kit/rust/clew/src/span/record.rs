@@ -5,7 +5,7 @@ use tracing_core::Metadata;
 use super::handle::Handle;
 use super::limits::{Limits, Redact};
 use crate::wire;
-use crate::{Context, Kind, SAMPLED, SpanContext, SpanId, Value};
+use crate::{Context, Kind, SpanContext, SpanId, Value};
 
 /// The fields of `Span` in opentelemetry/proto/trace/v1/trace.proto.
 mod field {
@@ -328,7 +328,7 @@ impl Record {
                     wire::number(out, 3, self.status as u64);
                 });
             }
-            let flags = if self.summary { span.flags & !SAMPLED } else { span.flags };
+            let flags = if self.summary { 0 } else { span.flags };
             let remote = if self.parent_remote { IS_REMOTE } else { 0 };
             wire::fixed32(out, field::FLAGS, u32::from(flags) | HAS_IS_REMOTE | remote);
         });

@@ -23,6 +23,7 @@ mod tree;
 
 use std::fmt;
 
+pub use crate::view::{Event, Link, Status, Value};
 pub use recorder::{Marker, Recorder};
 
 /// A recorded span, read back from the bytes that would have been sent.
@@ -74,59 +75,6 @@ impl Span {
     pub fn attribute(&self, key: &str) -> Option<&Value> {
         self.attributes.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
-}
-
-/// Something that happened at one moment of a span.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Event {
-    /// Nanoseconds since 1970.
-    pub time: u64,
-    /// The name.
-    pub name: String,
-    /// In the order on the wire.
-    pub attributes: Vec<(String, Value)>,
-}
-
-/// A pointer to another span.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Link {
-    /// The other span's trace.
-    pub trace: [u8; 16],
-    /// The other span.
-    pub span: [u8; 8],
-    /// In the order on the wire.
-    pub attributes: Vec<(String, Value)>,
-}
-
-/// The status of a span.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Status {
-    /// Nothing was said.
-    #[default]
-    Unset,
-    /// Said to be fine.
-    Ok,
-    /// Failed, with what was said about it.
-    Error(String),
-}
-
-/// A value of an attribute as it stood on the wire.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// No value.
-    Null,
-    /// Text.
-    Text(String),
-    /// A truth value.
-    Bool(bool),
-    /// A whole number.
-    Int(i64),
-    /// A number.
-    Float(f64),
-    /// Raw bytes.
-    Bytes(Vec<u8>),
-    /// Several values.
-    Array(Vec<Value>),
 }
 
 impl fmt::Display for Value {
