@@ -25,6 +25,15 @@ func TestAllocations(t *testing.T) {
 		_ = ctx
 	}
 	api := tracer("api")
+	database, broker := clew.NewDatabase("postgresql", "shop", "db.example.com", 5432), clew.NewMessages("nats")
+	query := func(ctx context.Context) {
+		_, call := database.Start(ctx, database.SQL("SELECT n FROM orders WHERE id = 7"))
+		call.End(nil)
+	}
+	send := func(ctx context.Context) {
+		_, call := broker.Send(ctx, "orders.placed", nil)
+		call.End(nil)
+	}
 	link := []clew.Link{{SpanContext: clew.SpanContext{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}}}}
 	head := clew.HeaderCarrier{"Traceparent": {parent}, "Tracestate": {"a=b"}}
 	for _, c := range []struct {
@@ -66,6 +75,11 @@ func TestAllocations(t *testing.T) {
 			_, s := api.Start(ctx, "work", trace.WithAttributes(attribute.Int("a", 1), attribute.String("b", "x"), attribute.Bool("c", true), attribute.Int("d", 1), attribute.Float64("e", 1)))
 			s.End()
 		}},
+		{"sampled database call", "1", clew.Standard, 2, query},
+		{"unsampled database call", "0", clew.Standard, 0, query},
+		// One is the span's name.
+		{"sampled message", "1", clew.Standard, 3, send},
+		{"unsampled message", "0", clew.Standard, 1, send},
 		{"off of the API", "1", clew.Off, 0, func(ctx context.Context) {
 			_, s := api.Start(ctx, "work")
 			s.End()

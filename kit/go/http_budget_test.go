@@ -76,6 +76,63 @@ func TestHTTPServerAllocations(t *testing.T) {
 	}
 }
 
+// answers is the cheapest RoundTripper.
+type answers struct{ response http.Response }
+
+func (a *answers) RoundTrip(*http.Request) (*http.Response, error) {
+	a.response = http.Response{StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody}
+	return &a.response, nil
+}
+
+// call is a request of a client with two headers, made again and again under a context.
+func call(tb testing.TB, k *clew.Kit, ctx context.Context) func() {
+	tb.Helper()
+	t := k.Transport(&answers{})
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://orders.example.com:8080/orders/7", nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r.Header.Set("User-Agent", "shop")
+	r.Header.Set("Accept", "application/json")
+	return func() { _, _ = t.RoundTrip(r) }
+}
+
+// TestHTTPClientAllocations holds the transport to its budget. A request is copied with its headers, because that of the caller must not
+// be changed; that and the header of the context are allocations that any client with propagation has.
+func TestHTTPClientAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("allocations cannot be counted under the race detector")
+	}
+	for _, c := range []struct {
+		name, ratio string
+		level       clew.Level
+		within      bool
+		budget      float64
+	}{
+		{"sampled child", "1", clew.Standard, true, 10},
+		{"sampled root", "1", clew.Standard, false, 10},
+		{"unsampled child", "0", clew.Standard, true, 6},
+		{"off under a span", "1", clew.Off, true, 6},
+		{"off without a span", "1", clew.Off, false, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			k := budgetKit(t, c.ratio)
+			ctx := t.Context()
+			if c.within {
+				under, root := clew.Span(ctx, "root")
+				defer root.End()
+				ctx = under
+			}
+			k.SetLevel(clew.ComponentHTTP, c.level)
+			one := call(t, k, ctx)
+			one()
+			if got := testing.AllocsPerRun(200, one); got > c.budget {
+				t.Errorf("got %v allocations, want at most %v", got, c.budget)
+			}
+		})
+	}
+}
+
 func BenchmarkHTTPServer(b *testing.B) {
 	b.Run("bare", func(b *testing.B) {
 		one := request(b, budgetMux(), "")

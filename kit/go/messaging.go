@@ -47,8 +47,7 @@ func (m *Messages) Send(ctx context.Context, destination string, headers Carrier
 	c := MessageCall{m: m, out: messageOutcome{send: true, destination: destination}}
 	if On(ComponentMessaging, Edges) {
 		c.start = time.Now()
-		o := SpanOptions{Component: ComponentMessaging, Need: Edges, Kind: Producer, Start: c.start}
-		ctx, c.span = StartWith(ctx, "send "+destination, o, m.words(destination, "send")...)
+		ctx, c.span = m.start(ctx, "send", destination, SpanOptions{Kind: Producer, Start: c.start})
 		c.span.Set(attrs...)
 	}
 	if headers != nil {
@@ -67,8 +66,7 @@ func (m *Messages) Process(ctx context.Context, destination, group string, heade
 		return c.ctx, c
 	}
 	c.start = time.Now()
-	ctx, c.span = StartWith(ctx, "process "+destination,
-		SpanOptions{Component: ComponentMessaging, Need: Edges, Kind: Consumer, NewRoot: true, From: headers, Start: c.start}, m.words(destination, "process")...)
+	ctx, c.span = m.start(ctx, "process", destination, SpanOptions{Kind: Consumer, NewRoot: true, From: headers, Start: c.start})
 	setText(c.span, "messaging.consumer.group.name", group)
 	c.span.Set(attrs...)
 	c.ctx = ctx
@@ -90,7 +88,7 @@ func (m *Messages) ProcessBatch(ctx context.Context, destination, group string, 
 			links = append(links, Link{SpanContext: cause})
 		}
 	}
-	ctx, c.span = StartLinked(ctx, ComponentMessaging, Edges, Consumer, "process "+destination, links, m.words(destination, "process")...)
+	ctx, c.span = m.start(ctx, "process", destination, SpanOptions{Kind: Consumer, NewRoot: true, Links: links, Start: c.start})
 	c.span.Set(Int("messaging.batch.message_count", count))
 	setText(c.span, "messaging.consumer.group.name", group)
 	c.span.Set(attrs...)
@@ -98,9 +96,10 @@ func (m *Messages) ProcessBatch(ctx context.Context, destination, group string, 
 	return ctx, c
 }
 
-func (m *Messages) words(destination, operation string) []Attr {
-	return []Attr{String("messaging.system", m.system), String("messaging.destination.name", destination),
-		String("messaging.operation.name", operation), String("messaging.operation.type", operation)}
+func (m *Messages) start(ctx context.Context, operation, destination string, o SpanOptions) (context.Context, Active) {
+	o.Component, o.Need = ComponentMessaging, Edges
+	return StartWith(ctx, operation+" "+destination, o, String("messaging.system", m.system), String("messaging.destination.name", destination),
+		String("messaging.operation.name", operation), String("messaging.operation.type", operation))
 }
 
 // Span is the call's span.
