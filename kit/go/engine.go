@@ -187,7 +187,7 @@ func (k *Kit) start(ctx context.Context, snapshot *policy.Snapshot, scope uint32
 	k.counters.SpanSampled.Add(1)
 	k.counters.SpanLive.Add(1)
 	if w := watch.Current(); w != nil {
-		w.Started(ctx, s.watched(o, w.Keeps(s.id)))
+		s.showTo(w, ctx, o)
 	}
 	return trace.ContextWithSpan(ctx, s), Active{s: s, own: true}
 }
@@ -272,6 +272,14 @@ func (k *Kit) sampler(s *span, snapshot *policy.Snapshot, o *SpanOptions, attrs 
 }
 
 var kindNames = [...]string{"internal", "internal", "server", "client", "producer", "consumer"}
+
+// showTo tells the watch of leaks that the span has started. It is a function of its own because room for what it tells would be in every
+// caller's stack, which grows at a cost when a goroutine serves one call.
+//
+//go:noinline
+func (s *span) showTo(w *watch.Registry, ctx context.Context, o *SpanOptions) {
+	w.Started(ctx, s.watched(o, w.Keeps(s.id)))
+}
 
 func (s *span) watched(o *SpanOptions, keep bool) watch.Span {
 	w := watch.Span{

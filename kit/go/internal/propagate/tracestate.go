@@ -21,8 +21,6 @@ func ParseTracestate(lines ...string) string {
 	if total > maxTracestate+1 {
 		return ""
 	}
-	var keys [MaxMembers]string
-	var starts, ends [MaxMembers]int
 	text := ""
 	if len(lines) == 1 {
 		text = lines[0]
@@ -31,28 +29,16 @@ func ParseTracestate(lines ...string) string {
 	}
 	n, canonical := 0, true
 	for at := 0; at <= len(text); {
-		end := strings.IndexByte(text[at:], ',')
-		if end < 0 {
-			end = len(text)
-		} else {
-			end += at
-		}
-		from, to := trimSpan(text, at, end)
+		from, to, end := nextMember(text, at)
 		if from != at || to != end || from == to {
 			canonical = false
 		}
 		if from < to {
 			equals := strings.IndexByte(text[from:to], '=')
-			if n == MaxMembers || equals < 0 || !stateKey(text[from:from+equals]) || !stateValue(text[from+equals+1:to]) {
+			if n == MaxMembers || equals < 0 || !stateKey(text[from:from+equals]) || !stateValue(text[from+equals+1:to]) ||
+				n > 0 && hasMember(text[:at], text[from:from+equals+1]) {
 				return ""
 			}
-			key := text[from : from+equals]
-			for _, k := range keys[:n] {
-				if k == key {
-					return ""
-				}
-			}
-			keys[n], starts[n], ends[n] = key, from, to
 			n++
 		}
 		at = end + 1
@@ -65,13 +51,42 @@ func ParseTracestate(lines ...string) string {
 	}
 	var b strings.Builder
 	b.Grow(len(text))
-	for i := range n {
-		if i > 0 {
-			b.WriteByte(',')
+	for at := 0; at <= len(text); {
+		from, to, end := nextMember(text, at)
+		if from < to {
+			if b.Len() > 0 {
+				b.WriteByte(',')
+			}
+			b.WriteString(text[from:to])
 		}
-		b.WriteString(text[starts[i]:ends[i]])
+		at = end + 1
 	}
 	return b.String()
+}
+
+// nextMember finds the member of a list that begins at a position: its borders without spaces, and where the comma after it stands.
+func nextMember(text string, at int) (from, to, end int) {
+	end = strings.IndexByte(text[at:], ',')
+	if end < 0 {
+		end = len(text)
+	} else {
+		end += at
+	}
+	from, to = trimSpan(text, at, end)
+	return from, to, end
+}
+
+// hasMember says whether one of the members begins with a prefix: its key and the equals sign. It looks at the text again for each of at most
+// 32 members, because room for their places would be the largest part of the stack of a goroutine that serves one call.
+func hasMember(text, prefix string) bool {
+	for at := 0; at <= len(text); {
+		from, to, end := nextMember(text, at)
+		if strings.HasPrefix(text[from:to], prefix) {
+			return true
+		}
+		at = end + 1
+	}
+	return false
 }
 
 // trimSpan moves the borders of text[from:to] inwards over spaces and tabs.
