@@ -247,7 +247,7 @@ func (s *span) fail(err error) {
 		return
 	}
 	s.setStatus(codes.Error, message)
-	if s.seen&keyBit("error.type") == 0 || !s.has("error.type") {
+	if !s.has("error.type") {
 		a := String("error.type", kind)
 		s.setOne(&a)
 	}
@@ -255,7 +255,7 @@ func (s *span) fail(err error) {
 
 // has says whether an attribute with this key is recorded. The caller holds mu.
 func (s *span) has(key string) bool {
-	if s.buf == nil {
+	if s.buf == nil || s.buf.seen&keyBit(key) == 0 {
 		return false
 	}
 	from, _ := findAttribute(s.buf.b, key)

@@ -19,7 +19,9 @@ type SpanContext struct {
 }
 
 // IsValid says whether both ids are set.
-func (c SpanContext) IsValid() bool { return c.TraceID != trace.TraceID{} && c.SpanID != trace.SpanID{} }
+func (c SpanContext) IsValid() bool {
+	return c.TraceID != trace.TraceID{} && c.SpanID != trace.SpanID{}
+}
 
 // Sampled says whether the span is recorded.
 func (c SpanContext) Sampled() bool { return c.Flags.IsSampled() }

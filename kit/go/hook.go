@@ -63,9 +63,9 @@ func (k *Kit) removeHook(h *hook) {
 }
 
 // runHooks shows a span to all hooks. The span's lock is not held, so a hook may start and end spans of its own.
-func (k *Kit) runHooks(hooks []*hook, s *span, record []byte, end time.Time) {
+func (k *Kit) runHooks(hooks []*hook, s *span, statusText string, record []byte, end time.Time) {
 	v := &SpanView{
-		SpanContext: s.identity(), Kind: s.kind, Name: s.name, Start: s.start, End: end, Status: s.status, StatusText: s.statusText,
+		SpanContext: s.identity(), Kind: s.kind, Name: s.name, Start: s.start, End: end, Status: s.status, StatusText: statusText,
 		Summary: s.mode != recording, record: record,
 	}
 	if v.Summary {

@@ -81,10 +81,10 @@ func redacted(snapshot *policy.Snapshot, a *Attr, key string, max int) (*Attr, i
 }
 
 // deliver hands a finished span on. record is valid only during the call.
-func (k *Kit) deliver(s *span, end time.Time, record []byte) {
+func (k *Kit) deliver(s *span, end time.Time, statusText string, record []byte) {
 	k.exporter.Add(self.Traces, s.scope, record)
 	if hooks := k.hooks.Load(); hooks != nil {
-		k.runHooks(*hooks, s, record, end)
+		k.runHooks(*hooks, s, statusText, record, end)
 	}
 	if w := watch.Current(); w != nil {
 		w.Ended(s.trace, s.id, uint8(s.kind), record)

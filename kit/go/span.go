@@ -17,6 +17,7 @@ import (
 //
 // Attributes, events and links are encoded to the fields of OTLP's Span when they are set, into a buffer that goes back to a pool at the
 // end; what else the message has is appended at the end. So a span is one allocation, and nothing is copied but once into the exporter.
+// What only some spans have is in the buffer too, which keeps the allocation small.
 type span struct {
 	// noop.Span gives methods that later versions of the API may add. All spans share one, and none of its methods is reached as long as
 	// ours are complete.
@@ -38,15 +39,10 @@ type span struct {
 	// over is the local parent until the end: a span that ends after it is late.
 	over *span
 
-	mu         sync.Mutex // guards what follows
-	name       string
-	statusText string
-	buf        *buffer
-	seen       uint64 // a bit for each key that was set, by hash: no bit, no duplicate
-	attributes counts
-	events     counts
-	links      counts
-	status     codes.Code
+	mu     sync.Mutex // guards what follows
+	name   string
+	buf    *buffer // nil until something is set, and after the end
+	status codes.Code
 
 	ended atomic.Bool
 }
@@ -71,7 +67,14 @@ const (
 var sharedNoop noop.Span
 
 // buffer is what a span encodes into. The first headroom bytes stay free for the tag and the length.
-type buffer struct{ b []byte }
+type buffer struct {
+	b          []byte
+	seen       uint64 // a bit for each key that was set, by hash: no bit, no duplicate
+	statusText string
+	attributes counts
+	events     counts
+	links      counts
+}
 
 const (
 	headroom = 6
@@ -79,15 +82,23 @@ const (
 	keptBuffer = 16 << 10
 )
 
-var buffers = sync.Pool{New: func() any { return &buffer{make([]byte, headroom, 1024)} }}
+var buffers = sync.Pool{New: func() any { return &buffer{b: make([]byte, headroom, 1024)} }}
 
 func takeBuffer() *buffer { return buffers.Get().(*buffer) }
 
 func (b *buffer) release() {
 	if cap(b.b) <= keptBuffer {
-		b.b = b.b[:headroom]
+		*b = buffer{b: b.b[:headroom]}
 		buffers.Put(b)
 	}
+}
+
+// content is the buffer of a span that gets something to keep. The caller holds mu, or is the only one who knows the span.
+func (s *span) content() *buffer {
+	if s.buf == nil {
+		s.buf = takeBuffer()
+	}
+	return s.buf
 }
 
 // Fields of opentelemetry/proto/trace/v1/trace.proto.
@@ -152,7 +163,7 @@ func (s *span) setOne(a *Attr) {
 	key := wire.Text(a.key, maxKey)
 	limited := len(key) < len(a.key)
 	if key == "" {
-		s.attributes.dropped++
+		s.content().attributes.dropped++
 		k.counters.SpanLimited.Add(1)
 		return
 	}
@@ -160,35 +171,32 @@ func (s *span) setOne(a *Attr) {
 	if !ok {
 		return
 	}
-	if s.buf == nil {
-		s.buf = takeBuffer()
-	}
-	b := s.buf.b
+	buf := s.content()
 	bit := keyBit(key)
 	from, to := 0, 0
-	if s.seen&bit != 0 {
-		from, to = findAttribute(b, key)
+	if buf.seen&bit != 0 {
+		from, to = findAttribute(buf.b, key)
 	}
-	if from == 0 && int(s.attributes.kept) >= k.limits.attributes {
-		s.attributes.dropped++
+	if from == 0 && int(buf.attributes.kept) >= k.limits.attributes {
+		buf.attributes.dropped++
 		k.counters.SpanLimited.Add(1)
 		return
 	}
-	b, cut := a.append(b, spanAttributes, key, max)
+	b, cut := a.append(buf.b, spanAttributes, key, max)
 	if len(b) > maxSpan {
 		// The capacity stays, so that the next one does not grow it again.
-		s.buf.b = b[:len(s.buf.b)]
-		s.attributes.dropped++
+		buf.b = b[:len(buf.b)]
+		buf.attributes.dropped++
 		k.counters.SpanLimited.Add(1)
 		return
 	}
 	if from != 0 {
-		b = moveIn(b, from, to, len(s.buf.b))
+		b = moveIn(b, from, to, len(buf.b))
 	} else {
-		s.attributes.kept++
-		s.seen |= bit
+		buf.attributes.kept++
+		buf.seen |= bit
 	}
-	s.buf.b = b
+	buf.b = b
 	if cut && max == k.limits.value || limited {
 		k.counters.SpanLimited.Add(1)
 	}
@@ -236,19 +244,16 @@ func moveIn(b []byte, from, to, end int) []byte {
 
 // addEvent records an event. The caller holds mu.
 func (s *span) addEvent(name string, at time.Time, attrs []Attr) {
-	k := s.kit
-	if int(s.events.kept) >= k.limits.events {
-		s.events.dropped++
+	k, buf := s.kit, s.content()
+	if int(buf.events.kept) >= k.limits.events {
+		buf.events.dropped++
 		return
 	}
-	if s.buf == nil {
-		s.buf = takeBuffer()
-	}
-	b, mark := wire.Begin(s.buf.b, spanEvents)
+	b, mark := wire.Begin(buf.b, spanEvents)
 	b = wire.AppendFixed64(b, eventTime, uint64(at.UnixNano()))
 	b = wire.AppendString(b, eventName, wire.Text(name, maxName))
 	b = k.appendAttributes(b, eventAttributes, eventDroppedAttributes, k.limits.eventAttributes, attrs)
-	s.keep(wire.End(b, mark), &s.events)
+	buf.keep(wire.End(b, mark), &buf.events)
 }
 
 // addLink records a link. The caller holds mu, or is the only one who knows the span. Links to nothing are left out.
@@ -257,14 +262,12 @@ func (s *span) addLink(l *Link) {
 	if !l.IsValid() {
 		return
 	}
-	if int(s.links.kept) >= k.limits.links {
-		s.links.dropped++
+	buf := s.content()
+	if int(buf.links.kept) >= k.limits.links {
+		buf.links.dropped++
 		return
 	}
-	if s.buf == nil {
-		s.buf = takeBuffer()
-	}
-	b, mark := wire.Begin(s.buf.b, spanLinks)
+	b, mark := wire.Begin(buf.b, spanLinks)
 	b = wire.AppendBytes(b, linkTraceID, l.TraceID[:])
 	b = wire.AppendBytes(b, linkSpanID, l.SpanID[:])
 	if l.State != "" {
@@ -275,17 +278,17 @@ func (s *span) addLink(l *Link) {
 	if l.Remote {
 		flags |= flagRemote
 	}
-	s.keep(wire.End(wire.AppendFixed32(b, linkFlags, flags), mark), &s.links)
+	buf.keep(wire.End(wire.AppendFixed32(b, linkFlags, flags), mark), &buf.links)
 }
 
-// keep takes over b, the buffer with one more element, unless that makes the span too large.
-func (s *span) keep(b []byte, c *counts) {
+// keep takes over b, the bytes with one more element, unless that makes the span too large.
+func (buf *buffer) keep(b []byte, c *counts) {
 	if len(b) > maxSpan {
-		s.buf.b = b[:len(s.buf.b)]
+		buf.b = b[:len(buf.b)]
 		c.dropped++
 		return
 	}
-	s.buf.b = b
+	buf.b = b
 	c.kept++
 }
 
@@ -294,9 +297,14 @@ func (s *span) setStatus(code codes.Code, text string) {
 	if code < s.status || code > codes.Ok {
 		return
 	}
-	s.status, s.statusText = code, ""
+	s.status = code
 	if code == codes.Error {
-		s.statusText = wire.Text(text, s.kit.limits.value)
+		text = wire.Text(text, s.kit.limits.value)
+	} else {
+		text = ""
+	}
+	if text != "" || s.buf != nil {
+		s.content().statusText = text
 	}
 }
 
@@ -370,16 +378,14 @@ func (s *span) send(buf *buffer, end time.Time) {
 	if finish.Before(s.start) {
 		finish = s.start
 	}
-	b := s.appendRest(buf.b, finish)
-	record := prefix(b)
-	buf.b = b
-	k.deliver(s, finish, record)
+	buf.b = s.appendRest(buf, finish)
+	k.deliver(s, finish, buf.statusText, prefix(buf.b))
 	buf.release()
 }
 
 // appendRest appends what is not encoded before the end.
-func (s *span) appendRest(b []byte, end time.Time) []byte {
-	b = append(b, spanTraceID<<3|2, 16)
+func (s *span) appendRest(buf *buffer, end time.Time) []byte {
+	b := append(buf.b, spanTraceID<<3|2, 16)
 	b = append(b, s.trace[:]...)
 	b = append(b, spanID<<3|2, 8)
 	b = append(b, s.id[:]...)
@@ -401,17 +407,17 @@ func (s *span) appendRest(b []byte, end time.Time) []byte {
 	b = append(b, spanKind<<3, byte(s.kind))
 	b = wire.AppendFixed64(b, spanStart, uint64(s.start.UnixNano()))
 	b = wire.AppendFixed64(b, spanEnd, uint64(end.UnixNano()))
-	b = appendDropped(b, spanDroppedAttributes, s.attributes.dropped)
-	b = appendDropped(b, spanDroppedEvents, s.events.dropped)
-	b = appendDropped(b, spanDroppedLinks, s.links.dropped)
+	b = appendDropped(b, spanDroppedAttributes, buf.attributes.dropped)
+	b = appendDropped(b, spanDroppedEvents, buf.events.dropped)
+	b = appendDropped(b, spanDroppedLinks, buf.links.dropped)
 	switch s.status {
 	case codes.Ok:
 		b = append(b, spanStatus<<3|2, 2, statusCode<<3, 1)
 	case codes.Error:
 		var mark int
 		b, mark = wire.Begin(b, spanStatus)
-		if s.statusText != "" {
-			b = wire.AppendString(b, statusMessage, s.statusText)
+		if buf.statusText != "" {
+			b = wire.AppendString(b, statusMessage, buf.statusText)
 		}
 		b = wire.End(append(b, statusCode<<3, 2), mark)
 	}
