@@ -174,7 +174,7 @@ func hasBaggage(ctx context.Context) bool {
 // readBaggage puts the baggage of the headers into ctx.
 func readBaggage(ctx context.Context, c Carrier) context.Context {
 	var room [1]string
-	lines := headers(c, baggageHeader, room[:0])
+	lines := baggageHeader.lines(c, room[:0])
 	if len(lines) == 0 {
 		return ctx
 	}
@@ -203,7 +203,7 @@ func writeBaggage(ctx context.Context, host string, c Carrier) {
 	text, dropped := propagate.AppendBaggage(room[:0], members, snapshot.BaggageKey)
 	countBaggage(dropped)
 	if len(text) > 0 {
-		set(c, baggageHeader, string(text))
+		baggageHeader.write(c, string(text))
 	}
 }
 

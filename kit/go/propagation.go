@@ -3,7 +3,6 @@ package clew
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/propagation"
@@ -41,54 +40,71 @@ func (h HeaderCarrier) Keys() []string {
 	return keys
 }
 
-// The names of the headers, as http.Header has them, so that looking them up copies nothing.
-const (
-	traceparentHeader = "Traceparent"
-	tracestateHeader  = "Tracestate"
-	baggageHeader     = "Baggage"
+// headerName is one header's name as http.Header has it and as carriers that know upper from lower case, such as a map, have it: neither has
+// to be made for each request.
+type headerName struct{ canonical, lower string }
+
+var (
+	traceparentHeader = headerName{"Traceparent", "traceparent"}
+	tracestateHeader  = headerName{"Tracestate", "tracestate"}
+	baggageHeader     = headerName{"Baggage", "baggage"}
+	b3Header          = headerName{"B3", "b3"}
+	b3TraceIDHeader   = headerName{"X-B3-Traceid", "x-b3-traceid"}
+	b3SpanIDHeader    = headerName{"X-B3-Spanid", "x-b3-spanid"}
+	b3SampledHeader   = headerName{"X-B3-Sampled", "x-b3-sampled"}
+	b3FlagsHeader     = headerName{"X-B3-Flags", "x-b3-flags"}
 )
 
-// header reads one header. Carriers that know upper from lower case, such as a map, have the names in lower case.
-func header(c Carrier, name string) string {
+// read reads one header.
+func (n *headerName) read(c Carrier) string {
 	if h, ok := c.(HeaderCarrier); ok {
-		if v := h[name]; len(v) > 0 {
+		if v := h[n.canonical]; len(v) > 0 {
 			return v[0]
 		}
 		return ""
 	}
-	return c.Get(strings.ToLower(name))
+	return c.Get(n.lower)
 }
 
-// headers reads all lines of one header.
-func headers(c Carrier, name string, room []string) []string {
+// lines reads all lines of one header.
+func (n *headerName) lines(c Carrier, room []string) []string {
 	if h, ok := c.(HeaderCarrier); ok {
-		return h[name]
+		return h[n.canonical]
 	}
 	if m, ok := c.(interface{ Values(string) []string }); ok {
-		return m.Values(strings.ToLower(name))
+		return m.Values(n.lower)
 	}
-	if v := c.Get(strings.ToLower(name)); v != "" {
+	if v := c.Get(n.lower); v != "" {
 		return append(room, v)
 	}
 	return nil
 }
 
+// write sets a header to one line.
+func (n *headerName) write(c Carrier, value string) {
+	if h, ok := c.(HeaderCarrier); ok {
+		h[n.canonical] = []string{value}
+		return
+	}
+	c.Set(n.lower, value)
+}
+
 // readContext reads traceparent and tracestate, or B3 when there is no valid traceparent.
 func readContext(c Carrier) (sc SpanContext, deferred, ok bool) {
-	if p, ok := propagate.ParseTraceparent(header(c, traceparentHeader)); ok {
+	if p, ok := propagate.ParseTraceparent(traceparentHeader.read(c)); ok {
 		var room [1]string
 		return SpanContext{
 			TraceID: p.TraceID, SpanID: p.SpanID, Flags: trace.TraceFlags(p.Flags), Remote: true,
-			State: propagate.ParseTracestate(headers(c, tracestateHeader, room[:0])...),
+			State: propagate.ParseTracestate(tracestateHeader.lines(c, room[:0])...),
 		}, false, true
 	}
-	b3, ok := propagate.ParseB3(header(c, "B3"))
+	b3, ok := propagate.ParseB3(b3Header.read(c))
 	if !ok {
-		id := header(c, "X-B3-Traceid")
+		id := b3TraceIDHeader.read(c)
 		if id == "" {
 			return SpanContext{}, false, false
 		}
-		b3, ok = propagate.ParseB3Multi(id, header(c, "X-B3-Spanid"), header(c, "X-B3-Sampled"), header(c, "X-B3-Flags"))
+		b3, ok = propagate.ParseB3Multi(id, b3SpanIDHeader.read(c), b3SampledHeader.read(c), b3FlagsHeader.read(c))
 	}
 	if !ok {
 		return SpanContext{}, false, false
@@ -144,7 +160,7 @@ func Inject(ctx context.Context, host string, carrier Carrier) {
 		if sc := SpanContextOf(ctx); sc.IsValid() {
 			var room [55]byte
 			text := string(propagate.AppendTraceparent(room[:0], sc.TraceID, sc.SpanID, byte(sc.Flags)&^p.withheld))
-			set(carrier, traceparentHeader, text)
+			traceparentHeader.write(carrier, text)
 			writeState(carrier, sc.State)
 		}
 	}
@@ -156,20 +172,12 @@ func Inject(ctx context.Context, host string, carrier Carrier) {
 // writeState writes tracestate. Without one it takes out that of another trace, which headers that a proxy hands on still have.
 func writeState(c Carrier, state string) {
 	if state != "" {
-		set(c, tracestateHeader, state)
+		tracestateHeader.write(c, state)
 	} else if h, ok := c.(HeaderCarrier); ok {
-		delete(h, tracestateHeader)
-	} else if header(c, tracestateHeader) != "" {
-		set(c, tracestateHeader, "")
+		delete(h, tracestateHeader.canonical)
+	} else if tracestateHeader.read(c) != "" {
+		tracestateHeader.write(c, "")
 	}
-}
-
-func set(c Carrier, name, value string) {
-	if h, ok := c.(HeaderCarrier); ok {
-		h[name] = []string{value}
-		return
-	}
-	c.Set(strings.ToLower(name), value)
 }
 
 // propagators say what is read and written, as OTEL_PROPAGATORS has it.

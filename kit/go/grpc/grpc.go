@@ -88,6 +88,7 @@ type callKey struct{}
 type callContext struct {
 	context.Context
 	call call
+	out  outgoing
 }
 
 // Value implements context.Context.
@@ -107,7 +108,7 @@ func (h *handler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Co
 	} else {
 		ctx, c.call.span = clew.StartSpan(ctx, clew.ComponentGRPC, clew.Edges, clew.Client, method,
 			clew.String("rpc.system.name", "grpc"), clew.String("rpc.method", method))
-		c.Context = h.inject(ctx)
+		c.Context = h.inject(ctx, &c.out)
 	}
 	where(c.call.span, h.host, h.port)
 	return c
@@ -136,18 +137,18 @@ func (h *handler) startServer(ctx context.Context, method string) (context.Conte
 	return ctx, span
 }
 
-func (h *handler) inject(ctx context.Context) context.Context {
+// inject returns ctx with the headers that the call is to have. out is what it collects them in.
+func (h *handler) inject(ctx context.Context, out *outgoing) context.Context {
 	if md, ok := metadata.FromOutgoingContext(ctx); ok {
 		// Metadata that is handed on may have the context of another call, which this one's takes the place of.
 		clew.Inject(ctx, h.host, carrier(md))
 		return metadata.NewOutgoingContext(ctx, md)
 	}
-	out := outgoing{make([]string, 0, 6)}
-	clew.Inject(ctx, h.host, &out)
-	if len(out.pairs) == 0 {
+	clew.Inject(ctx, h.host, out)
+	if out.n == 0 {
 		return ctx
 	}
-	return metadata.AppendToOutgoingContext(ctx, out.pairs...)
+	return metadata.AppendToOutgoingContext(ctx, out.pairs[:out.n]...)
 }
 
 func where(span clew.Active, host string, port int) {
@@ -286,12 +287,20 @@ func (r *received) Keys() []string {
 	return carrier(md).Keys()
 }
 
-// outgoing collects what Inject writes.
-type outgoing struct{ pairs []string }
+// outgoing collects what Inject writes, traceparent, tracestate and baggage: names in lower case, each before its value.
+type outgoing struct {
+	pairs [6]string
+	n     int
+}
 
-func (o *outgoing) Get(string) string     { return "" }
-func (o *outgoing) Keys() []string        { return nil }
-func (o *outgoing) Set(key, value string) { o.pairs = append(o.pairs, strings.ToLower(key), value) }
+func (o *outgoing) Get(string) string { return "" }
+func (o *outgoing) Keys() []string    { return nil }
+func (o *outgoing) Set(key, value string) {
+	if o.n < len(o.pairs) {
+		o.pairs[o.n], o.pairs[o.n+1] = key, value
+		o.n += 2
+	}
+}
 
 // splitTarget takes "dns:///orders:443", "passthrough:///10.0.0.1:80" or "orders:443" apart. A Unix socket's path is its address.
 func splitTarget(target string) (host string, port int) {
