@@ -62,6 +62,13 @@ func (k *Kit) startForeign(ctx context.Context, kind Kind, name string, o *SpanO
 		if !o.Start.IsZero() {
 			options = append(options, trace.WithTimestamp(o.Start))
 		}
+		// What only our own sampling rules get as options, other samplers look for among the attributes.
+		if o.method != "" {
+			options = append(options, trace.WithAttributes(attribute.String("http.request.method", o.method)))
+		}
+		if o.route != "" {
+			options = append(options, trace.WithAttributes(attribute.String("http.route", o.route)))
+		}
 		if o.Scope != nil {
 			t = o.Scope.tracer(k)
 		}

@@ -120,7 +120,7 @@ func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	ctx, span := s.start(r, rt, start)
 	if span.Recording() {
-		describeRequest(span, r)
+		rt.describe(span, r)
 	}
 	counted := rt.active.Enabled()
 	if counted {
@@ -159,18 +159,21 @@ func carriesContext(h http.Header) bool {
 }
 
 func (s *httpServer) start(r *http.Request, rt *httpRoute, at time.Time) (context.Context, Active) {
-	o := SpanOptions{Component: ComponentHTTP, Need: Edges, Kind: Server, Start: at}
+	// Attributes come later, and only when they go out; the sampling rules have what they need.
+	o := SpanOptions{Component: ComponentHTTP, Need: Edges, Kind: Server, Start: at, route: rt.route, method: rt.method}
 	if carriesContext(r.Header) {
 		o.From = HeaderCarrier(r.Header)
 		o.Public = s.public != nil && s.public(r)
 	}
-	if rt.route == "" {
-		return StartWith(r.Context(), rt.name, o, String("http.request.method", rt.method))
-	}
-	return StartWith(r.Context(), rt.name, o, String("http.request.method", rt.method), String("http.route", rt.route))
+	return StartWith(r.Context(), rt.name, o)
 }
 
-func describeRequest(span Active, r *http.Request) {
+// describe sets what is known of a request before it is served.
+func (rt *httpRoute) describe(span Active, r *http.Request) {
+	var route Attr
+	if rt.route != "" {
+		route = String("http.route", rt.route)
+	}
 	if _, ok := knownMethod(r.Method); !ok {
 		span.Set(String("http.request.method_original", r.Method))
 	}
@@ -178,7 +181,7 @@ func describeRequest(span Active, r *http.Request) {
 	if r.TLS != nil {
 		scheme = "https"
 	}
-	span.Set(String("url.path", r.URL.EscapedPath()), String("url.scheme", scheme))
+	span.Set(String("http.request.method", rt.method), route, String("url.path", r.URL.EscapedPath()), String("url.scheme", scheme))
 	host, port := splitHost(r.Host)
 	if host != "" {
 		span.Set(String("server.address", host))
@@ -248,9 +251,14 @@ func (c *httpCall) end() {
 		// A ServeMux further in has matched; sampling could not know it, the name and the metrics still can.
 		c.route = c.server.routes.Get(routeKey{method: c.route.method, pattern: c.r.Pattern}, c.server.newRoute)
 		c.span.SetName(c.route.name)
-		c.span.Set(String("http.route", c.route.route))
+		if c.span.Recording() {
+			c.span.Set(String("http.route", c.route.route))
+		}
 	}
-	if c.span.Recording() {
+	if !c.span.Recording() && out.failed != "" {
+		c.route.describe(c.span, c.original) // for the summary
+	}
+	if c.span.Recording() || out.failed != "" {
 		c.span.Set(Int("http.response.status_code", out.status))
 		if out.failed != "" {
 			c.span.Set(String("error.type", out.failed))

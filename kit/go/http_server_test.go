@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/codes"
+
 	clew "github.com/clew-dev/clew/kit/go"
 	"github.com/clew-dev/clew/kit/go/clewtest"
 )
@@ -236,6 +238,41 @@ func TestServerTakesTheCallersContext(t *testing.T) {
 	}
 	if n := len(rec.Spans()); n != 1 {
 		t.Errorf("got %d spans, want still 1", n)
+	}
+}
+
+// TestSummaryOfARequestTellsAll: the one span of a request that is not sampled and fails has what a sampled one has.
+func TestSummaryOfARequestTellsAll(t *testing.T) {
+	k := start(t, "", clew.Policy([]byte(`{"sampling":{"th":"0","rules":[{"name":"r","match":{"route":"/orders/{id}","method":"GET"},"th":"never"}]}}`)))
+	mux := http.NewServeMux()
+	fails := true
+	mux.HandleFunc("GET /orders/{id}", func(w http.ResponseWriter, _ *http.Request) {
+		if fails {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	h := k.HTTP(mux)
+	serve := func() {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "http://shop.example.com:8080/orders/7", nil))
+	}
+	serve()
+	got := k.one(t, "GET /orders/{id}")
+	if !got.Summary || got.Status != codes.Error {
+		t.Errorf("got %+v", got)
+	}
+	for key, want := range map[string]any{
+		"http.request.method": "GET", "http.route": "/orders/{id}", "url.path": "/orders/7", "url.scheme": "http", "server.address": "shop.example.com",
+		"http.response.status_code": int64(503), "error.type": "503",
+	} {
+		if got.attrs[key] != want {
+			t.Errorf("%s: got %v, want %v", key, got.attrs[key], want)
+		}
+	}
+	fails = false
+	before := k.names()
+	serve()
+	if k.names() != before {
+		t.Error("a request that did not fail left a span")
 	}
 }
 
