@@ -234,6 +234,7 @@ func TestWithProviderStartsTracesApart(t *testing.T) {
 	}
 	start("linked", func(o *clew.SpanOptions) { o.NewRoot = true })
 	start("public", func(o *clew.SpanOptions) { o.Public, o.From = true, headers })
+	start("consumer", func(o *clew.SpanOptions) { o.NewRoot, o.From = true, headers })
 	start("read", func(o *clew.SpanOptions) { o.From = headers })
 	start("nothing to read", func(o *clew.SpanOptions) { o.From = clew.HeaderCarrier{} })
 	cause.End()
@@ -241,7 +242,7 @@ func TestWithProviderStartsTracesApart(t *testing.T) {
 	of := func(c trace.SpanContext) string { return c.TraceID().String() + "-" + c.SpanID().String() }
 	remote := traceparent[3:52]
 	for name, want := range map[string]struct{ parent, link string }{
-		"linked": {"", of(spans["cause"].SpanContext)}, "public": {"", remote}, "read": {remote, ""}, "nothing to read": {"", ""},
+		"linked": {"", of(spans["cause"].SpanContext)}, "public": {"", remote}, "consumer": {"", remote}, "read": {remote, ""}, "nothing to read": {"", ""},
 	} {
 		s := spans[name]
 		var got struct{ parent, link string }
