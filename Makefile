@@ -21,7 +21,7 @@ TEST_PARTS := test-go test-kit-go test-kit-rust test-kit-contract test-ui test-b
 # The Go modules of the kit: the core and each integration with a client of others.
 KIT_GO := $(patsubst %/go.mod,%,$(sort $(wildcard kit/go/go.mod kit/go/*/go.mod)))
 
-.PHONY: help setup build ui shop up test $(TEST_PARTS) print-test-parts check check-go check-ui check-kit check-shop generate bench bench-kit bench-page kit-fuzz fuzz race nightly clean
+.PHONY: help setup build ui shop up test $(TEST_PARTS) print-test-parts check check-go check-ui check-kit check-shop generate bench bench-server bench-kit bench-page kit-fuzz fuzz race nightly clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -132,7 +132,9 @@ generate: .make/go ## write the generated files anew: docs/cli.md, cmd/clew/deps
 	go test -tags "$(TEST_TAGS)" ./cmd/clew -run 'Reference' -update
 	go test -tags "$(TEST_TAGS)" ./internal/lint -run 'Dependencies' -update
 
-bench: bin/clew bin/bench ## print the table of figures; BENCH_SPANS=5000000 for the record
+bench: bench-server bench-kit ## print the tables of figures and judge their budgets; on a quiet machine
+
+bench-server: bin/clew bin/bench ## the server beside its yardstick; BENCH_SPANS=5000000 for the record
 	bin/bench run --clew bin/clew --spans $(or $(BENCH_SPANS),1000000)
 
 bench-kit: bin/clew shop ## the kits beside stock OpenTelemetry: CPU time and allocations, both languages

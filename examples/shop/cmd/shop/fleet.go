@@ -82,6 +82,7 @@ func measure(ctx context.Context, arguments []string, out io.Writer) error {
 	rate := set.Float64("rate", 60, "`journeys` a second")
 	seed := set.Uint64("seed", 1, "seed of the journeys, the same for every stack")
 	asJSON := set.Bool("json", false, "print every turn as JSON instead of the table")
+	check := set.Bool("check", false, "fail when the kit costs more than its share of stock's")
 	binaries := set.String("binaries", "", "`folder` with shop and the Rust services (default: where shop is)")
 	if err := parse(set, arguments); err != nil {
 		return err
@@ -100,10 +101,17 @@ func measure(ctx context.Context, arguments []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	write := report.Write
 	if *asJSON {
-		return report.WriteJSON(out)
+		write = report.WriteJSON
 	}
-	return report.Write(out)
+	if err := write(out); err != nil {
+		return err
+	}
+	if ratio := report.Ratio(overhead.CPU); *check && ratio > overhead.Goal {
+		return fmt.Errorf("the kit costs %.2f of what stock costs; the goal is at most %.2f", ratio, overhead.Goal)
+	}
+	return nil
 }
 
 func runDriver(ctx context.Context, arguments []string, _ io.Writer) error {
