@@ -3,9 +3,12 @@ package clew_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -172,6 +175,107 @@ var programs = map[string]func(t *testing.T, ctx context.Context){
 		second.Event("noted")
 		second.End()
 	},
+	"unsampled": func(_ *testing.T, ctx context.Context) {
+		_, known := clew.Span(calledBy(ctx, "00-4bf92f3577b34da6a3ce929d0e0e4701-00f067aa0ba902b7-01"), "known")
+		known.End()
+		ctx, request := clew.Span(calledBy(ctx, "00-4bf92f3577b34da6a3ce929d0e0e4701-00f067aa0ba902b7-00"), "request")
+		defer request.End()
+		await(ctx, func(ctx context.Context) {
+			_, audit := clew.Span(ctx, "audit")
+			audit.Fail(errors.New("handled"))
+			audit.End()
+		})
+	},
+	"a root under an unsampled span": func(_ *testing.T, ctx context.Context) {
+		_, request := clew.Span(calledBy(ctx, "00-4bf92f3577b34da6a3ce929d0e0e4702-00f067aa0ba902b7-00"), "request")
+		defer request.End()
+		ctx, other := clew.Span(ctx, "other")
+		defer other.End()
+		_, below := clew.Span(ctx, "below")
+		below.End()
+	},
+	"two threads": func(_ *testing.T, ctx context.Context) {
+		ctx, request := clew.Span(ctx, "request")
+		defer request.End()
+		var both sync.WaitGroup
+		started, ended := make(chan struct{}), make(chan struct{})
+		both.Go(func() {
+			defer close(ended)
+			<-started
+			_, a := clew.Span(ctx, "a")
+			a.End()
+		})
+		both.Go(func() {
+			close(started)
+			<-ended
+			_, b := clew.Span(ctx, "b")
+			b.End()
+		})
+		both.Wait()
+	},
+	"out of order": func(_ *testing.T, ctx context.Context) {
+		_, first := clew.Span(ctx, "first")
+		ctx, second := clew.Span(ctx, "second")
+		first.End()
+		_, below := clew.Span(ctx, "below")
+		below.End()
+		second.End()
+	},
+	"set twice": func(_ *testing.T, ctx context.Context) {
+		_, work := clew.Span(ctx, "work")
+		defer work.End()
+		work.Set(clew.Int("a", 1), clew.Bool("b", true))
+		work.Set(clew.String("a", "two"))
+	},
+	"public": func(_ *testing.T, ctx context.Context) {
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /public", func(_ http.ResponseWriter, r *http.Request) {
+			user := clew.Baggage(r.Context(), "user")
+			if user == "" {
+				user = "none"
+			}
+			clew.Current(r.Context()).Set(clew.String("user", user))
+		})
+		r := httptest.NewRequestWithContext(ctx, "GET", "/public", nil)
+		r.Header.Set("Traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4703-00f067aa0ba902b7-00")
+		r.Header.Set("Tracestate", "ot=th:0")
+		r.Header.Set("Baggage", "user=7")
+		kit.HTTP(mux, clew.Public(nil)).ServeHTTP(httptest.NewRecorder(), r)
+	},
+	"response": func(t *testing.T, ctx context.Context) {
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /stream", func(w http.ResponseWriter, r *http.Request) {
+			for range 2 {
+				_, part := clew.Span(r.Context(), "part")
+				if _, err := io.WriteString(w, "part"); err != nil {
+					t.Error(err)
+				}
+				if err := http.NewResponseController(w).Flush(); err != nil {
+					t.Error(err)
+				}
+				part.End()
+			}
+		})
+		server := httptest.NewServer(kit.HTTP(mux))
+		defer server.Close()
+		r, err := http.NewRequestWithContext(ctx, "GET", server.URL+"/stream", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := kit.Transport(server.Client().Transport).RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		if body, err := io.ReadAll(answer.Body); err != nil || string(body) != "partpart" {
+			t.Errorf("body %q: %v", body, err)
+		}
+	},
+}
+
+// calledBy is ctx below a span of another process.
+func calledBy(ctx context.Context, traceparent string) context.Context {
+	return clew.Extract(ctx, clew.HeaderCarrier{"Traceparent": {traceparent}})
 }
 
 // await hands fn on with Go and waits for it.
@@ -195,6 +299,7 @@ func TestContextVectors(t *testing.T) {
 		Cases []struct {
 			Name       string
 			Attributes []string
+			Ends       [][2]string
 			Tree       string
 		}
 	}
@@ -214,6 +319,26 @@ func TestContextVectors(t *testing.T) {
 			rec := clewtest.Start(t)
 			program(t, rec.Context())
 			wantTree(t, rec, c.Tree, c.Attributes...)
+			for _, pair := range c.Ends {
+				wantEnds(t, rec, pair[0], pair[1])
+			}
 		})
+	}
+}
+
+// wantEnds reports spans called first that end after the one called second.
+func wantEnds(t *testing.T, rec *clewtest.Recorder, first, second string) {
+	t.Helper()
+	var earlier, later []int64
+	for _, s := range rec.Spans() {
+		switch s.Kind + " " + s.Name {
+		case first:
+			earlier = append(earlier, s.End)
+		case second:
+			later = append(later, s.End)
+		}
+	}
+	if len(earlier) == 0 || len(later) != 1 || slices.Max(earlier) > later[0] {
+		t.Errorf("%s ends at %v, %s at %v", first, earlier, second, later)
 	}
 }

@@ -182,6 +182,9 @@ func decodePair(b []byte, into map[string]any) error {
 		}
 		return err
 	})
+	if _, twice := into[key]; twice && err == nil {
+		err = errors.New("decode span: an attribute is there twice")
+	}
 	if err == nil {
 		into[key] = value
 	}

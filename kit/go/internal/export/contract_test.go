@@ -62,6 +62,12 @@ type contract struct {
 		Problems              int
 	}
 	Hostile []scenario
+	Bounds  struct {
+		CallerP999US   int64 `json:"caller_p999_us"`
+		StopOverMS     int64 `json:"stop_over_ms"`
+		QueueBytes     int64 `json:"queue_bytes"`
+		OverQueueBytes int64 `json:"over_queue_bytes"`
+	}
 }
 
 // scenario is a collector with what an exporter must make of it.
@@ -105,7 +111,7 @@ func readContract(t *testing.T) contract {
 		t.Fatal(err)
 	}
 	if len(c.Pacer) == 0 || len(c.RetryAfter.Cases) == 0 || len(c.Answers) == 0 || len(c.GRPC) == 0 ||
-		len(c.Environment) == 0 || len(c.Hostile) == 0 {
+		len(c.Environment) == 0 || len(c.Hostile) == 0 || c.Bounds.CallerP999US == 0 || c.Bounds.QueueBytes == 0 {
 		t.Fatal("a part of the contract is empty")
 	}
 	return c

@@ -3,6 +3,7 @@ package policy_test
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -112,6 +113,44 @@ func TestQuestionsDoNotAllocate(t *testing.T) {
 	}
 	if _, ok := s.Redact("key.9999.x"); !ok {
 		t.Error("the last redaction is not found")
+	}
+}
+
+// TestTenThousandRulesCostLittleMoreThanOne holds the bound of kit/contract/policy.json.
+func TestTenThousandRulesCostLittleMoreThanOne(t *testing.T) {
+	text, err := os.ReadFile("../../../contract/policy.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var contract struct {
+		Bounds struct {
+			Rules int
+			Times int `json:"times_of_one"`
+		}
+	}
+	if err := json.Unmarshal(text, &contract); err != nil {
+		t.Fatal(err)
+	}
+	if contract.Bounds.Rules != policy.MaxRules {
+		t.Fatalf("the bound is for %d rules", contract.Bounds.Rules)
+	}
+	// The best of several runs is free of what else the machine does.
+	cost := func(s *policy.Snapshot) time.Duration {
+		best := time.Hour
+		for range 20 {
+			began := time.Now()
+			for range 1000 {
+				s.Sampler(lastFacts, 1)
+			}
+			best = min(best, time.Since(began))
+		}
+		return best
+	}
+	for name, place := range places {
+		one := policy.Document{Sampling: policy.Sampling{Rules: policy.Some([]policy.Rule{{Match: place(0)}})}}
+		if few, all := cost(policy.Compile(&one, nil, nil)), cost(many(place)); all >= time.Duration(contract.Bounds.Times)*few {
+			t.Errorf("%s: 1,000 decisions take %v, under one rule %v", name, all, few)
+		}
 	}
 }
 

@@ -2,13 +2,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use clew::reqwest::RequestBuilderExt;
 use clew::span::{self, Parent};
 use clew::task::{JoinSetExt, StreamExt as _};
 use clew::testing::Recorder;
-use clew::{Component, Context, Kind, Level, Span};
+use clew::{Component, Context, Kind, Level, SAMPLED, Span, SpanContext, SpanId, TraceId};
 use futures_util::StreamExt as _;
+use http_body_util::BodyExt;
 use serde_json::Value as Json;
 use tower::ServiceExt;
 
@@ -30,7 +33,7 @@ async fn within<R>(name: &str, work: impl Future<Output = R>) -> R {
 
 type Program = fn() -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
-const PROGRAMS: [(&str, Program); 12] = [
+const PROGRAMS: [(&str, Program); 19] = [
     ("spawn", || {
         Box::pin(within("request", async {
             clew::spawn(async { leaf("audit") }).await.expect("joined");
@@ -183,7 +186,126 @@ const PROGRAMS: [(&str, Program); 12] = [
             second.finish();
         })
     }),
+    ("unsampled", || {
+        Box::pin(async {
+            let mut caller = caller();
+            caller.span.flags = SAMPLED;
+            start_below("known", &caller).finish();
+            caller.span.flags = 0;
+            let request = start_below("request", &caller);
+            let work = async {
+                let failing = async {
+                    let audit = start("audit");
+                    audit.fail_text("handled");
+                    audit.finish();
+                };
+                clew::spawn(failing).await.expect("joined");
+            };
+            request.clone().instrument(work).await;
+            request.finish();
+        })
+    }),
+    ("a root under an unsampled span", || {
+        Box::pin(async {
+            let request = start_below("request", &caller());
+            request.in_scope(|| {
+                clew::tracing::info_span!(parent: None, "other").in_scope(|| leaf("below"));
+            });
+            request.finish();
+        })
+    }),
+    ("two threads", || {
+        Box::pin(async {
+            let request = start("request");
+            let (started, wait) = std::sync::mpsc::channel();
+            let (ended, told) = std::sync::mpsc::channel();
+            let (one, two) = (request.clone(), request.clone());
+            let first = tokio::task::spawn_blocking(move || {
+                one.in_scope(|| {
+                    wait.recv().expect("the second starts");
+                    leaf("a");
+                    ended.send(()).expect("the second waits");
+                });
+            });
+            let second = tokio::task::spawn_blocking(move || {
+                two.in_scope(|| {
+                    started.send(()).expect("the first waits");
+                    told.recv().expect("the first ends");
+                    leaf("b");
+                });
+            });
+            first.await.expect("joined");
+            second.await.expect("joined");
+            request.finish();
+        })
+    }),
+    ("out of order", || {
+        Box::pin(async {
+            let first = clew::tracing::info_span!("first");
+            let in_first = first.enter();
+            let second = clew::tracing::info_span!(parent: None, "second");
+            let in_second = second.enter();
+            drop(in_first);
+            drop(first);
+            leaf("below");
+            drop(in_second);
+        })
+    }),
+    ("set twice", || {
+        Box::pin(async {
+            let work = start("work");
+            work.set("a", 1);
+            work.set("b", true);
+            work.set("a", "two");
+            work.finish();
+        })
+    }),
+    ("public", || {
+        Box::pin(async {
+            let handler = || async {
+                let user = clew::current().baggage("user").unwrap_or("none").to_owned();
+                Span::current().set("user", &user);
+            };
+            let app = axum::Router::new().route("/public", axum::routing::get(handler)).layer(clew::http().public(|_| true));
+            let request = http::Request::get("/public")
+                .header("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4703-00f067aa0ba902b7-00")
+                .header("tracestate", "ot=th:0")
+                .header("baggage", "user=7")
+                .body(axum::body::Body::empty())
+                .expect("a request");
+            let answer = app.oneshot(request).await.expect("an answer");
+            answer.into_body().collect().await.expect("a body");
+        })
+    }),
+    ("response", || {
+        Box::pin(async {
+            let handler = || async {
+                axum::body::Body::from_stream(futures_util::stream::iter(0..2).map(|_| {
+                    leaf("part");
+                    Ok::<_, std::convert::Infallible>("part")
+                }))
+            };
+            let app = axum::Router::new().route("/stream", axum::routing::get(handler)).layer(clew::http());
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let address = listener.local_addr().expect("an address");
+            let server = tokio::spawn(async move { axum::serve(listener, app).await });
+            let answer = reqwest::Client::new().get(format!("http://{address}/stream")).clew().await.expect("an answer");
+            assert_eq!(answer.text().await.expect("a body"), "partpart");
+            server.abort();
+        })
+    }),
 ];
+
+/// A span of another process, not sampled, in a trace that no other test has.
+fn caller() -> Context {
+    static TRACES: AtomicU64 = AtomicU64::new(1);
+    let trace_id = TraceId((u128::from(TRACES.fetch_add(1, Relaxed)) << 64).to_be_bytes());
+    Context { span: SpanContext { trace_id, span_id: SpanId([7; 8]), flags: 0, remote: true, state: None }, baggage: None }
+}
+
+fn start_below(name: &str, parent: &Context) -> Span {
+    span::start(Component::App, Level::Standard, Kind::Internal, name, Parent::Of(parent))
+}
 
 fn cases() -> Vec<Json> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contract/context.json");
@@ -200,6 +322,18 @@ fn judge(case: &Json, recorder: &mut Recorder) {
     let shown: Vec<&str> = case["attributes"].as_array().into_iter().flatten().filter_map(Json::as_str).collect();
     let want = case["tree"].as_str().unwrap_or_default();
     assert_eq!(recorder.tree(&shown), want, "{}", case["name"]);
+    let spans = recorder.spans();
+    for pair in case["ends"].as_array().into_iter().flatten() {
+        let ends = |which: usize| {
+            let ends = spans.iter().filter(|s| pair[which] == format!("{} {}", s.kind_name(), s.name)).map(|s| s.end);
+            ends.max().unwrap_or_else(|| panic!("no span {}", pair[which]))
+        };
+        assert!(ends(0) <= ends(1), "{}: {pair}", case["name"]);
+    }
+    for span in &spans {
+        let keys: std::collections::HashSet<&str> = span.attributes.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys.len(), span.attributes.len(), "{}: {:?}", case["name"], span.attributes);
+    }
 }
 
 fn program(case: &Json) -> Program {
