@@ -3,6 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// Members of baggage, and the bytes of one, that [`Context::with_baggage`] takes.
+const MAX_MEMBERS: usize = 64;
+const MAX_BYTES: usize = 8192;
+
+/// Counts a member of baggage that was not taken.
+fn left_out() {
+    #[cfg(all(feature = "kit", not(target_family = "wasm")))]
+    crate::selfmetrics::counters().baggage_dropped.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+}
+
 /// The id of a trace: 16 bytes, not all zero.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct TraceId(pub [u8; 16]);
@@ -95,12 +105,16 @@ impl Context {
         self.baggage.as_deref()?.iter().find(|m| m.key == key).map(|m| m.value.as_str())
     }
 
-    /// The same context with `key` set to `value` in the baggage. Over 64 members or 8,192 bytes are dropped when written, not here.
+    /// The same context with `key` set to `value` in the baggage. A 65th member, and a key and value of more than 8,192 bytes, are left out
+    /// and counted; what is over 8,192 bytes in all is dropped when written, not here.
     #[must_use]
     pub fn with_baggage(&self, key: &str, value: &str) -> Context {
         let mut members: Vec<Member> = self.baggage.as_deref().unwrap_or_default().to_vec();
+        let full = members.len() >= MAX_MEMBERS;
         match members.iter_mut().find(|m| m.key == key) {
+            _ if key.len() + value.len() > MAX_BYTES => left_out(),
             Some(member) => member.value = value.to_owned(),
+            None if full => left_out(),
             None => members.push(Member { key: key.to_owned(), value: value.to_owned(), properties: String::new() }),
         }
         Context { span: self.span.clone(), baggage: Some(members.into()) }

@@ -133,7 +133,7 @@ impl DatabaseCall {
             return;
         }
         let (database, statement) = (&*self.database, &*self.statement);
-        if self.span.recording() {
+        if self.span.keeps() {
             self.span.set("db.system.name", database.system);
             for (key, value) in [
                 ("db.namespace", &database.namespace),

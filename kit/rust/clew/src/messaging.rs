@@ -73,7 +73,7 @@ impl Broker {
 
     fn call(&'static self, span: Span, send: bool, destination: &str, group: &str) -> MessageCall {
         let operation = if send { "send" } else { "process" };
-        if span.recording() {
+        if span.keeps() {
             span.set("messaging.system", self.system);
             span.set("messaging.destination.name", destination);
             span.set("messaging.operation.name", operation);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::config::{Config, Lines};
@@ -38,6 +38,13 @@ struct Running {
 
 static RUNNING: Mutex<Option<Arc<Running>>> = Mutex::new(None);
 
+/// Held while a kit takes over or lets go, and never while something is waited for: what a process has once is all of one kit.
+static HANDOVER: Mutex<()> = Mutex::new(());
+
+fn handover() -> MutexGuard<'static, ()> {
+    HANDOVER.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn running() -> Option<Arc<Running>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
@@ -67,6 +74,7 @@ pub fn start(config: Config) -> Guard {
 }
 
 fn begin(mut config: Config) -> Guard {
+    let _handover = handover();
     let mut limits = Limits { limited: Some(&counters().span_limited), ..LIMITS };
     let lookup = |name: &str| std::env::var(name).ok();
     let environment = environment::read(&lookup, &mut config, &mut limits);
@@ -342,32 +350,36 @@ impl Guard {
             return Ok(());
         }
         let mine = self.running.clone();
-        let deadline = Instant::now() + within.min(LONGEST);
-        let current = {
+        let within = within.min(LONGEST);
+        let (began, deadline) = (Instant::now(), Instant::now() + within);
+        let lines = {
+            let _handover = handover();
             let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-            let current = running.as_ref().is_some_and(|r| Arc::ptr_eq(r, &mine));
-            if current {
+            if running.as_ref().is_some_and(|r| Arc::ptr_eq(r, &mine)) {
                 *running = None;
                 drop(running);
                 ENGINE.set(None);
+                log::running()
+            } else {
+                // The lines are those of the kit that runs.
+                None
             }
-            current
         };
         if let Some(polling) = &mine.polling {
             polling.stop();
         }
-        // The lines are those of the kit that runs, which may be another by now.
-        let lines = if current { log::stop(deadline) } else { 0 };
+        // The lines come first: what the limits of call sites hold back becomes records of the exporter. They have half of the time, so that
+        // an output that nobody reads does not cost the records.
+        let lines = lines.map_or(0, |lines| lines.stop(began + within / 2));
         let sent = match &mine.exporter {
             Some(exporter) => exporter.stop(deadline.saturating_duration_since(Instant::now())),
             None => Ok(()),
         };
         // Only now, because the exporter collects metrics once more when it stops, and not when another kit was started meanwhile.
-        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.is_none() {
+        let _handover = handover();
+        if running().is_none() {
             switch::clear();
         }
-        drop(running);
         match (sent, lines) {
             (Ok(()), 0) => Ok(()),
             (Ok(()), lines) => Err(Lost(format!("stop kit: lost {lines} log lines"))),

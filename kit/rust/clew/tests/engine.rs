@@ -251,6 +251,74 @@ fn the_error_of_an_instrumented_function_fails_its_span() {
 }
 
 #[test]
+fn a_summary_tells_what_its_root_knew() {
+    let recorder = Recorder::start();
+    let context = remote(0x21, 0);
+    let root = app("root", Parent::Of(&context));
+    assert!(!root.recording(), "nothing expensive is worth it");
+    root.set("http.route", "/orders");
+    root.event("retried", &[]);
+    root.link(&remote(0x22, 1).span, &[]);
+    root.in_scope(|| app("child", Parent::Current).set("of the child", true));
+    root.fail_text("broken");
+    root.finish();
+    root.set("late", true);
+    let spans = recorder.spans();
+    let [summary] = &spans[..] else { panic!("{spans:?}") };
+    let keys: Vec<&str> = summary.attributes.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["http.route", "clew.sampling.summary"]);
+    assert_eq!((summary.events.len(), summary.links.len(), summary.flags & 0xff), (1, 1, 0));
+}
+
+#[test]
+fn what_comes_after_the_end_is_lost() {
+    let recorder = Recorder::start();
+    let span = app("done", Parent::Root);
+    span.finish();
+    span.set("late", 1);
+    span.set_name("late");
+    span.event("late", &[]);
+    span.link(&remote(0x23, 1).span, &[]);
+    span.fail_text("late");
+    span.finish();
+    drop(span.clone());
+    let spans = recorder.spans();
+    let [span] = &spans[..] else { panic!("{spans:?}") };
+    assert_eq!((span.name.as_str(), &span.status), ("done", &Status::Unset));
+    assert!(span.attributes.is_empty() && span.events.is_empty() && span.links.is_empty());
+}
+
+#[test]
+fn a_linked_root_has_its_valid_links_and_the_randomness_of_the_first() {
+    let recorder = Recorder::start();
+    let (first, second) = (remote(0x24, 1).span, remote(0x25, 1).span);
+    let root = app("linked", Parent::Linked(&[SpanContext::default(), first.clone(), second.clone()]));
+    let state = root.span_context().state.unwrap_or_default();
+    assert!(state.contains("rv:24242424242424"), "{state}");
+    drop(root);
+    app("none", Parent::Linked(&[SpanContext::default()])).finish();
+    let spans = recorder.spans();
+    let links: Vec<_> = spans[0].links.iter().map(|link| link.trace).collect();
+    assert_eq!(links, [first.trace_id.0, second.trace_id.0]);
+    assert!(spans[1].links.is_empty());
+}
+
+#[test]
+fn baggage_of_a_context_is_bounded() {
+    let mut context = Context::default();
+    for i in 0..65 {
+        context = context.with_baggage(&format!("k{i}"), "v");
+    }
+    assert_eq!(context.baggage.as_deref().map(<[_]>::len), Some(64));
+    assert_eq!((context.baggage("k63"), context.baggage("k64")), (Some("v"), None));
+    for (bytes, taken) in [(8190, true), (8191, false)] {
+        let long = "x".repeat(bytes);
+        let value = context.with_baggage("k0", &long);
+        assert_eq!(value.baggage("k0"), Some(if taken { long.as_str() } else { "v" }), "{bytes} bytes");
+    }
+}
+
+#[test]
 fn an_unsampled_child_never_touches_its_root() {
     let recorder = Recorder::start();
     let context = remote(0x13, 0);

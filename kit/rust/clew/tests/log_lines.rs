@@ -1,7 +1,10 @@
 //! Lines of a whole kit, as a reader of the program's standard output sees them. Each program is this test binary started anew.
 
 use std::fmt;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -119,6 +122,17 @@ fn program() {
             let stopped = guard.stop(Duration::from_millis(200));
             let whole = begin.elapsed();
             eprintln!("logged in {} ms, whole {} ms, lost {}", logged.as_millis(), whole.as_millis(), stopped.is_err());
+            std::process::exit(0);
+        }
+        "stuck output" => {
+            let guard = clew::start(clew::Config::new("orders", "1"));
+            clew::apply_policy(br#"{"version":"1","log_lines_per_second":1000000}"#).unwrap();
+            for i in 0..20_000 {
+                info!(i, "nobody reads this line, which has a certain length so that the pipe is full at once");
+            }
+            clew::tracing::info_span!("sent");
+            let lost = guard.stop(Duration::from_secs(2)).unwrap_err().to_string();
+            eprintln!("stop says {lost}");
             std::process::exit(0);
         }
         "fork" => {
@@ -246,7 +260,7 @@ fn a_reader_that_stands_still_holds_up_nobody() {
     let mut child = child("stands still").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Nobody reads the output until the child has said how it went.
     let mut said = String::new();
-    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said).unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     child.wait().unwrap();
     let numbers: Vec<u64> = said.split(' ').filter_map(|w| w.parse().ok()).collect();
     let [.., logged, whole] = numbers[..] else { panic!("the child said {said:?}") };
@@ -254,6 +268,47 @@ fn a_reader_that_stands_still_holds_up_nobody() {
     assert!(logged < 1500, "logging took {logged} ms");
     assert!(whole < logged + 1500, "stopping took {} ms", whole - logged);
     assert!(said.contains("lost true"), "{said}");
+}
+
+/// The program may stop for 2 s, half of which an output that nobody reads may cost.
+#[test]
+fn an_output_that_nobody_reads_does_not_cost_the_spans() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (asked, paths) = mpsc::channel();
+    std::thread::spawn(move || {
+        for mut socket in listener.incoming().flatten() {
+            let asked = asked.clone();
+            std::thread::spawn(move || {
+                let mut got = Vec::new();
+                let mut buffer = [0; 4096];
+                while let Ok(n @ 1..) = socket.read(&mut buffer) {
+                    got.extend_from_slice(&buffer[..n]);
+                    let Some(head) = got.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
+                    let text = String::from_utf8_lossy(&got[..head]).to_lowercase();
+                    let length = text.split("content-length: ").nth(1).and_then(|t| t.lines().next()?.parse::<usize>().ok());
+                    if length.is_some_and(|l| got.len() >= head + 4 + l) {
+                        asked.send(text.lines().next().unwrap_or_default().to_owned()).unwrap();
+                        got.clear();
+                        let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+                    }
+                }
+            });
+        }
+    });
+    let mut child = child("stuck output")
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", address)
+        .env("OTEL_BSP_SCHEDULE_DELAY", "60000")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    child.wait().unwrap();
+    assert!(said.contains("log lines") && !said.contains("of traces"), "{said}");
+    let paths: Vec<String> = paths.try_iter().collect();
+    assert!(paths.iter().any(|path| path.starts_with("post /v1/traces")), "{paths:?}");
 }
 
 #[test]

@@ -5,10 +5,17 @@ use std::io::Read;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clew::Config;
 use clew::span::Parent;
+
+/// The kit is the process' own, so one test of it runs at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// How many threads write log lines.
 fn writers() -> usize {
@@ -18,6 +25,7 @@ fn writers() -> usize {
 
 #[test]
 fn a_guard_of_a_kit_that_was_replaced_stops_nothing_of_the_next() {
+    let _alone = alone();
     let first = clew::start(Config::new("first", "1").without_export().lines_to_stderr());
     let second = clew::start(Config::new("second", "1").without_export().lines_to_stderr());
     clew::tracing::info!("this thread has seen the second");
@@ -52,6 +60,25 @@ fn a_guard_of_a_kit_that_was_replaced_stops_nothing_of_the_next() {
     assert_eq!(counters.span_live.load(), 0);
     assert_eq!(counters.signal[0].dropped[clew::selfmetrics::Reason::Stopped as usize].load(Ordering::Relaxed), 1);
     assert_eq!(writers(), 0);
+}
+
+#[test]
+fn kits_that_start_and_stop_at_the_same_moment_leave_one_that_works_or_none() {
+    let _alone = alone();
+    for _ in 0..300 {
+        let old = clew::start(Config::new("old", "1").without_export().without_lines());
+        let new = std::thread::scope(|scope| {
+            let start = scope.spawn(|| clew::start(Config::new("new", "1").without_export().without_lines()));
+            drop(old);
+            start.join().unwrap()
+        });
+        let span = clew::span::start(clew::Component::App, clew::Level::Standard, clew::Kind::Internal, "on", Parent::Root);
+        assert!(span.recording(), "the new kit runs");
+        span.finish();
+        drop(new);
+        let span = clew::span::start(clew::Component::App, clew::Level::Standard, clew::Kind::Internal, "off", Parent::Root);
+        assert!(!span.recording() && !span.span_context().is_valid(), "none runs");
+    }
 }
 
 /// What the test below runs in a process of its own, because the environment is the process's.

@@ -209,6 +209,39 @@ async fn callers_are_parents_unless_the_endpoint_is_public() {
 }
 
 #[tokio::test]
+async fn a_public_endpoint_that_is_not_recorded_takes_nothing_of_its_caller() {
+    let _recorder = Recorder::start();
+    let seen = || async {
+        let context = clew::current();
+        format!("{} {}", context.span.is_valid(), context.baggage("user").unwrap_or("none"))
+    };
+    let app = |public: fn(&axum::http::Uri) -> bool| Router::new().route("/health", get(seen)).layer(clew::http().public(public));
+    let ask = || {
+        let mut request = request("GET", "/health");
+        request.headers_mut().insert("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4737-00f067aa0ba902b7-01".parse().expect("a value"));
+        request.headers_mut().insert("baggage", "user=7".parse().expect("a value"));
+        request
+    };
+    assert_eq!(read(&app(|_| false), ask()).await.1, "true 7");
+    assert_eq!(read(&app(|_| true), ask()).await.1, "false none");
+}
+
+#[tokio::test]
+async fn the_summary_of_a_failed_request_says_which_it_was() {
+    let recorder = Recorder::start();
+    let failing = || async { StatusCode::SERVICE_UNAVAILABLE };
+    let app = Router::new().route("/orders/{id}", get(failing)).layer(clew::http());
+    let mut request = request("GET", "/orders/7");
+    request.headers_mut().insert("traceparent", "00-5bf92f3577b34da6a3ce929d0e0e4737-00f067aa0ba902b7-00".parse().expect("a value"));
+    read(&app, request).await;
+    assert_eq!(
+        recorder.tree(&["clew.sampling.summary", "error.type", "http.response.status_code", "http.route"]),
+        "trace 1\n└─ SERVER GET /orders/{id} (test) (parent missing) clew.sampling.summary=true error.type=503 \
+         http.response.status_code=503 http.route=/orders/{id} ERROR\n"
+    );
+}
+
+#[tokio::test]
 async fn over_a_network_a_request_is_one_trace() {
     let recorder = Recorder::start();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");

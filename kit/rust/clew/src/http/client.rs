@@ -113,7 +113,7 @@ fn begin(method: &Method, uri: &Uri, headers: &mut HeaderMap, server: Option<(&s
     };
     let facts = Facts { route: "", method: verb.label() };
     let span = span::start_with(component, Level::Edges, Kind::Client, name, Parent::Current, facts);
-    if span.recording() {
+    if span.keeps() {
         if grpc {
             span.set("rpc.system.name", "grpc");
             span.set("rpc.method", name);

@@ -183,15 +183,16 @@ impl Config {
     fn begin<B>(&self, request: &Request<B>) -> Within {
         let grpc = grpc::is(request.headers());
         let component = if grpc { Component::Grpc } else { Component::Http };
+        let public = self.public.is_some_and(|public| public(request.uri()));
         if !crate::switch::on(component, Level::Edges) {
-            return pass(request.headers());
+            return pass(request.headers(), public);
         }
         let path = request.uri().path();
         let verb = Verb::of(request.method());
         if grpc {
             let method = grpc::method(path);
-            let span = self.span(request, component, method, method, verb);
-            if span.recording() {
+            let span = span_of(request, public, component, method, method, verb);
+            if span.keeps() {
                 describe_grpc(&span, request);
             }
             return Within::Call(match self.routes.find(method) {
@@ -205,26 +206,13 @@ impl Config {
         let text = (self.route)(request.extensions()).unwrap_or_default();
         let route = self.routes.get(text, &self.excluded);
         if route.excluded || text.is_empty() && words::matches_any(&self.excluded, path) {
-            return pass(request.headers());
+            return pass(request.headers(), public);
         }
-        let span = self.span(request, component, route.name(verb), text, verb);
-        if span.recording() {
+        let span = span_of(request, public, component, route.name(verb), text, verb);
+        if span.keeps() {
             self.describe(&span, request, verb, text);
         }
         Within::Call(Call::start(span, true, false, verb, route, None))
-    }
-
-    fn span<B>(&self, request: &Request<B>, component: Component, name: &str, route: &str, verb: Verb) -> Span {
-        let facts = Facts { route, method: verb.label() };
-        let start = |parent: Parent<'_>| span::start_with(component, Level::Edges, Kind::Server, name, parent, facts);
-        if !carries(request.headers()) {
-            return start(Parent::Current);
-        }
-        let context = crate::extract(request.headers());
-        match self.public {
-            Some(public) if public(request.uri()) => start(Parent::Public(&context)),
-            _ => start(Parent::Of(&context)),
-        }
     }
 
     fn describe<B>(&self, span: &Span, request: &Request<B>, verb: Verb, route: &str) {
@@ -251,6 +239,16 @@ impl Config {
     }
 }
 
+fn span_of<B>(request: &Request<B>, public: bool, component: Component, name: &str, route: &str, verb: Verb) -> Span {
+    let facts = Facts { route, method: verb.label() };
+    let start = |parent: Parent<'_>| span::start_with(component, Level::Edges, Kind::Server, name, parent, facts);
+    if !carries(request.headers()) {
+        return start(Parent::Current);
+    }
+    let context = crate::extract(request.headers());
+    start(if public { Parent::Public(&context) } else { Parent::Of(&context) })
+}
+
 fn describe_grpc<B>(span: &Span, request: &Request<B>) {
     span.set("rpc.system.name", "grpc");
     span.set("rpc.method", grpc::method(request.uri().path()));
@@ -272,8 +270,13 @@ fn carries(headers: &HeaderMap) -> bool {
     ["traceparent", "baggage", "b3", "x-b3-traceid"].iter().any(|name| headers.contains_key(*name))
 }
 
-fn pass(headers: &HeaderMap) -> Within {
-    if carries(headers) { Within::Context(crate::extract(headers)) } else { Within::Nothing }
+/// Nothing is recorded: the caller's context passes through, unless the caller is not trusted.
+fn pass(headers: &HeaderMap, public: bool) -> Within {
+    match carries(headers) {
+        true if public => Within::Context(Context::default()),
+        true => Within::Context(crate::extract(headers)),
+        false => Within::Nothing,
+    }
 }
 
 pin_project! {

@@ -70,7 +70,7 @@ static PIPELINE: Shared<Pipeline> = Shared::new(&PIPELINE_CACHE);
 /// How many forks deep a process may be to have a state of its own. Deeper ones share the last.
 const GENERATIONS: usize = 4;
 
-struct Pipeline {
+pub(crate) struct Pipeline {
     service: String,
     output: Output,
     records: Option<(Arc<dyn engine::Sink>, u32)>,
@@ -101,12 +101,20 @@ pub(crate) fn flush(deadline: Instant) -> bool {
     PIPELINE.get().is_none_or(|p| p.state().sink.as_ref().is_none_or(|sink| sink.flush(deadline)))
 }
 
-/// Writes what is still to be said and ends the thread. Returns how many lines were not written. Later events are still written.
-pub(crate) fn stop(deadline: Instant) -> u64 {
-    let Some(pipeline) = PIPELINE.get() else { return 0 };
-    let state = pipeline.state();
-    state.sites.due(None, |more| pipeline.more(&more));
-    state.sink.as_ref().map_or(0, |sink| sink.stop(deadline))
+/// The lines of the kit that runs.
+pub(crate) struct Lines(Arc<Pipeline>);
+
+pub(crate) fn running() -> Option<Lines> {
+    PIPELINE.get().map(Lines)
+}
+
+impl Lines {
+    /// Writes what is still to be said and ends the thread. Returns how many lines were not written. Later events are still written.
+    pub(crate) fn stop(&self, deadline: Instant) -> u64 {
+        let state = self.0.state();
+        state.sites.due(None, |more| self.0.more(&more));
+        state.sink.as_ref().map_or(0, |sink| sink.stop(deadline))
+    }
 }
 
 #[inline]

@@ -254,7 +254,7 @@ fn settle(
     engine.count_unsampled();
     store::insert(false, false, |record| {
         fill(spec, engine, record, start_ns, context);
-        record.summary = true;
+        record.summary = engine.summaries();
         more(record);
     })
 }

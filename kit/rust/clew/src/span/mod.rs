@@ -128,17 +128,25 @@ impl Span {
         self.handle.is_some_and(|h| h.sampled() && !h.alias() && !h.carried() && store::open(h))
     }
 
-    /// Gives the record to `f` if it may be written to.
+    /// What is set may go out: the span is recorded, or it is the root of a trace that is not and goes out as a summary if it fails.
+    #[cfg(any(feature = "tokio", feature = "http", feature = "sqlx", feature = "redis", feature = "nats", feature = "rdkafka"))]
     #[inline]
-    fn write(&self, unsampled_too: bool, f: impl FnOnce(&mut Record, &crate::engine::Engine)) {
+    pub(crate) fn keeps(&self) -> bool {
+        let Some(handle) = self.handle.filter(|h| !h.alias() && !h.carried()) else { return false };
+        if handle.sampled() { store::open(handle) } else { store::with(handle, |record| record.summary && !record.finished) == Some(true) }
+    }
+
+    /// Gives the record to `f` if it may be written to. `silent_too`: even when nothing of the span can go out.
+    #[inline]
+    fn write(&self, silent_too: bool, f: impl FnOnce(&mut Record, &crate::engine::Engine)) {
         let Some(handle) = self.handle else { return };
-        if handle.alias() || handle.carried() || !(handle.sampled() || unsampled_too) {
+        if handle.alias() || handle.carried() {
             return;
         }
         ENGINE.with(|engine| {
             let Some(engine) = engine else { return };
             store::with(handle, |record| {
-                if !record.finished {
+                if !record.finished && (handle.sampled() || record.summary || silent_too) {
                     f(record, engine);
                 }
             });
@@ -191,7 +199,7 @@ impl Span {
         }
         // The error's own code runs before the span is locked: it may use the span.
         let text = bounded(error, limits::LIMITS.value_bytes);
-        self.write(true, |record, engine| {
+        self.write(false, |record, engine| {
             record.set_status(&engine.limits, Status::Error, &text);
             let kind = std::any::type_name::<E>();
             // Behind a trait object there is no name to tell.
@@ -203,12 +211,12 @@ impl Span {
 
     /// Marks the span as failed with a text.
     pub fn fail_text(&self, message: &str) {
-        self.write(true, |record, engine| record.set_status(&engine.limits, Status::Error, message));
+        self.write(false, |record, engine| record.set_status(&engine.limits, Status::Error, message));
     }
 
     /// Marks the span as gone well, which is final.
     pub fn ok(&self) {
-        self.write(true, |record, engine| record.set_status(&engine.limits, Status::Ok, ""));
+        self.write(false, |record, engine| record.set_status(&engine.limits, Status::Ok, ""));
     }
 
     /// Adds a link. At most 128 a span, with 32 attributes each.

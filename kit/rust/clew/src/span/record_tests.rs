@@ -73,6 +73,46 @@ fn an_event_keeps_32_attributes_and_counts_the_rest() {
 }
 
 #[test]
+fn a_link_keeps_32_attributes_and_counts_the_rest() {
+    let to = SpanContext { trace_id: TraceId([1; 16]), span_id: SpanId([2; 8]), ..SpanContext::default() };
+    let keys: Vec<String> = (0..33).map(|i| format!("k{i:03}")).collect();
+    for (n, dropped) in [(32, ""), (33, "2801")] {
+        let attributes: Vec<(&str, Value<'_>)> = keys[..n].iter().map(|k| (k.as_str(), Value::Bool(true))).collect();
+        let record = with(LIMITS, |record, limits| record.link(limits, &(), &to, &attributes));
+        assert_eq!(count(&record, "220a0a046b"), 32, "{n}");
+        // 28 is dropped_attributes_count, before the link's flags 3500010000 and the span's.
+        assert!(hex(&record).ends_with(&format!("1001{dropped}3500010000850100010000")), "{n}: {}", hex(&record));
+    }
+}
+
+#[test]
+fn nothing_is_cut_within_a_character() {
+    // The limit falls before, into and behind the last character.
+    for ahead in 250..=256 {
+        let text = format!("{}{}", "n".repeat(ahead), "€".repeat(3));
+        let kept = ahead + (256 - ahead) / 3 * 3;
+        let record = with(LIMITS, |record, limits| {
+            record.set_name(limits, &text);
+            record.set(limits, &(), &text, Value::Bool(true));
+            record.event(limits, &(), 1, &text, &[(text.as_str(), Value::Bool(true))]);
+        });
+        let cut = &text[..kept];
+        assert_eq!(record.name, cut);
+        let hex_of = |text: &str| text.bytes().map(|b| format!("{b:02x}")).collect::<String>();
+        // 10 is the tag of what follows a key: its value; the event's name is followed by its attribute.
+        assert_eq!(count(&record, &format!("{}12021001", hex_of(cut))), 2, "{ahead}");
+        assert_eq!(count(&record, &hex_of(cut)), 4, "{ahead}");
+    }
+    for ahead in 4092..=4096 {
+        let text = format!("{}{}", "v".repeat(ahead), "€".repeat(3));
+        let mut record = with(LIMITS, |record, limits| record.set(limits, &(), "k", Value::Strs(&[&text, &text])));
+        assert_eq!(count(&record, "e282ac"), (4096 - ahead) / 3 * 2, "{ahead}");
+        record.set_status(&LIMITS, Status::Error, &text);
+        assert_eq!(record.message.len(), ahead + (4096 - ahead) / 3 * 3);
+    }
+}
+
+#[test]
 fn texts_keys_names_and_arrays_are_cut_at_their_limits() {
     for (bytes, kept) in [(4096, 4096), (4097, 4096)] {
         let text = "x".repeat(bytes);

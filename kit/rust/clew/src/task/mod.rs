@@ -49,7 +49,7 @@ pub use stream::{InSpan, StreamExt};
 #[cfg(any(feature = "tokio", feature = "http", feature = "nats", feature = "rdkafka"))]
 pub(crate) fn record_panic(span: &crate::Span, thrown: &(dyn std::any::Any + Send)) {
     let text = crate::panics::text(thrown).unwrap_or(crate::panics::NO_TEXT);
-    let stack = if span.recording() { crate::panics::stack(text) } else { None };
+    let stack = if span.keeps() { crate::panics::stack(text) } else { None };
     crate::span::end::exception(text, stack.as_deref(), |attributes| span.event("exception", attributes));
     span.set("error.type", "panic");
     span.fail_text(&["panic: ", text].concat());

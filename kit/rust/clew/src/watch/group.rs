@@ -120,10 +120,11 @@ impl Groups {
         }
     }
 
-    pub(super) fn keep_unknown(&mut self, trace: [u8; 16], service: &str, record: &[u8]) {
+    pub(super) fn keep_unknown(&mut self, mark: GroupId, trace: [u8; 16], service: &str, record: &[u8]) {
         let group = match self.routes.get(&trace) {
             Some(&group) => group,
             None if self.retired.contains(&trace) => 0,
+            None if mark != 0 => mark,
             None => self.only().unwrap_or(0),
         };
         self.keep(group, service, record);

@@ -192,10 +192,11 @@ pub(crate) fn ended(trace: [u8; 16], id: [u8; 8], service: &str, record: &[u8]) 
     if !watched(id) {
         return;
     }
+    let mark = MARK.get();
     with(|registry| {
         let Some(open) = registry.spans.remove(&(trace, id)) else {
             // The summary of an unsampled root, or a span that started before the watch did.
-            registry.groups.keep_unknown(trace, service, record);
+            registry.groups.keep_unknown(mark.0, trace, service, record);
             return;
         };
         if open.serves() {
