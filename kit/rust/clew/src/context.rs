@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// Members of baggage, and the bytes of one, that [`Context::with_baggage`] takes.
-const MAX_MEMBERS: usize = 64;
-const MAX_BYTES: usize = 8192;
+/// How many members of baggage there are at most.
+pub const MAX_BAGGAGE_MEMBERS: usize = 64;
+/// How many bytes of members and the commas between them are read and written at most.
+pub const MAX_BAGGAGE_BYTES: usize = 8192;
 
 /// Counts a member of baggage that was not taken.
 fn left_out() {
@@ -110,9 +111,9 @@ impl Context {
     #[must_use]
     pub fn with_baggage(&self, key: &str, value: &str) -> Context {
         let mut members: Vec<Member> = self.baggage.as_deref().unwrap_or_default().to_vec();
-        let full = members.len() >= MAX_MEMBERS;
+        let full = members.len() >= MAX_BAGGAGE_MEMBERS;
         match members.iter_mut().find(|m| m.key == key) {
-            _ if key.len() + value.len() > MAX_BYTES => left_out(),
+            _ if key.len() + value.len() > MAX_BAGGAGE_BYTES => left_out(),
             Some(member) => member.value = value.to_owned(),
             None if full => left_out(),
             None => members.push(Member { key: key.to_owned(), value: value.to_owned(), properties: String::new() }),

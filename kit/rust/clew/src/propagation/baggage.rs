@@ -2,11 +2,7 @@
 
 use super::trim;
 use crate::Member;
-
-/// How many members are read and written at most.
-pub const MAX_BAGGAGE_MEMBERS: usize = 64;
-/// How many bytes of members and the commas between them are read and written at most.
-pub const MAX_BAGGAGE_BYTES: usize = 8192;
+use crate::context::{MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS};
 
 /// Reads the lines of the header. A malformed member is skipped; a key that comes again replaces the value where the key first stood. The
 /// first member that would make 65, or more than 8,192 bytes with the commas between, ends the reading: the second number counts it and all

@@ -10,8 +10,9 @@ mod targets;
 mod traceparent;
 mod tracestate;
 
+pub use crate::context::{MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS};
 pub use b3::{B3, parse_b3, parse_b3_multi};
-pub use baggage::{MAX_BAGGAGE_BYTES, MAX_BAGGAGE_MEMBERS, append_baggage, is_token, parse_baggage};
+pub use baggage::{append_baggage, is_token, parse_baggage};
 pub use targets::Targets;
 pub use traceparent::{TraceParent, append_traceparent, parse_traceparent};
 pub use tracestate::{MAX_MEMBERS, ot_value, parse_tracestate, replace_ot};
