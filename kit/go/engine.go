@@ -180,12 +180,12 @@ func (k *Kit) start(ctx context.Context, snapshot *policy.Snapshot, scope uint32
 		ctx = withoutCaller(ctx)
 	}
 	if s.mode != recording {
-		k.counters.SpanDropped.Add(1)
+		k.counters.SpanDropped.Add(1, s.id[0])
 		// The handle in the context is the interior one: only who started the root ends it.
 		return trace.ContextWithSpan(ctx, (*interior)(s)), Active{s: s, own: true}
 	}
-	k.counters.SpanSampled.Add(1)
-	k.counters.SpanLive.Add(1)
+	k.counters.SpanSampled.Add(1, s.id[0])
+	k.counters.SpanLive.Add(1, s.id[0])
 	if w := watch.Current(); w != nil {
 		s.showTo(w, ctx, o)
 	}

@@ -343,7 +343,7 @@ func (s *span) finish(end time.Time) {
 		s.finishUnsampled(buf, end)
 		return
 	}
-	k.counters.SpanLive.Add(-1)
+	k.counters.SpanLive.Add(-1, s.id[0])
 	if buf == nil {
 		buf = takeBuffer()
 	}

@@ -42,7 +42,7 @@ func TestOwn(t *testing.T) {
 	for name, cell := range map[string]*self.Striped{"span_sampled": &c.SpanSampled, "span_dropped": &c.SpanDropped, "span_live": &c.SpanLive} {
 		var n int64
 		read(name, &n)
-		cell.Add(n)
+		cell.Add(n, byte(n))
 	}
 	for name, cell := range map[string]*atomic.Int64{
 		"policy_refused": &c.PolicyRefused, "policy_skipped": &c.PolicySkipped, "span_leaked": &c.SpanLeaked, "span_late": &c.SpanLate,

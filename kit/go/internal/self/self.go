@@ -8,7 +8,6 @@
 package self
 
 import (
-	"math/rand/v2"
 	"sync/atomic"
 )
 
@@ -140,7 +139,7 @@ func (c *SignalCounters) Lost() (records, bytes int64) {
 }
 
 // Striped is a counter for paths where every core counts at once: eight cells,
-// each on a cache line of its own. Add takes a cell by chance.
+// each on a cache line of its own.
 type Striped struct {
 	cells [8]struct {
 		n atomic.Int64
@@ -148,8 +147,9 @@ type Striped struct {
 	}
 }
 
-// Add adds n to the counter; n may be negative.
-func (s *Striped) Add(n int64) { s.cells[rand.Uint32()&7].n.Add(n) }
+// Add adds n to the counter; n may be negative. The cell is picked by chance, any byte that
+// is random: spans have some, and making more costs as much as the rest.
+func (s *Striped) Add(n int64, chance byte) { s.cells[chance&7].n.Add(n) }
 
 // Load is the sum. Beside writers it is a value between the sums before and after.
 func (s *Striped) Load() int64 {

@@ -30,15 +30,15 @@ func TestOutcomesAreBoundedAndSumsAreKept(t *testing.T) {
 func TestAStripedCounterAddsUp(t *testing.T) {
 	var s Striped
 	var all sync.WaitGroup
-	for range 12 {
+	for chance := range byte(12) {
 		all.Go(func() {
 			for range 1000 {
-				s.Add(1)
+				s.Add(1, chance)
 			}
 		})
 	}
 	all.Wait()
-	s.Add(-500)
+	s.Add(-500, 255)
 	if got := s.Load(); got != 11_500 {
 		t.Errorf("%d, want 11500", got)
 	}
