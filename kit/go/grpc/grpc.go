@@ -104,9 +104,10 @@ func (h *handler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Co
 	method := strings.TrimPrefix(info.FullMethodName, "/")
 	c := &callContext{call: call{method: method, start: time.Now()}}
 	if h.server {
-		c.Context, c.call.span = h.startServer(ctx, method)
+		c.Context, c.call.span = h.startServer(ctx, method, c.call.start)
 	} else {
-		ctx, c.call.span = clew.StartSpan(ctx, clew.ComponentGRPC, clew.Edges, clew.Client, method,
+		o := clew.SpanOptions{Component: clew.ComponentGRPC, Need: clew.Edges, Kind: clew.Client, Start: c.call.start}
+		ctx, c.call.span = clew.StartWith(ctx, method, o,
 			clew.String("rpc.system.name", "grpc"), clew.String("rpc.method", method))
 		c.Context = h.inject(ctx, &c.out)
 	}
@@ -114,8 +115,8 @@ func (h *handler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Co
 	return c
 }
 
-func (h *handler) startServer(ctx context.Context, method string) (context.Context, clew.Active) {
-	o := clew.SpanOptions{Component: clew.ComponentGRPC, Need: clew.Edges, Kind: clew.Server}
+func (h *handler) startServer(ctx context.Context, method string, at time.Time) (context.Context, clew.Active) {
+	o := clew.SpanOptions{Component: clew.ComponentGRPC, Need: clew.Edges, Kind: clew.Server, Start: at}
 	for _, key := range [...]string{traceparent, "baggage", "b3", "x-b3-traceid"} {
 		if found := metadata.ValueFromIncomingContext(ctx, key); len(found) > 0 {
 			from := &received{ctx: ctx}
@@ -196,8 +197,9 @@ func (h *handler) end(ctx context.Context, c *call, s *stats.End) {
 		// Whoever calls may invent methods; they must not become series.
 		o.method = "_OTHER"
 	}
-	h.bound.Get(o, h.bind).RecordDuration(ctx, time.Since(c.start))
-	c.span.End()
+	took := time.Since(c.start)
+	h.bound.Get(o, h.bind).RecordDuration(ctx, took)
+	c.span.EndAt(c.start.Add(took))
 }
 
 func (h *handler) bind(o outcome) clew.BoundHistogram {
