@@ -8,7 +8,6 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use clew::Carrier as _;
 use clew::nats::ClientExt as _;
 use clew::reqwest::RequestBuilderExt as _;
 use clew::testing::{Recorder, Span, Status, Value};
