@@ -19,7 +19,7 @@ import (
 // libraries start with the global API go to the provider directly, so that neither levels nor redaction hold for them. Stop and Flush do
 // not reach the provider: who has made it stops it.
 //
-// nil is no provider; one whose tracers are the kit's own is refused.
+// nil is no provider; one whose tracers are the kit's own is refused, and so is one that panics when it is asked for a tracer.
 func WithProvider(p trace.TracerProvider) Option { return func(c *config) { c.provider = p } }
 
 // foreign is a span of the provider that WithProvider has named, behind the kit's handle. In the context is the provider's span itself.
@@ -28,11 +28,17 @@ type foreign struct {
 	span trace.Span
 }
 
-// provide takes the provider of WithProvider, unless its tracers are ours, which would call themselves without end.
+// provide takes the provider of WithProvider, unless its tracers are ours, which would call themselves without end. A nil pointer in the
+// interface, which is what ignoring an error leaves, panics in the provider and must not end the program's start.
 func (k *Kit) provide(p trace.TracerProvider) {
 	if p == nil {
 		return
 	}
+	defer func() {
+		if recover() != nil {
+			k.refused("WithProvider: the provider panics when it is asked for a tracer; spans are made by the kit")
+		}
+	}()
 	t := p.Tracer(scopeName, trace.WithInstrumentationVersion(Version))
 	if _, own := t.(*tracer); own {
 		k.refused("WithProvider: the provider is the kit's own; spans are made by the kit")

@@ -282,8 +282,8 @@ func TestWithProviderSamplesAsTheProvider(t *testing.T) {
 	}
 }
 
-// TestWithProviderRefusesTheKitItself: its own tracers behind its own handles would call each other without end.
-func TestWithProviderRefusesTheKitItself(t *testing.T) {
+// TestWithProviderRefusesWhatCannotWork: the kit's own tracers behind its own handles would call each other without end.
+func TestWithProviderRefusesWhatCannotWork(t *testing.T) {
 	none := func(string) (string, bool) { return "", false }
 	first := clew.Start(t.Context(), clew.WithoutExport(), clew.Output(nil), clew.Environment(none))
 	defer first.Stop(context.Background())
@@ -297,6 +297,14 @@ func TestWithProviderRefusesTheKitItself(t *testing.T) {
 	}
 	if problems := second.Status().Problems; len(problems) == 0 || !strings.Contains(problems[0].Text, "WithProvider") {
 		t.Errorf("got problems %+v", problems)
+	}
+	// What ignoring an error leaves: a nil pointer that is no nil interface.
+	third := clew.Start(t.Context(), clew.WithoutExport(), clew.Output(nil), clew.Environment(none), clew.WithProvider((*sdk.TracerProvider)(nil)))
+	defer third.Stop(context.Background())
+	_, made := clew.Span(t.Context(), "span")
+	defer made.End()
+	if problems := third.Status().Problems; !made.Recording() || len(problems) == 0 || !strings.Contains(problems[0].Text, "WithProvider") {
+		t.Errorf("got problems %+v of a provider that is a nil pointer", problems)
 	}
 	// A tracer of the kit under a kit that has a provider passes on what is in the context.
 	_, ended := onStock(t, sdk.AlwaysSample())
