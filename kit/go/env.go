@@ -95,7 +95,7 @@ func (c *config) sampler() {
 		}
 		threshold = r.Threshold()
 	default:
-		c.refuse("OTEL_TRACES_SAMPLER=%q: not known; write always_on, always_off, traceidratio or one of them after parentbased_", name)
+		c.refuse("OTEL_TRACES_SAMPLER=%q: not known; write always_on, always_off, traceidratio or one of them after parentbased_; the variable counts as absent", name)
 		return
 	}
 	c.own.Sampling.Threshold = policy.Some(threshold)

@@ -102,7 +102,7 @@ func PropagateTo(targets ...string) Option {
 	return func(c *config) { c.own.PropagateTo = policy.Some(targets) }
 }
 
-// PolicyURL is the base address of Clew, or of another server of policies, as in http://clew.internal:3000; /api/kit/policy is added to it.
+// PolicyURL is the base address of Clew, or of another server of policies, as in http://127.0.0.1:7700; /api/kit/policy is added to it.
 // CLEW_POLICY_URL wins over it, and then CLEW_ENDPOINT. Without any of them no policy is asked for.
 func PolicyURL(url string) Option { return func(c *config) { c.policyURL = url } }
 

@@ -25,7 +25,7 @@ func (k *Kit) poll(ctx context.Context, c *config) {
 	}
 	base := strings.TrimSuffix(strings.TrimRight(c.policyURL, "/"), policyPath)
 	if u, err := url.Parse(base); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		k.refused("the address of policies: write one such as http://clew.internal:3000; no policy is asked for")
+		k.refused("CLEW_POLICY_URL, or else CLEW_ENDPOINT: write an address such as http://127.0.0.1:7700; no policy is asked for")
 		return
 	}
 	transport := policyTransport()

@@ -68,7 +68,7 @@ func (e *environment) number(name string, least, most int) int {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < least || n > most {
-		e.wrong(name, fmt.Sprintf("write a whole number from %d to %d", least, most))
+		e.wrong(name, fmt.Sprintf("write a whole number from %d to %d; the default holds", least, most))
 		return 0
 	}
 	return n
@@ -81,7 +81,7 @@ func (e *environment) target(signal Signal, t *Target) {
 	case "grpc":
 		t.GRPC = true
 	default:
-		e.wrong(name, "write http/protobuf or grpc")
+		e.wrong(name, "write http/protobuf or grpc; http/protobuf is spoken")
 	}
 	e.endpoint(signal, t)
 	name, headers := e.of(signal, "HEADERS")
@@ -154,7 +154,7 @@ func (e *environment) endpoint(signal Signal, t *Target) {
 	}
 	address, err := url.Parse(value)
 	if err != nil || address.Hostname() == "" || (address.Scheme != "http" && address.Scheme != "https") {
-		e.wrong(name, "write an address such as http://127.0.0.1:4318")
+		e.wrong(name, "write an address such as http://127.0.0.1:4318; the variable counts as absent")
 		return
 	}
 	if !strings.Contains(name, strings.ToUpper(signal.String())) && !t.GRPC {

@@ -151,7 +151,7 @@ func judgeHTTP(status int, retryAfter string, content []byte, now time.Time) ans
 	case status == 413:
 		a.outcome = tooLarge
 	case status == 404:
-		a.outcome = notServed
+		a.outcome, a.text = notServed, a.text+": it does not take this signal, which is dropped; tried again in 60 s"
 	default:
 		a.outcome = refused
 	}

@@ -134,7 +134,7 @@ impl Reader<'_> {
             },
             _ => {
                 return self.refuse(format!(
-                    "OTEL_TRACES_SAMPLER={name:?}: not known; write always_on, always_off, traceidratio or one of them after parentbased_"
+                    "OTEL_TRACES_SAMPLER={name:?}: not known; write always_on, always_off, traceidratio or one of them after parentbased_; the variable counts as absent"
                 ));
             }
         };

@@ -31,7 +31,10 @@ pub(super) fn judge(status: u16, retry_after: &str, body: &[u8], now: SystemTime
             answer.asked = parse_retry_after(retry_after, now);
         }
         413 => answer.outcome = Outcome::TooLarge,
-        404 => answer.outcome = Outcome::NotServed,
+        404 => {
+            answer.outcome = Outcome::NotServed;
+            answer.text += ": it does not take this signal, which is dropped; tried again in 60 s";
+        }
         _ => {}
     }
     answer

@@ -72,7 +72,7 @@ impl Environment<'_> {
         }
         let n = text.parse().ok().filter(|n| (least..=most).contains(n));
         if n.is_none() {
-            self.wrong(name, &format!("write a whole number from {least} to {most}"));
+            self.wrong(name, &format!("write a whole number from {least} to {most}; the default holds"));
         }
         n
     }
@@ -86,7 +86,7 @@ impl Environment<'_> {
                 target.off = true;
                 self.wrong(&name, "the Rust kit does not speak gRPC and sends nothing; write http/protobuf and send to port 4318");
             }
-            _ => self.wrong(&name, "write http/protobuf"),
+            _ => self.wrong(&name, "write http/protobuf; that is spoken"),
         }
         self.endpoint(signal, target);
         let (name, headers) = self.of(signal, "HEADERS");
@@ -147,7 +147,7 @@ impl Environment<'_> {
             value.insert_str(0, "http://");
         }
         if Address::parse(&value).is_err() {
-            self.wrong(&name, "write an address such as http://127.0.0.1:4318");
+            self.wrong(&name, "write an address such as http://127.0.0.1:4318; the variable counts as absent");
             return;
         }
         let end = value.find(['?', '#']).unwrap_or(value.len());

@@ -38,7 +38,8 @@ pub(crate) struct Polling {
 impl Polling {
     /// Starts the thread; an error is one line for a person.
     pub fn start(config: Config) -> Result<Polling, String> {
-        let address = Address::parse(&config.url)?;
+        let address =
+            Address::parse(&config.url).map_err(|e| format!("CLEW_POLICY_URL, or else CLEW_ENDPOINT: {e}; no policy is asked for"))?;
         let canceller = Canceller::default();
         let bell = Arc::new((Mutex::new(()), Condvar::new()));
         let client = Client::new(address, &config.tls, canceller.clone());
