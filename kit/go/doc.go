@@ -38,6 +38,7 @@
 // OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER and _ARG, OTEL_PROPAGATORS, OTEL_SPAN_*_LIMIT,
 // OTEL_ATTRIBUTE_*_LIMIT, OTEL_BSP_*, OTEL_EXPORTER_OTLP_*, OTEL_METRIC_EXPORT_INTERVAL and OTEL_SDK_DISABLED mean what OpenTelemetry says,
 // and win over what the program says. Of its own the kit reads CLEW_LEVEL, CLEW_LOG_LEVEL, CLEW_PROPAGATE_TO, CLEW_POLICY_URL (or
-// CLEW_ENDPOINT), CLEW_POLICY_HEADERS, CLEW_POLICY_CACHE, CLEW_QUEUE_BYTES and CLEW_TRACE_FLAGS_LEVEL. A value that is unknown or contradicts another is reported in one line on
-// standard error and counted; the default holds.
+// CLEW_ENDPOINT), CLEW_POLICY_HEADERS, CLEW_POLICY_CACHE, CLEW_QUEUE_BYTES,
+// CLEW_TRACE_FLAGS_LEVEL and CLEW_LEAKS. A value that is unknown or contradicts another is reported in one line on standard error and
+// counted; the default holds.
 package clew
