@@ -2,12 +2,11 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::problems;
 use crate::view::SpanView;
+use crate::{panics, problems};
 
 /// Functions that may look at once.
 const MOST: usize = 8;
@@ -71,7 +70,7 @@ impl Hooks {
         let list = self.list().clone();
         SHOWING.set(true);
         for hook in list.iter().filter(|hook| hook.panics.load(Ordering::Relaxed) < PANICS) {
-            let seen = catch_unwind(AssertUnwindSafe(|| (hook.see)(&view)));
+            let seen = panics::contained(|| (hook.see)(&view));
             if seen.is_err() && hook.panics.fetch_add(1, Ordering::Relaxed) + 1 == PANICS {
                 problems::add("on end: a hook panicked three times and is not called again");
                 self.remove(hook);

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::RefCell;
-use std::panic::PanicHookInfo;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -31,32 +31,47 @@ enum Stack {
     Text(Arc<str>),
 }
 
-thread_local!(static LAST: RefCell<Last> = const { RefCell::new(Last { message: String::new(), stack: Stack::Unknown }) });
+impl Last {
+    const NONE: Last = Last { message: String::new(), stack: Stack::Unknown };
+}
+
+thread_local!(static LAST: RefCell<Last> = const { RefCell::new(Last::NONE) });
 
 /// The message of the panic that this thread is unwinding from; empty when it is not known.
 pub fn message() -> String {
-    LAST.try_with(|last| last.try_borrow().map(|last| last.message.clone()).unwrap_or_default()).unwrap_or_default()
+    with_last(|last| last.message.clone()).unwrap_or_default()
 }
 
 /// The stack of this thread's last panic, when that said `message`: a panic that was handed over from another thread has none here. At most
 /// 10 a second are read; the other panics have none. No lock may be held, because it can take long.
 pub fn stack(message: &str) -> Option<Arc<str>> {
     static READ: AtomicU64 = AtomicU64::new(0);
-    let read = |last: &mut Last| {
+    let found = with_last(|last| {
         if last.message != cut(message, LONGEST) {
-            return None;
-        }
-        if let Stack::Addresses(stack) = &last.stack {
-            let read = end::ten_a_second(&READ, begin::now_ns() / 1_000_000_000)
-                .then(|| cut(without_ends(&bounded(stack, LONGEST_STACK)), LIMITS.value_bytes).into());
-            last.stack = read.map_or(Stack::Unknown, Stack::Text);
+            return Stack::Unknown;
         }
         match &last.stack {
-            Stack::Text(text) => Some(text.clone()),
-            _ => None,
+            Stack::Text(text) => Stack::Text(text.clone()),
+            _ => std::mem::replace(&mut last.stack, Stack::Unknown),
         }
-    };
-    LAST.try_with(|last| last.try_borrow_mut().ok().and_then(|mut last| read(&mut last))).ok().flatten()
+    })?;
+    match found {
+        Stack::Unknown => None,
+        Stack::Text(text) => Some(text),
+        Stack::Addresses(stack) => {
+            if !end::ten_a_second(&READ, begin::now_ns() / 1_000_000_000) {
+                return None;
+            }
+            let text: Arc<str> = cut(without_ends(&bounded(&stack, LONGEST_STACK)), LIMITS.value_bytes).into();
+            with_last(|last| last.stack = Stack::Text(text.clone()));
+            Some(text)
+        }
+    }
+}
+
+/// Gives the thread's last panic to `f`, which must not run foreign code. `None` while the thread's locals are being destroyed.
+fn with_last<R>(f: impl FnOnce(&mut Last) -> R) -> Option<R> {
+    LAST.try_with(|last| last.try_borrow_mut().ok().map(|mut last| f(&mut last))).ok().flatten()
 }
 
 /// The frames between what makes a panic and what starts a thread, which are the same in each.
@@ -82,6 +97,16 @@ pub fn text(payload: &(dyn Any + Send)) -> Option<&str> {
     payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
+/// Runs foreign code whose panic ends here. A panic that this thread is unwinding from already stays its last one.
+pub fn contained<R>(run: impl FnOnce() -> R) -> std::thread::Result<R> {
+    let outer = if std::thread::panicking() { with_last(|last| std::mem::replace(last, Last::NONE)) } else { None };
+    let result = catch_unwind(AssertUnwindSafe(run));
+    if let Some(outer) = outer {
+        with_last(|last| *last = outer);
+    }
+    result
+}
+
 /// Puts a hook before the one that is there.
 pub fn install() {
     let before = std::panic::take_hook();
@@ -96,13 +121,12 @@ pub fn install() {
 
 fn remember(info: &PanicHookInfo<'_>) {
     let text = text(info.payload());
-    let _ = LAST.try_with(|last| {
-        if let Ok(mut last) = last.try_borrow_mut() {
-            last.message.clear();
-            last.message.push_str(cut(text.unwrap_or(NO_TEXT), LONGEST));
-            let runs = ENGINE.with(|engine| engine.is_some());
-            last.stack = if runs { Stack::Addresses(Box::new(Backtrace::force_capture())) } else { Stack::Unknown };
-        }
+    let runs = ENGINE.with(|engine| engine.is_some());
+    let stack = if runs { Stack::Addresses(Box::new(Backtrace::force_capture())) } else { Stack::Unknown };
+    with_last(|last| {
+        last.message.clear();
+        last.message.push_str(cut(text.unwrap_or(NO_TEXT), LONGEST));
+        last.stack = stack;
     });
 }
 

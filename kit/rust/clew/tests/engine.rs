@@ -193,6 +193,34 @@ fn a_panic_ends_its_spans_as_failed() {
 }
 
 #[test]
+fn a_panic_within_a_panic_does_not_take_its_place() {
+    struct Bad;
+    impl std::fmt::Display for Bad {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("no text")
+        }
+    }
+    struct FailsWhenDropped(span::Span);
+    impl Drop for FailsWhenDropped {
+        fn drop(&mut self) {
+            self.0.fail(&Bad);
+            tracing::info!(bad = %Bad, "cleaning up");
+        }
+    }
+    let recorder = Recorder::start();
+    let result = std::panic::catch_unwind(|| {
+        let _outer = app("outer", Parent::Root);
+        let _inner = FailsWhenDropped(app("inner", Parent::Root));
+        panic!("no more plums");
+    });
+    assert!(result.is_err());
+    let spans = recorder.spans();
+    let status = |name: &str| spans.iter().find(|span| span.name == name).map(|span| span.status.clone());
+    assert_eq!(status("inner"), Some(Status::Error("!PANIC: no text".to_owned())));
+    assert_eq!(status("outer"), Some(Status::Error("panic: no more plums".to_owned())));
+}
+
+#[test]
 fn fields_with_a_meaning_are_honoured() {
     let recorder = Recorder::start();
     let cause = tracing::info_span!(parent: None, "cause");

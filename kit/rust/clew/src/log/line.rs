@@ -452,9 +452,9 @@ pub(super) fn format_into(out: &mut String, limit: usize, value: fmt::Arguments<
     }
     let start = out.len();
     let mut bounded = Bounded { room: limit + 4, out };
-    let formatted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+    let formatted = crate::panics::contained(|| {
         let _ = bounded.write_fmt(value);
-    }));
+    });
     if let Err(panic) = formatted {
         out.truncate(start);
         let said = crate::panics::text(&*panic).unwrap_or("a value that is no text");

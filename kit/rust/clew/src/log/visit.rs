@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tracing_core::field::{Field, Visit};
 
@@ -16,7 +15,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     let mut next = Some(error);
     std::iter::from_fn(move || {
         let error = next?;
-        next = catch_unwind(AssertUnwindSafe(|| error.source())).unwrap_or_default();
+        next = crate::panics::contained(|| error.source()).unwrap_or_default();
         Some(error)
     })
 }

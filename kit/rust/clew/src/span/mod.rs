@@ -27,7 +27,7 @@ pub(crate) mod store;
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 
 use crate::engine::ENGINE;
 use crate::{Component, Context, Kind, Level, SpanContext, Value, switch};
@@ -318,7 +318,7 @@ impl Bounded {
     /// Formats as much as there is room for. Foreign code runs in there: its panic becomes the text.
     pub fn format(&mut self, value: fmt::Arguments<'_>) {
         // An error of the inner kind says that the limit was reached.
-        if let Err(thrown) = catch_unwind(AssertUnwindSafe(|| fmt::write(self, value))) {
+        if let Err(thrown) = crate::panics::contained(|| fmt::write(self, value)) {
             self.text.clear();
             let said = crate::panics::text(&*thrown).unwrap_or("a value that is no text");
             let _ = fmt::write(self, format_args!("!PANIC: {said}"));
