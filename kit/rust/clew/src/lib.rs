@@ -61,6 +61,8 @@ mod subscriber;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod switch;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
+mod sync;
+#[cfg(all(feature = "kit", not(target_family = "wasm")))]
 pub mod view;
 #[cfg(all(feature = "kit", not(target_family = "wasm")))]
 mod visit;

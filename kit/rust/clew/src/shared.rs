@@ -2,9 +2,10 @@
 //! one version number. A thread that reads no more keeps its last value alive until it ends.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::thread::LocalKey;
+use std::sync::PoisonError;
+
+use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{Arc, LocalKey, RwLock};
 
 /// What a thread remembers of a [`Shared`] value.
 pub struct Cached<T> {
@@ -21,16 +22,18 @@ impl<T> Cached<T> {
 
 /// A replaceable value. Make one with a `static` and a `thread_local!` beside it.
 pub struct Shared<T: 'static> {
-    /// Starts at 1, so that an empty cache is stale.
+    /// Starts at 1, so that an empty cache is stale. It only says that the lock is worth asking; what the lock guards it orders itself.
     version: AtomicU64,
     value: RwLock<Option<Arc<T>>>,
     cache: &'static LocalKey<RefCell<Cached<T>>>,
 }
 
 impl<T> Shared<T> {
-    /// An empty value.
-    pub const fn new(cache: &'static LocalKey<RefCell<Cached<T>>>) -> Shared<T> {
-        Shared { version: AtomicU64::new(1), value: RwLock::new(None), cache }
+    crate::sync::constant! {
+        /// An empty value.
+        pub fn new(cache: &'static LocalKey<RefCell<Cached<T>>>) -> Shared<T> {
+            Shared { version: AtomicU64::new(1), value: RwLock::new(None), cache }
+        }
     }
 
     /// Replaces the value for all threads. Readers that are inside [`Shared::with`] finish with the old one.
@@ -38,7 +41,7 @@ impl<T> Shared<T> {
         let mut slot = self.value.write().unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut *slot, value);
         // Inside the lock, so that a higher version never goes with an older value.
-        self.version.fetch_add(1, Ordering::Release);
+        self.version.fetch_add(1, Ordering::Relaxed);
         drop(slot);
         drop(old);
     }
@@ -53,7 +56,7 @@ impl<T> Shared<T> {
     pub fn with<R>(&self, f: impl FnOnce(Option<&T>) -> R) -> R {
         let mut f = Some(f);
         let result = self.cache.try_with(|cache| {
-            if cache.try_borrow().is_ok_and(|c| c.version != self.version.load(Ordering::Acquire)) {
+            if cache.try_borrow().is_ok_and(|c| c.version != self.version.load(Ordering::Relaxed)) {
                 self.refresh(cache);
             }
             let cached = cache.try_borrow().ok()?;
@@ -72,7 +75,7 @@ impl<T> Shared<T> {
         // Within `f` the cache is borrowed: the outer value is used until the outermost call ends.
         let Ok(mut cached) = cache.try_borrow_mut() else { return };
         let slot = self.value.read().unwrap_or_else(PoisonError::into_inner);
-        cached.version = self.version.load(Ordering::Acquire);
+        cached.version = self.version.load(Ordering::Relaxed);
         let old = std::mem::replace(&mut cached.value, slot.clone());
         drop(slot);
         drop(cached);
@@ -80,7 +83,7 @@ impl<T> Shared<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -3,10 +3,11 @@
 //! order. No lock is held over I/O.
 
 use std::collections::VecDeque;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::selfmetrics::{Reason, Signal, SignalCounters, stripe};
+use crate::sync::{Mutex, MutexGuard};
 
 /// The memory that a shard fills before it hands it to the queue, and what is lost
 /// at once when the queue is full.

@@ -2,11 +2,12 @@
 //! handle of a span that is gone finds nothing. Buffers stay with their place, so a span allocates only when it is larger than those before it.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{OnceLock, PoisonError};
 
 use super::handle::{GENERATIONS, Handle, PLACES};
 use super::record::Record;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 /// The first segment has so many places, each further one as many as all before it.
 const FIRST: u32 = 256;
@@ -40,10 +41,12 @@ impl Default for Place {
     }
 }
 
-static SEGMENT: [OnceLock<Box<[Place]>>; SEGMENTS] = [const { OnceLock::new() }; SEGMENTS];
-/// The first place that was never used.
-static FRESH: AtomicU32 = AtomicU32::new(0);
-static FREE: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+crate::sync::statics! {
+    static SEGMENT: [OnceLock<Box<[Place]>>; SEGMENTS] = [const { OnceLock::new() }; SEGMENTS];
+    /// The first place that was never used.
+    static FRESH: AtomicU32 = AtomicU32::new(0);
+    static FREE: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+}
 
 /// The free places of a thread; they go back when the thread ends.
 struct Kept(Vec<u32>);
@@ -54,7 +57,7 @@ impl Drop for Kept {
     }
 }
 
-thread_local!(static KEPT_HERE: RefCell<Kept> = const { RefCell::new(Kept(Vec::new())) });
+crate::sync::local!(static KEPT_HERE: RefCell<Kept> = const { RefCell::new(Kept(Vec::new())) });
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing under these locks panics; should it, the record is reset before its next use.
@@ -206,7 +209,7 @@ pub fn mark_finished(handle: Handle) {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
