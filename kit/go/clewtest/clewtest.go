@@ -8,6 +8,8 @@
 //		rec.Golden("testdata/place.txt", "http.response.status_code")
 //	}
 //
+// The recorder's kit is the one that runs, so a handler under test is wrapped by a Kit that is nil: var k *clew.Kit; k.HTTP(mux).
+//
 // One recorder serves the whole process; each test sees the traces that began with its own context (or with a request that carried it), and
 // those linked to them. So tests run in parallel. A trace that began without any test's context belongs to the only test that is running
 // with a recorder, when there is just one, else to none.

@@ -141,7 +141,7 @@ impl Recorder {
                 "compare with golden {}: the trees differ; CLEW_UPDATE=1 writes the new one\n got:\n{got}\nwant:\n{want}",
                 path.display()
             ),
-            Err(error) => panic!("read golden {}: {error}; CLEW_UPDATE=1 writes it", path.display()),
+            Err(error) => panic!("read golden {}: {error}; CLEW_UPDATE=1 writes it\n got:\n{got}", path.display()),
         }
     }
 
