@@ -29,7 +29,7 @@ pub fn on(component: Component, need: Level) -> bool {
 
 #[inline]
 fn level(component: Component) -> u32 {
-    LEVELS.load(Ordering::Relaxed) >> (2 * component as u32) & 3
+    LEVELS.load(Ordering::Acquire) >> (2 * component as u32) & 3
 }
 
 /// Some attribute may have to be dropped, masked or cut.
@@ -41,7 +41,7 @@ pub fn redacts() -> bool {
 /// Events of that severity become lines or records.
 #[inline]
 pub fn logs(metadata: &Metadata<'_>) -> bool {
-    severity(metadata.level()) >= LOG_LEVEL.load(Ordering::Relaxed)
+    severity(metadata.level()) >= LOG_LEVEL.load(Ordering::Acquire)
 }
 
 fn severity(level: &tracing_core::Level) -> u8 {
@@ -81,14 +81,15 @@ pub fn spans(metadata: &Metadata<'_>) -> bool {
 pub fn publish(snapshot: &Arc<Snapshot>) {
     let before = (LEVELS.load(Ordering::Relaxed), LOG_LEVEL.load(Ordering::Relaxed));
     let levels = pack(|c| snapshot.level(c));
-    LEVELS.store(levels, Ordering::Relaxed);
-    LOG_LEVEL.store(snapshot.log_level() as u8, Ordering::Relaxed);
-    REDACTS.store(snapshot.redacts(), Ordering::Relaxed);
+    // What holds something back comes before what lets more through.
+    POLICY.set(Some(snapshot.clone()));
+    REDACTS.store(snapshot.redacts(), Ordering::Release);
+    LEVELS.store(levels, Ordering::Release);
+    LOG_LEVEL.store(snapshot.log_level() as u8, Ordering::Release);
     for component in Component::ALL {
         counters().level[component as usize].store(snapshot.level(component) as i64, Ordering::Relaxed);
     }
     snapshot.version().clone_into(&mut counters().policy_version.lock().unwrap_or_else(PoisonError::into_inner));
-    POLICY.set(Some(snapshot.clone()));
     if before != (levels, snapshot.log_level() as u8) {
         tracing_core::callsite::rebuild_interest_cache();
     }

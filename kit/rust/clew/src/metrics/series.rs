@@ -1,7 +1,7 @@
 //! A series is the state of an instrument for one set of labels.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::distribution::Distribution;
@@ -122,7 +122,7 @@ impl Series {
             return self.instrument.engine.invalid();
         }
         self.bits.store(v.to_bits(), Relaxed);
-        self.round.store(self.instrument.engine.round.load(Relaxed) + 1, Relaxed);
+        self.round.store(self.instrument.engine.round.load(Relaxed) + 1, Release);
         self.spilled();
     }
 
@@ -139,7 +139,7 @@ impl Series {
             return self.instrument.engine.invalid();
         }
         self.bits.store(v.to_bits(), Relaxed);
-        self.round.store(round, Relaxed);
+        self.round.store(round, Release);
         self.spilled();
     }
 
@@ -181,8 +181,8 @@ impl Series {
     /// when it was observed.
     pub fn has(&self, round: collect::Round) -> bool {
         match (self.instrument.desc.observable, self.instrument.desc.kind) {
-            (true, _) => self.round.load(Relaxed) == round.0,
-            (false, Kind::Gauge) => self.round.load(Relaxed) != 0,
+            (true, _) => self.round.load(Acquire) == round.0,
+            (false, Kind::Gauge) => self.round.load(Acquire) != 0,
             _ => true,
         }
     }

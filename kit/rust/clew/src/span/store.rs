@@ -250,6 +250,25 @@ mod tests {
     }
 
     #[test]
+    fn uses_that_reach_their_limit_stay_there() {
+        let handle = insert(true, false, |_| ()).unwrap();
+        let state = &place(handle.place()).unwrap().state;
+        let uses = || state.load(Ordering::Relaxed) & USES;
+        state.fetch_add(USES - 2, Ordering::Relaxed);
+        assert_eq!(uses(), USES - 1);
+        assert!(!release(handle, |_| panic!("it is still used")));
+        assert_eq!(uses(), USES - 2);
+        assert!(acquire(handle) && acquire(handle) && acquire(handle));
+        assert_eq!(uses(), USES);
+        assert!(!release(handle, |_| panic!("who uses it is not known any more")));
+        assert_eq!(uses(), USES);
+        assert!(open(handle), "the count does not run into the mark of the finished");
+        // As it was made, so that the place is not lost to the other tests.
+        state.fetch_sub(USES - 1, Ordering::Relaxed);
+        assert!(release(handle, |_| ()));
+    }
+
+    #[test]
     fn places_move_between_threads_and_are_not_lost() {
         let before = FRESH.load(Ordering::Relaxed);
         for _ in 0..20 {
