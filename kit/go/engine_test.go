@@ -639,3 +639,22 @@ func TestErrorsWhoseMethodsPanic(t *testing.T) {
 		}
 	}
 }
+
+// A hook that ends a span of its own for each that it sees comes to an end, and so does the next.
+func TestAHookThatEndsSpansEnds(t *testing.T) {
+	k := start(t, "")
+	seen := 0
+	defer k.OnEnd(func(*clew.SpanView) {
+		seen++
+		_, span := clew.Span(context.Background(), "own")
+		span.End()
+	})()
+	for range 2 {
+		seen = 0
+		_, span := clew.Span(context.Background(), "first")
+		span.End()
+		if seen != 64 {
+			t.Errorf("the hook was called %d times", seen)
+		}
+	}
+}

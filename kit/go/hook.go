@@ -12,6 +12,9 @@ const (
 	maxHooks = 8
 	// hookPanics is how often a hook may panic before it is taken out.
 	hookPanics = 3
+	// maxShowing bounds how many spans are shown to hooks at one moment. A hook that ends a span of its own each time would otherwise
+	// call itself without end.
+	maxShowing = 64
 )
 
 // hook is a function of the program that sees every finished span.
@@ -24,7 +27,7 @@ var hooksChange sync.Mutex
 
 // OnEnd calls see with every span that goes out, on the goroutine that ended it, so see must be quick and must not wait. At most 8
 // functions may look; more are refused with a line. A panic in see is caught; after the third see is not called again. The function that
-// OnEnd returns takes it out.
+// OnEnd returns takes it out. While 64 spans are being shown, as when see ends spans itself, others go out unseen.
 //
 // It is what span processors are used for: counting, copying, testing. To change or withhold what goes out, use a policy's redaction.
 func (k *Kit) OnEnd(see func(*SpanView)) (remove func()) {
@@ -64,6 +67,10 @@ func (k *Kit) removeHook(h *hook) {
 
 // runHooks shows a span to all hooks. The span's lock is not held, so a hook may start and end spans of its own.
 func (k *Kit) runHooks(hooks []*hook, s *span, statusText string, record []byte, end time.Time) {
+	defer k.showing.Add(-1)
+	if k.showing.Add(1) > maxShowing {
+		return
+	}
 	v := &SpanView{
 		SpanContext: s.identity(), Kind: s.kind, Name: s.name, Start: s.start, End: end, Status: s.status, StatusText: statusText,
 		Summary: s.mode != recording, record: record,

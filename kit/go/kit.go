@@ -43,6 +43,7 @@ type Kit struct {
 	summaries summaryRate
 	leaks     *leaks
 	hooks     atomic.Pointer[[]*hook]
+	showing   atomic.Int32 // spans that hooks look at now
 
 	// poller ends when cancel is called and closes polled.
 	cancel context.CancelFunc

@@ -38,15 +38,31 @@ type problems struct {
 	loudly bool // during Start every line is written
 }
 
-// add keeps a line and writes it to standard error, once a minute at most.
-func (p *problems) add(text string) {
-	text = wire.Text(strings.ReplaceAll(text, "\n", " "), maxProblem)
-	now := p.now()
+// note keeps a line that nobody needs to be told: Status shows it.
+func (p *problems) note(text string) {
 	p.mu.Lock()
+	p.keep(Problem{p.now(), problemText(text)})
+	p.mu.Unlock()
+}
+
+func problemText(text string) string {
+	return wire.Text(strings.ReplaceAll(text, "\n", " "), maxProblem)
+}
+
+// keep adds to the ring. The caller holds mu.
+func (p *problems) keep(one Problem) {
 	if len(p.ring) == keptProblems {
 		p.ring = append(p.ring[:0], p.ring[1:]...)
 	}
-	p.ring = append(p.ring, Problem{now, text})
+	p.ring = append(p.ring, one)
+}
+
+// add keeps a line and writes it to standard error, once a minute at most.
+func (p *problems) add(text string) {
+	text = problemText(text)
+	now := p.now()
+	p.mu.Lock()
+	p.keep(Problem{now, text})
 	if !p.loudly && !p.last.IsZero() && now.Sub(p.last) < quiet {
 		p.muted++
 		p.mu.Unlock()

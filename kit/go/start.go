@@ -41,7 +41,7 @@ func Start(ctx context.Context, options ...Option) *Kit {
 	resource := k.describe(c)
 	if c.export {
 		x := c.exporter()
-		x.Resource, x.Counters, x.Problem = resource, k.counters, k.problems.add
+		x.Resource, x.Counters, x.Problem, x.Note = resource, k.counters, k.problems.add, k.problems.note
 		k.exporter = export.New(x)
 	}
 	k.scope = k.exporter.Scope(scopeName, Version, "")

@@ -21,6 +21,9 @@ type Config struct {
 	// Problem is told in one line what keeps a signal from being delivered, at most
 	// once a minute and signal, on the worker's goroutine. nil: nobody is told.
 	Problem func(line string)
+	// Note is told what may be meant so: that the collector does not take metrics or
+	// logs, once until it does. nil: nobody is told.
+	Note func(line string)
 
 	// transport takes the place of the network in tests.
 	transport func(Signal) sender
@@ -81,6 +84,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Problem == nil {
 		c.Problem = func(string) {}
+	}
+	if c.Note == nil {
+		c.Note = func(string) {}
 	}
 	for s := range c.Signals {
 		t := &c.Signals[s]

@@ -97,7 +97,7 @@ func judgeGRPC(code uint32, text, details string, message []byte) answer {
 			a.outcome, a.asked = retry, asked
 		}
 	case 12:
-		a.outcome = notServed
+		a.outcome, a.text = notServed, a.text+unserved
 	}
 	return a
 }

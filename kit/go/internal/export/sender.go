@@ -140,6 +140,8 @@ func failure(err error) answer {
 	return a
 }
 
+const unserved = ": it does not take this signal, which is dropped; tried every 60 s"
+
 // judgeHTTP says what an answer over HTTP means.
 func judgeHTTP(status int, retryAfter string, content []byte, now time.Time) answer {
 	a := answer{word: strconv.Itoa(status), text: "HTTP " + strconv.Itoa(status)}
@@ -151,7 +153,7 @@ func judgeHTTP(status int, retryAfter string, content []byte, now time.Time) ans
 	case status == 413:
 		a.outcome = tooLarge
 	case status == 404:
-		a.outcome, a.text = notServed, a.text+": it does not take this signal, which is dropped; tried again in 60 s"
+		a.outcome, a.text = notServed, a.text+unserved
 	default:
 		a.outcome = refused
 	}

@@ -31,6 +31,7 @@ type worker struct {
 	scopes   *scopes
 	sender   sender
 	problem  func(string)
+	note     func(string)
 	started  time.Time
 	tick     atomic.Pointer[func(all bool)]
 
@@ -63,6 +64,7 @@ type worker struct {
 	restEnds time.Duration
 	ticked   time.Duration // when tick was last called
 	told     time.Duration // when problem was last called
+	unserved bool          // and whether it was told that the signal is not served
 	flushing chan struct{} // the waiter of the flush under way
 	last     bool          // the last turn has begun
 	hopeless bool          // stopping, and the collector does not answer
@@ -76,7 +78,7 @@ func newWorker(signal Signal, config Config, scopes *scopes) *worker {
 	w := &worker{
 		signal: signal, target: target, counters: counters, scopes: scopes,
 		queue:   newQueue(config.QueueBytes, target.BatchRecords, counters, shardsFor(signal)),
-		problem: config.Problem, started: time.Now(), told: -time.Hour,
+		problem: config.Problem, note: config.Note, started: time.Now(), told: -time.Hour,
 		flush: make(chan struct{}, 1), stopping: make(chan struct{}), ended: make(chan struct{}),
 		encoder: newEncoder(config.Resource, config.SchemaURL),
 		packer:  packer{on: target.compresses()},
@@ -241,12 +243,14 @@ func (w *worker) deliver(body []byte, gzipped bool) bool {
 		verdict := w.pacer.finish(w.now(), a, mathrand.Float64())
 		w.counters.Breaker.Store(w.pacer.breaker())
 		// One failed attempt is nobody's concern.
-		if verdict == dropped || verdict == giveUp || w.pacer.openFor > 0 {
+		if a.outcome == notServed {
+			w.tellUnserved(a.text)
+		} else if verdict == dropped || verdict == giveUp || w.pacer.openFor > 0 {
 			w.tell(fmt.Sprintf("export %s to %s: %s", w.signal, redactURL(w.target.URL), a.text))
 		}
 		switch verdict {
 		case done:
-			w.panics = 0
+			w.panics, w.unserved = 0, false
 			records, size := w.handRecords.Swap(0), w.handBytes.Swap(0)
 			rejected := min(max(a.rejected, 0), records)
 			w.counters.Exported.Add(records - rejected)
@@ -361,6 +365,22 @@ func (w *worker) tell(line string) {
 	}
 }
 
+// tellUnserved passes on, once until a batch is delivered, that the collector does
+// not take the signal: of traces a problem, while many, Clew among them, take nothing
+// but traces.
+func (w *worker) tellUnserved(text string) {
+	if w.unserved {
+		return
+	}
+	w.unserved = true
+	defer func() { _ = recover() }()
+	tell := w.note
+	if w.signal == self.Traces {
+		tell = w.problem
+	}
+	tell(fmt.Sprintf("export %s to %s: %s", w.signal, redactURL(w.target.URL), text))
+}
+
 // requestFlush gives a channel that is closed when all that is in the queue now
 // was sent or lost.
 func (w *worker) requestFlush() <-chan struct{} {
@@ -395,7 +415,7 @@ func (w *worker) endFlush() {
 
 // beginStop tells the worker to come to its end before ctx is done.
 func (w *worker) beginStop(ctx context.Context) {
-	w.lostRecords, w.lostBytes = w.counters.Lost()
+	w.lostRecords, w.lostBytes = w.lost()
 	deadline, _ := ctx.Deadline()
 	w.stopAt = deadline.Sub(w.started)
 	context.AfterFunc(ctx, w.cancel)
@@ -421,8 +441,15 @@ func (w *worker) awaitStop(ctx context.Context, grace time.Duration) (records, b
 	w.queue.discard(self.Stopped)
 	w.drop(self.Stopped)
 	w.cancel()
-	records, bytes = w.counters.Lost()
+	records, bytes = w.lost()
 	return records - w.lostRecords, bytes - w.lostBytes
+}
+
+// lost is what should have arrived and did not. What the collector does not take at
+// all is counted too, but is no loss of Stop's.
+func (w *worker) lost() (records, bytes int64) {
+	records, bytes = w.counters.Lost()
+	return records - w.counters.Dropped[self.NotServed].Load(), bytes - w.counters.DroppedSize[self.NotServed].Load()
 }
 
 // newKey is an Idempotency-Key: 32 hex digits by chance.

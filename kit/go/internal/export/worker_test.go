@@ -204,6 +204,34 @@ func TestASignalThatIsNotServedRestsForAMinute(t *testing.T) {
 	})
 }
 
+// A collector that takes only traces is nobody's concern: metrics that are collected at the stop are no loss that Stop reports.
+func TestASignalThatIsNotServedIsToldOnceAndNoLoss(t *testing.T) {
+	for _, c := range []struct {
+		signal               Signal
+		problems, noteworthy int
+	}{{self.Traces, 1, 0}, {self.Metrics, 0, 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			f := &fakeSender{answer: func(context.Context, []byte) answer { return answer{outcome: notServed, word: "404", text: "HTTP 404"} }}
+			var told, noted []string
+			e, _ := fakeExporter(f, func(config *Config) {
+				for s := range config.Signals {
+					config.Signals[s].Off = Signal(s) != c.signal
+				}
+				config.Problem = func(line string) { told = append(told, line) }
+				config.Note = func(line string) { noted = append(noted, line) }
+			})
+			e.Tick(c.signal, func(bool) { e.Add(c.signal, 0, record()) })
+			time.Sleep(10 * time.Minute)
+			if err := e.Stop(t.Context()); err != nil {
+				t.Errorf("%s: Stop reports a loss: %v", c.signal, err)
+			}
+			if n := f.sends.Load(); n < 10 || len(told) != c.problems || len(noted) != c.noteworthy {
+				t.Errorf("%s: %d attempts, told %q, noted %q", c.signal, n, told, noted)
+			}
+		})
+	}
+}
+
 func TestStopReturnsInTimeFromASenderThatIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stuck := make(chan struct{})

@@ -35,13 +35,19 @@ struct Problems {
 static PROBLEMS: Mutex<Problems> = Mutex::new(Problems { ring: VecDeque::new(), last: None, muted: 0, loud: false });
 
 impl Problems {
-    /// Keeps a line. Gives what to write to standard error.
-    fn add(&mut self, text: &str, time: SystemTime, now: Instant) -> Option<String> {
+    /// Keeps a line, and gives it as it is kept.
+    fn keep(&mut self, text: &str, time: SystemTime) -> String {
         let text = cut(&text.replace(['\n', '\r'], " "), LONGEST).to_owned();
         if self.ring.len() == KEPT {
             self.ring.pop_front();
         }
         self.ring.push_back(Problem { time, text: text.clone() });
+        text
+    }
+
+    /// Keeps a line. Gives what to write to standard error.
+    fn add(&mut self, text: &str, time: SystemTime, now: Instant) -> Option<String> {
+        let text = self.keep(text, time);
         if !self.loud && self.last.is_some_and(|last| now.saturating_duration_since(last) < QUIET) {
             self.muted += 1;
             return None;
@@ -65,6 +71,11 @@ pub fn add(text: &str) {
     if let Some(line) = with(|problems| problems.add(text, SystemTime::now(), Instant::now())) {
         let _ = std::io::stderr().write_all(line.as_bytes());
     }
+}
+
+/// Keeps a line that nobody needs to be told: the status shows it.
+pub fn note(text: &str) {
+    with(|problems| problems.keep(text, SystemTime::now()));
 }
 
 /// Writes every line while the kit starts, and few after that.

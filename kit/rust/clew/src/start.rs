@@ -146,6 +146,7 @@ fn targets(config: &mut Config, resource: &resource::Resource) -> export::Config
     }
     config.refused.extend(to.from_env(&|name| std::env::var(name).ok()));
     to.problem = Arc::new(problems::add);
+    to.note = Arc::new(problems::note);
     to
 }
 

@@ -33,7 +33,7 @@ pub(super) fn judge(status: u16, retry_after: &str, body: &[u8], now: SystemTime
         413 => answer.outcome = Outcome::TooLarge,
         404 => {
             answer.outcome = Outcome::NotServed;
-            answer.text += ": it does not take this signal, which is dropped; tried again in 60 s";
+            answer.text += ": it does not take this signal, which is dropped; tried every 60 s";
         }
         _ => {}
     }

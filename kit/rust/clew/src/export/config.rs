@@ -30,6 +30,8 @@ pub struct Config {
     pub queue_bytes: usize,
     /// Called at most once a minute and signal, on the worker's thread.
     pub problem: Problem,
+    /// Called with what may be meant so: that the collector does not take metrics or logs, once until it does.
+    pub note: Problem,
     /// Takes the place of the network in tests.
     pub(super) sender: Option<MakeSender>,
 }
@@ -45,6 +47,7 @@ impl Default for Config {
             signals: Signal::ALL.map(|s| Target::new(&format!("http://127.0.0.1:4318/v1/{}", s.name()))),
             queue_bytes: DEFAULT_QUEUE_BYTES,
             problem: Arc::new(|_| {}),
+            note: Arc::new(|_| {}),
             sender: None,
         }
     }

@@ -87,6 +87,15 @@ impl Common {
 pub(super) struct Worker(Arc<Common>);
 
 impl Worker {
+    /// Records and bytes that should have arrived and did not. What the collector does
+    /// not take at all is counted too, but is no loss of a stop.
+    fn lost(&self) -> (i64, i64) {
+        let counters = self.0.counters;
+        let (records, bytes) = counters.lost();
+        let unserved = Reason::NotServed as usize;
+        (records - counters.dropped[unserved].load(Relaxed), bytes - counters.dropped_size[unserved].load(Relaxed))
+    }
+
     pub fn start(signal: Signal, config: &Config, scopes: &Arc<Scopes>, ticks: &Arc<Ticks>) -> Worker {
         let target = config.signals[signal as usize].clone();
         let counters = &config.counters.signal[signal as usize];
@@ -111,6 +120,7 @@ impl Worker {
             scopes: Arc::clone(scopes),
             ticks: Arc::clone(ticks),
             problem: Arc::clone(&config.problem),
+            note: Arc::clone(&config.note),
             started: Instant::now(),
             sender,
             pacer: Pacer::default(),
@@ -122,6 +132,7 @@ impl Worker {
             rest_ends: None,
             ticked: Instant::now(),
             told: None,
+            unserved: false,
             last: false,
             hopeless: false,
         };
@@ -173,7 +184,7 @@ impl Worker {
 
     /// Tells the worker to come to its end; gives what was lost so far.
     pub fn begin_stop(&self, deadline: Instant) -> (i64, i64) {
-        let lost = self.0.counters.lost();
+        let lost = self.lost();
         self.0.control().stop_at.get_or_insert(deadline);
         self.0.changed.notify_all();
         lost
@@ -197,7 +208,7 @@ impl Worker {
         self.0.queue.seal(true);
         self.0.queue.discard(Reason::Stopped);
         self.0.drop_hand(Reason::Stopped);
-        self.0.counters.lost()
+        self.lost()
     }
 }
 
@@ -207,6 +218,7 @@ struct Run {
     scopes: Arc<Scopes>,
     ticks: Arc<Ticks>,
     problem: Problem,
+    note: Problem,
     started: Instant,
     target: Target,
     sender: Box<dyn Sender>,
@@ -218,6 +230,8 @@ struct Run {
     rest_ends: Option<Instant>,
     ticked: Instant,
     told: Option<Instant>,
+    /// It was told that the signal is not served.
+    unserved: bool,
     /// The last turn has begun.
     last: bool,
     /// Stopping, and the collector does not answer.
@@ -354,7 +368,9 @@ impl Run {
             let verdict = self.pacer.finish(self.started.elapsed(), &answer, random());
             common.counters.breaker.store(self.pacer.breaker(), Relaxed);
             // One failed attempt is nobody's concern.
-            if matches!(verdict, Verdict::Dropped | Verdict::GiveUp) || self.pacer.is_open() {
+            if answer.outcome == Outcome::NotServed {
+                self.tell_unserved(&answer.text);
+            } else if matches!(verdict, Verdict::Dropped | Verdict::GiveUp) || self.pacer.is_open() {
                 self.tell(&answer.text);
             }
             match verdict {
@@ -394,6 +410,7 @@ impl Run {
 
     fn delivered(&mut self, answer: &Answer) {
         self.panics = 0;
+        self.unserved = false;
         let common = &self.common;
         let records = common.hand_records.swap(0, Relaxed);
         let bytes = common.hand_bytes.swap(0, Relaxed);
@@ -462,11 +479,25 @@ impl Run {
     fn tell(&mut self, text: &str) {
         if self.told.is_none_or(|t| t.elapsed() >= TELL_EVERY) {
             self.told = Some(Instant::now());
-            let url = super::http::without_secrets(&self.target.url);
-            let line = format!("export {} to {url}: {text}", self.common.signal.name());
-            // Whoever is told must not end the worker.
-            let _ = catch_unwind(AssertUnwindSafe(|| (self.problem)(&line)));
+            self.say(&self.problem, text);
         }
+    }
+
+    /// Passes on, once until a batch is delivered, that the collector does not take the
+    /// signal: of traces a problem, while many, Clew among them, take nothing but traces.
+    fn tell_unserved(&mut self, text: &str) {
+        if !self.unserved {
+            self.unserved = true;
+            let to = if self.common.signal == Signal::Traces { &self.problem } else { &self.note };
+            self.say(to, text);
+        }
+    }
+
+    fn say(&self, to: &Problem, text: &str) {
+        let url = super::http::without_secrets(&self.target.url);
+        let line = format!("export {} to {url}: {text}", self.common.signal.name());
+        // Whoever is told must not end the worker.
+        let _ = catch_unwind(AssertUnwindSafe(|| to(&line)));
     }
 }
 

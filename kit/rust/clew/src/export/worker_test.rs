@@ -196,3 +196,35 @@ fn every_record_is_accounted_for_under_load() {
     assert_eq!(counters.queue_size.load(Relaxed), 0);
     assert!(dropped(counters, Reason::Stopped) >= 10);
 }
+
+/// A collector that takes only traces is nobody's concern: metrics that are collected
+/// at the stop are no loss that it reports.
+#[test]
+fn what_is_not_served_is_told_once_and_no_loss() {
+    for (signal, problems, notes) in [(Signal::Traces, 1, 0), (Signal::Metrics, 0, 1)] {
+        let told = Arc::new(Mutex::new((0, 0)));
+        let (to_problem, to_note) = (Arc::clone(&told), Arc::clone(&told));
+        let unserved = || Answer { outcome: Outcome::NotServed, text: "HTTP 404".to_owned(), ..delivered() };
+        let (exporter, _) = exporter(unserved, |c| {
+            for s in Signal::ALL {
+                c.signals[s as usize].off = s != signal;
+            }
+            c.problem = Arc::new(move |_: &str| to_problem.lock().unwrap().0 += 1);
+            c.note = Arc::new(move |_: &str| to_note.lock().unwrap().1 += 1);
+        });
+        let exporter = Arc::new(exporter);
+        let weak = Arc::downgrade(&exporter);
+        let tick = move |_| {
+            if let Some(exporter) = weak.upgrade() {
+                let scope = exporter.scope("test", "", "");
+                exporter.add(signal, scope, &[0x12, 0]);
+            }
+        };
+        exporter.set_tick(signal, Box::new(tick));
+        for _ in 0..2 {
+            assert!(exporter.flush(Duration::from_secs(5)));
+        }
+        assert_eq!(exporter.stop(Duration::from_secs(5)), Ok(()), "{}", signal.name());
+        assert_eq!(*told.lock().unwrap(), (problems, notes), "{}", signal.name());
+    }
+}
