@@ -124,6 +124,7 @@ check-kit: .make/cargo .make/go
 	cd kit/rust && cargo fmt --all --check
 	cd kit/rust && cargo clippy --locked --workspace --all-targets -j $(JOBS) -- -D warnings
 	cd kit/rust && RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps -p clew -j $(JOBS)
+	scripts/check-msrv
 
 check-shop: .make/cargo .make/go
 	$(MAKE) --no-print-directory -C examples/shop check CARGO_JOBS=$(JOBS)
@@ -152,6 +153,7 @@ fuzz: .make/go ## every fuzz target for FUZZ_TIME (20s)
 
 race: .make/ui .make/go ## the Go tests once more, watched for races
 	go test -p 1 -race -tags "$(TEST_TAGS)" ./...
+	for m in $(KIT_GO); do (cd $$m && go test -p 1 -race -timeout 20m ./...); done
 
 nightly: race bin/bench bin/clew ## what takes too long for every change
 	$(MAKE) --no-print-directory fuzz FUZZ_TIME=5m

@@ -15,7 +15,9 @@ func kitsCommand() *command {
 		short: "list the kits inside services and the policy they have applied",
 		long: `Lists every process whose kit asked for its policy in the last ten minutes: what
 language and version it is, which version of the policy it has applied, the
-levels of its components where they differ from standard, and what it lost.`,
+levels of its components where they differ from standard, how many spans, points
+and lines it lost, and how many its collector does not take at all: Clew takes no
+metrics and no logs.`,
 		flags: append(outputFlags(), clientFlags()...),
 		examples: []example{
 			{"clew kits", "who is instrumented, and who is behind"},
@@ -24,6 +26,9 @@ levels of its components where they differ from standard, and what it lost.`,
 		run: runKits,
 	}
 }
+
+// notServed is the kits' reason for what the collector does not take.
+const notServed = "not_served"
 
 // kitsAnswer is GET /api/kit/instances.
 type kitsAnswer struct {
@@ -58,22 +63,25 @@ func runKits(ctx context.Context, in *invocation) error {
 		return nil
 	}
 	s := newScreen(in)
-	t := newTable("SERVICE", "INSTANCE", "KIT", "POLICY", "LEVELS", ">DROPPED", "LAST SEEN")
+	t := newTable("SERVICE", "INSTANCE", "KIT", "POLICY", "LEVELS", ">LOST", ">NOT TAKEN", "LAST SEEN")
 	for _, i := range a.Instances {
 		applied := cmpOr(clean(i.Applied), "none")
 		if !i.Current {
 			applied += " (behind)"
 		}
-		var dropped int64
-		for _, n := range i.Dropped {
-			dropped += n
+		// What the collector does not take at all, as Clew metrics and logs, is no loss on the way.
+		var lost int64
+		for reason, n := range i.Dropped {
+			if reason != notServed {
+				lost += n
+			}
 		}
 		row := t.add(clean(i.Service), clean(i.Instance), clean(i.Language+" "+i.Version), applied, levelsOf(i.Levels),
-			strconv.FormatInt(dropped, 10), formatTime(int64(i.LastSeen)))
+			strconv.FormatInt(lost, 10), strconv.FormatInt(i.Dropped[notServed], 10), formatTime(int64(i.LastSeen)))
 		if !i.Current {
 			row.style[3] = styleError
 		}
-		if dropped > 0 {
+		if lost > 0 {
 			row.style[5] = styleError
 		}
 	}

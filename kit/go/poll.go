@@ -24,6 +24,10 @@ func (k *Kit) poll(ctx context.Context, c *config) {
 		return
 	}
 	base := strings.TrimSuffix(strings.TrimRight(c.policyURL, "/"), policyPath)
+	if !strings.Contains(base, "://") {
+		k.refused("CLEW_POLICY_URL, or else CLEW_ENDPOINT: it has no scheme; http:// is taken")
+		base = "http://" + base
+	}
 	if u, err := url.Parse(base); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		k.refused("CLEW_POLICY_URL, or else CLEW_ENDPOINT: write an address such as http://127.0.0.1:7700; no policy is asked for")
 		return

@@ -52,9 +52,11 @@ func TestAPolicyOfTheServerTakesEffect(t *testing.T) {
 }
 
 func TestABadAddressOfPoliciesIsOneLine(t *testing.T) {
-	k := start(t, "CLEW_ENDPOINT=clew:3000")
-	if n := len(k.Status().Problems); n != 1 {
-		t.Errorf("%d problems", n)
+	for address, want := range map[string]string{"ftp://clew:3000": "no policy is asked for", "127.0.0.1:1": "http:// is taken"} {
+		k := start(t, "CLEW_ENDPOINT="+address)
+		if p := k.Status().Problems; len(p) != 1 || !strings.Contains(p[0].Text, want) {
+			t.Errorf("%s: %v", address, p)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/clew-dev/clew/kit/go/internal/resource"
 	"github.com/clew-dev/clew/kit/go/internal/wire"
@@ -64,6 +65,9 @@ func (k *Kit) describe(c *config) []byte {
 		case a.Key == "service.instance.id":
 			k.instance = own.text()
 		}
+	}
+	if strings.HasPrefix(k.service, "unknown_service:") {
+		k.problems.add(fmt.Sprintf("the service has no name and goes by %s: name it with Service, or set OTEL_SERVICE_NAME", k.service))
 	}
 	for i := range c.resource {
 		key := wire.Text(c.resource[i].key, maxKey)

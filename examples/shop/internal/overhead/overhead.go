@@ -29,6 +29,11 @@ import (
 	"github.com/clew-dev/clew/examples/shop/internal/launch"
 )
 
+// settle is the wait before the processor time is read. What a stack does later, such
+// as sending its last batch, is its cost too: stock waits 5 s for a batch to fill
+// (OTEL_BSP_SCHEDULE_DELAY), the kits 1 s.
+const settle = 5500 * time.Millisecond
+
 // Options of a measurement.
 type Options struct {
 	BasePort int
@@ -100,6 +105,7 @@ func (c *Cost) drive(ctx context.Context, o Options, closed chan error) error {
 	if _, err := send(ctx, o, o.Seed+1, o.Journeys/10, nil); err != nil {
 		return err
 	}
+	time.Sleep(settle)
 	before, err := used(members)
 	if err != nil {
 		return err
@@ -109,8 +115,7 @@ func (c *Cost) drive(ctx context.Context, o Options, closed chan error) error {
 	if err != nil {
 		return err
 	}
-	// What a stack does later, such as sending its last batch, is its cost too.
-	time.Sleep(1500 * time.Millisecond)
+	time.Sleep(settle)
 	after, err := used(members)
 	if err != nil {
 		return err

@@ -133,7 +133,8 @@ impl DatabaseCall {
             return;
         }
         let (database, statement) = (&*self.database, &*self.statement);
-        if self.span.keeps() {
+        // That of a trace that is not sampled goes out only as the summary of a failure.
+        if self.span.recording() || failed.is_some() {
             self.span.set("db.system.name", database.system);
             for (key, value) in [
                 ("db.namespace", &database.namespace),

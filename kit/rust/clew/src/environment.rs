@@ -71,7 +71,13 @@ pub fn read(lookup: Lookup<'_>, config: &mut Config, limits: &mut Limits) -> Env
     let url = Some(reader.text("CLEW_POLICY_URL")).filter(|url| !url.is_empty()).unwrap_or_else(|| reader.text("CLEW_ENDPOINT"));
     if !url.is_empty() {
         // With the path or without it, as the Go kit takes it.
-        let base = url.trim_end_matches('/');
+        let mut base = url.trim_end_matches('/');
+        let whole;
+        if !base.contains("://") {
+            reader.refuse("CLEW_POLICY_URL, or else CLEW_ENDPOINT: it has no scheme; http:// is taken".to_owned());
+            whole = format!("http://{base}");
+            base = &whole;
+        }
         environment.policy_url = format!("{}{POLICY_PATH}", base.strip_suffix(POLICY_PATH).unwrap_or(base));
     }
     let (headers, wrong) = crate::export::policy_headers(lookup);
@@ -273,6 +279,7 @@ mod tests {
             ("CLEW_POLICY_URL", "http://clew:7373/api/kit/policy"),
             ("CLEW_POLICY_URL", "http://clew:7373/api/kit/policy/"),
             ("CLEW_ENDPOINT", "http://clew:7373/"),
+            ("CLEW_ENDPOINT", "clew:7373"),
         ] {
             assert_eq!(read_all(&[(name, value)]).0.policy_url, "http://clew:7373/api/kit/policy", "{name}={value}");
         }

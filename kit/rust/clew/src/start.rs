@@ -93,6 +93,13 @@ fn begin(mut config: Config) -> Guard {
         config.refused.push(resource.problem.clone());
     }
 
+    if resource.service.starts_with("unknown_service:") {
+        problems::add(&format!(
+            "the service has no name and goes by {}: name it with service!, or set OTEL_SERVICE_NAME",
+            resource.service
+        ));
+    }
+
     let hooks = Arc::new(Hooks::default());
     headers::set(environment.context, environment.baggage, environment.random_flag);
     let holder = Arc::new(Holder::new(std::mem::take(&mut config.own), Box::new(publish)));

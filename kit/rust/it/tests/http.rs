@@ -235,9 +235,16 @@ async fn the_summary_of_a_failed_request_says_which_it_was() {
     request.headers_mut().insert("traceparent", "00-5bf92f3577b34da6a3ce929d0e0e4737-00f067aa0ba902b7-00".parse().expect("a value"));
     read(&app, request).await;
     assert_eq!(
-        recorder.tree(&["clew.sampling.summary", "error.type", "http.response.status_code", "http.route"]),
+        recorder.tree(&[
+            "clew.sampling.summary",
+            "error.type",
+            "http.request.method",
+            "http.response.status_code",
+            "http.route",
+            "url.path"
+        ]),
         "trace 1\n└─ SERVER GET /orders/{id} (test) (parent missing) clew.sampling.summary=true error.type=503 \
-         http.response.status_code=503 http.route=/orders/{id} ERROR\n"
+         http.request.method=GET http.response.status_code=503 http.route=/orders/{id} url.path=/orders/7 ERROR\n"
     );
 }
 

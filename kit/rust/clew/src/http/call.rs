@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ::http::{HeaderMap, Method, Response, StatusCode};
+use ::http::{HeaderMap, Method, Response, StatusCode, Uri};
 
 use super::routes::{Route, Routes};
 use super::words::{self, Verb};
@@ -46,6 +46,9 @@ pub(super) struct Call {
     grpc: bool,
     verb: Verb,
     started: Instant,
+    /// What the root of a trace that is not sampled was asked for: its summary says so if it fails. Copying it costs a fraction of
+    /// recording it.
+    asked: Option<Uri>,
     status: Option<u16>,
     grpc_status: Option<u16>,
     grpc_message: Option<String>,
@@ -57,9 +60,19 @@ pub(super) struct Call {
 }
 
 impl Call {
-    pub(super) fn start(span: Span, server: bool, grpc: bool, verb: Verb, route: Arc<Route>, learn: Option<Arc<Routes>>) -> Call {
+    pub(super) fn start(
+        span: Span,
+        uri: &Uri,
+        server: bool,
+        grpc: bool,
+        verb: Verb,
+        route: Arc<Route>,
+        learn: Option<Arc<Routes>>,
+    ) -> Call {
         let active = server && !grpc && meters::begin(verb);
+        let asked = (span.keeps() && !span.recording()).then(|| uri.clone());
         Call {
+            asked,
             span,
             server,
             route,
@@ -83,7 +96,7 @@ impl Call {
         if self.grpc {
             self.grpc_status = grpc::status(response.headers());
             self.grpc_message = grpc::message(response.headers());
-        } else if !self.server {
+        } else if !self.server && self.span.recording() {
             self.span.set("network.protocol.version", words::version(response.version()));
         }
         let bodiless =
@@ -146,16 +159,31 @@ impl Call {
         self.span.finish();
     }
 
+    /// Whether the span is told how the call has ended. That of an unsampled root is told only of a failure, and then what it was asked for.
+    fn tells(&mut self, failed: bool) -> bool {
+        if let Some(uri) = self.asked.take().filter(|_| failed) {
+            if self.grpc {
+                self.span.set("rpc.system.name", "grpc");
+                self.span.set("rpc.method", &*self.route.text);
+            } else {
+                self.span.set("http.request.method", self.verb.label());
+                words::describe(&self.span, &uri, self.server, &self.route.text);
+            }
+            return true;
+        }
+        self.span.recording()
+    }
+
     fn end_http(&mut self, failure: Option<Failure>) -> meters::Outcome {
         // A panic after the head has been sent cannot change it any more.
         let status = match (self.status, failure) {
             (None, Some(Failure::Panic | Failure::Other(_))) if self.server => Some(500),
             (status, _) => status,
         };
-        if let Some(status) = status {
+        let bad = status.is_some_and(|status| status >= if self.server { 500 } else { 400 });
+        if let Some(status) = status.filter(|_| self.tells(bad || failure.is_some())) {
             self.span.set("http.response.status_code", status);
         }
-        let bad = status.is_some_and(|status| status >= if self.server { 500 } else { 400 });
         match failure {
             Some(failure) => {
                 self.span.set("error.type", failure.text());
@@ -180,8 +208,10 @@ impl Call {
             Some(Failure::Other(_)) => grpc::UNAVAILABLE,
             None => self.status.map_or(grpc::UNKNOWN, grpc::of_http),
         });
-        self.span.set("rpc.response.status_code", grpc::name(status));
         let bad = if self.server { grpc::server_error(status) } else { status != 0 };
+        if self.tells(bad || failure.is_some()) {
+            self.span.set("rpc.response.status_code", grpc::name(status));
+        }
         match failure {
             Some(failure) => {
                 self.span.set("error.type", failure.text());

@@ -113,7 +113,7 @@ fn begin(method: &Method, uri: &Uri, headers: &mut HeaderMap, server: Option<(&s
     };
     let facts = Facts { route: "", method: verb.label() };
     let span = span::start_with(component, Level::Edges, Kind::Client, name, Parent::Current, facts);
-    if span.keeps() {
+    if span.recording() {
         if grpc {
             span.set("rpc.system.name", "grpc");
             span.set("rpc.method", name);
@@ -128,7 +128,7 @@ fn begin(method: &Method, uri: &Uri, headers: &mut HeaderMap, server: Option<(&s
         }
     }
     crate::inject(&span.context(), reached, headers);
-    Some(Call::start(span, false, grpc, verb, route, None))
+    Some(Call::start(span, uri, false, grpc, verb, route, None))
 }
 
 /// The methods of gRPC that this process calls.
@@ -160,8 +160,7 @@ fn describe(span: &Span, verb: Verb, method: &Method, uri: &Uri) {
     if !verb.known() {
         span.set("http.request.method_original", method.as_str());
     }
-    let full = uri.to_string();
-    span.set("url.full", &*crate::sanitise::url(&full));
+    words::describe(span, uri, false, "");
 }
 
 pin_project! {

@@ -192,14 +192,15 @@ impl Config {
         if grpc {
             let method = grpc::method(path);
             let span = span_of(request, public, component, method, method, verb);
-            if span.keeps() {
+            if span.recording() {
                 describe_grpc(&span, request);
             }
+            let uri = request.uri();
             return Within::Call(match self.routes.find(method) {
-                Some(known) => Call::start(span, true, true, verb, known, None),
+                Some(known) => Call::start(span, uri, true, true, verb, known, None),
                 None => {
                     let unknown = Arc::new(Route::new(method, &[]));
-                    Call::start(span, true, true, verb, unknown, Some(self.routes.clone()))
+                    Call::start(span, uri, true, true, verb, unknown, Some(self.routes.clone()))
                 }
             });
         }
@@ -209,10 +210,10 @@ impl Config {
             return pass(request.headers(), public);
         }
         let span = span_of(request, public, component, route.name(verb), text, verb);
-        if span.keeps() {
+        if span.recording() {
             self.describe(&span, request, verb, text);
         }
-        Within::Call(Call::start(span, true, false, verb, route, None))
+        Within::Call(Call::start(span, request.uri(), true, false, verb, route, None))
     }
 
     fn describe<B>(&self, span: &Span, request: &Request<B>, verb: Verb, route: &str) {
@@ -220,11 +221,7 @@ impl Config {
         if !verb.known() {
             span.set("http.request.method_original", request.method().as_str());
         }
-        if !route.is_empty() {
-            span.set("http.route", route);
-        }
-        span.set("url.path", request.uri().path());
-        span.set("url.scheme", request.uri().scheme_str().unwrap_or("http"));
+        words::describe(span, request.uri(), true, route);
         address(span, request);
         span.set("network.protocol.version", words::version(request.version()));
         if let Some(peer) = (self.peer)(request.extensions()) {
@@ -232,9 +229,6 @@ impl Config {
         }
         if let Some(agent) = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()) {
             span.set("user_agent.original", agent);
-        }
-        if let Some(query) = request.uri().query().filter(|query| !query.is_empty()) {
-            span.set("url.query", &*crate::sanitise::query(query));
         }
     }
 }

@@ -45,6 +45,22 @@ impl Verb {
     }
 }
 
+/// What a request asks for.
+pub(super) fn describe(span: &crate::Span, uri: &Uri, server: bool, route: &str) {
+    if !server {
+        span.set("url.full", &*crate::sanitise::url(&uri.to_string()));
+        return;
+    }
+    if !route.is_empty() {
+        span.set("http.route", route);
+    }
+    span.set("url.path", uri.path());
+    span.set("url.scheme", uri.scheme_str().unwrap_or("http"));
+    if let Some(query) = uri.query().filter(|query| !query.is_empty()) {
+        span.set("url.query", &*crate::sanitise::query(query));
+    }
+}
+
 pub(super) fn version(version: Version) -> &'static str {
     match version {
         Version::HTTP_09 => "0.9",

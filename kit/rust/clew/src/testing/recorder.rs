@@ -122,15 +122,19 @@ impl Recorder {
         tree::draw(&self.spans(), shown)
     }
 
-    /// Compares the drawing with a file; paths are relative to the package's folder. With `CLEW_UPDATE=1` the file is written.
+    /// Compares the drawing with a file; paths are relative to the package's folder. With `CLEW_UPDATE=1` the file is written, and its folder
+    /// made.
     ///
     /// # Panics
-    /// When they differ, with both texts.
+    /// When they differ, with both texts, and when a file is to be written while spans are open.
     #[track_caller]
     pub fn golden(&self, path: impl AsRef<Path>, shown: &[&str]) {
         let (path, got) = (path.as_ref(), self.tree(shown));
         if std::env::var_os("CLEW_UPDATE").is_some_and(|value| value == "1") {
-            if let Err(error) = std::fs::write(path, &got) {
+            let open = watch::result(self.group).open.len();
+            assert!(open == 0, "write golden {}: {open} spans are open; wait or complete first\n got:\n{got}", path.display());
+            let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+            if let Err(error) = folder.and_then(|()| std::fs::write(path, &got)) {
                 panic!("write golden {}: {error}", path.display());
             }
             return;
