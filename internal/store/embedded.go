@@ -143,7 +143,27 @@ type tenant struct {
 // Open reads the manifest, removes what no manifest record names, opens every
 // segment and replays the log after the cursor. It returns when every
 // acknowledged span is visible again.
-func Open(ctx context.Context, o Options) (_ *Embedded, err error) {
+func Open(ctx context.Context, o Options) (*Embedded, error) {
+	e, err := recoverFolder(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if e.duck, err = openDuck(duckOptions{
+		Dir: e.o.Dir, MemoryBytes: e.o.QueryMemory, Threads: e.o.QueryThreads, Slots: e.o.QuerySlots, Timeout: e.o.QueryTimeout,
+	}); err != nil {
+		e.abandon()
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	e.mu.Lock()
+	e.ready = true
+	e.mu.Unlock()
+	e.background()
+	return e, nil
+}
+
+// recoverFolder gives an engine that holds all that the folder does, and does
+// nothing by itself yet.
+func recoverFolder(ctx context.Context, o Options) (_ *Embedded, err error) {
 	o.setDefaults()
 	e := &Embedded{o: o, tenants: map[string]*tenant{}, wakeFlush: make(chan struct{}, 1), wakeMerge: make(chan struct{}, 1), cache: segment.NewCache(o.CacheBytes)}
 	e.counters.init()
@@ -178,19 +198,10 @@ func Open(ctx context.Context, o Options) (_ *Embedded, err error) {
 	if e.log, err = o.OpenLog(e.manifest.cursor); err != nil {
 		return nil, err
 	}
-	if e.duck, err = openDuck(duckOptions{
-		Dir: o.Dir, MemoryBytes: o.QueryMemory, Threads: o.QueryThreads, Slots: o.QuerySlots, Timeout: o.QueryTimeout,
-	}); err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
-	}
 	e.noteFree()
 	if err := e.replay(ctx); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	e.mu.Lock()
-	e.ready = true
-	e.mu.Unlock()
-	e.background()
 	return e, nil
 }
 

@@ -1,5 +1,72 @@
 package store
 
+import (
+	"context"
+	"errors"
+
+	"github.com/clew-dev/clew/internal/telemetry"
+)
+
+// OpenStill is Open without DuckDB and the background loops: nothing happens but
+// what the test calls.
+func OpenStill(ctx context.Context, o Options) (*Embedded, error) { return recoverFolder(ctx, o) }
+
+// Look does once what the background loops do again and again.
+func (e *Embedded) Look(ctx context.Context) error {
+	e.noteFree()
+	err := errors.Join(e.flushIfDue(), e.expire(), e.mergeAll(ctx))
+	e.mu.Lock()
+	n := 0
+	for _, t := range e.tenants {
+		n += len(t.segments)
+	}
+	e.mu.Unlock()
+	last := uint64(0)
+	for range n {
+		last = e.scrubAfter(last)
+	}
+	return err
+}
+
+// Expire is what retention does in one look.
+func (e *Embedded) Expire() error { return e.expire() }
+
+// CompactAfter lets the manifest grow to so many records only.
+func (e *Embedded) CompactAfter(records int) { e.manifest.most = records }
+
+// Rows gives everything that is stored of a tenant.
+func (e *Embedded) Rows(tenant string) (rows []*telemetry.Batch, partial string, err error) {
+	v := e.view(tenant, Range{})
+	defer v.release()
+	for _, h := range v.segments {
+		b, err := h.seg.ReadRows(0, h.meta.Rows)
+		if err != nil {
+			v.partial = e.unreadable(h, err)
+			continue
+		}
+		rows = append(rows, b)
+	}
+	return append(rows, v.fresh...), v.partial, nil
+}
+
+// Folders are those of the segments that the manifest names, below the data folder.
+func (e *Embedded) Folders() map[string]bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := map[string]bool{}
+	for _, a := range e.manifest.segments {
+		out[a.folder()] = true
+	}
+	return out
+}
+
+// Cursor is the position of the log before which nothing is needed.
+func (e *Embedded) Cursor() int64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return int64(e.manifest.cursor)
+}
+
 // Abandon ends the background work and forgets everything that is not on disk,
 // as a crash would, so that the folder can be opened again in the same process.
 func (e *Embedded) Abandon() {
@@ -12,7 +79,9 @@ func (e *Embedded) Abandon() {
 	}
 	e.stop()
 	e.loops.Wait()
-	e.duck.Close()
+	if e.duck != nil {
+		e.duck.Close()
+	}
 	e.manifest.journal.Close()
 	e.log.Close()
 }

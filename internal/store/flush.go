@@ -1,10 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/clew-dev/clew/internal/segment"
@@ -82,13 +85,13 @@ func (e *Embedded) flushOnce(ctx context.Context) (again bool, err error) {
 	rows := int64(0)
 	unknown := false
 	err = func() error {
-		for t, g := range rotated {
+		for _, t := range slices.SortedFunc(maps.Keys(rotated), func(a, b *tenant) int { return cmp.Compare(a.name, b.name) }) {
 			written, err := e.writeGeneration(ctx, t)
 			handles = append(handles, written...)
 			if err != nil {
 				return err
 			}
-			rows += int64(g.rows)
+			rows += int64(rotated[t].rows)
 		}
 		for _, h := range handles {
 			c.Add = append(c.Add, h.added)

@@ -13,8 +13,6 @@ const Sector = 512
 // The old file system is not changed; tests that go on using it see a process
 // that does not know yet.
 func (f *FS) Crash(seed uint64) *FS {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	rnd := rand.New(rand.NewPCG(seed, 0x5eed))
 	// A crash forgets everything, keeps everything or, most often, mixes.
 	var luck float64
@@ -25,7 +23,16 @@ func (f *FS) Crash(seed uint64) *FS {
 	default:
 		luck = rnd.Float64()
 	}
+	return f.crash(rnd, luck)
+}
 
+// Forget is Crash with the worst luck: nothing is left but what was durable.
+func (f *FS) Forget() *FS { return f.crash(rand.New(rand.NewPCG(0, 0)), 0) }
+
+// crash lets each change that is not durable survive with a chance of luck.
+func (f *FS) crash(rnd *rand.Rand, luck float64) *FS {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	names := map[string]*node{}
 	for path, n := range f.disk {
 		names[path] = n
@@ -91,7 +98,7 @@ func (f *FS) Kill() *FS {
 	for _, c := range f.pending {
 		g.pending = append(g.pending, entryChange{set: clone(c.set), moved: c.moved, folder: c.folder})
 	}
-	f.powerOff = f.total + 1
+	f.powerOff, f.short = f.total+1, 0
 	return g
 }
 

@@ -2,7 +2,7 @@
 // may import it.
 //
 //   - [FS] is a file system in memory that forgets at a [FS.Crash] what was not
-//     fsynced, runs full, and fails on demand.
+//     fsynced, runs full, decays, and fails on demand.
 //   - [Clock] is a clock that a test moves.
 //   - [Golden] and [Diff] compare with a file and with a value.
 //

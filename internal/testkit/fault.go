@@ -3,6 +3,7 @@ package testkit
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 )
 
 // Op is an operation on the file system that a Fault can hit.
@@ -60,10 +61,52 @@ func (f *FS) Heal() {
 
 // CutPower lets calls more calls happen; then every call fails with ErrPowerOff
 // and changes nothing. Crash gives the disk that a new start finds.
-func (f *FS) CutPower(calls int) {
+func (f *FS) CutPower(calls int) { f.CutPowerIn(calls, 0) }
+
+// CutPowerIn is CutPower in the middle of a call: when the first call that fails
+// is a write, short bytes of it are done all the same.
+func (f *FS) CutPowerIn(calls, short int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.powerOff = f.total + calls + 1
+	f.powerOff, f.short = f.total+calls+1, short
+}
+
+// Off tells whether the power has gone.
+func (f *FS) Off() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.powerOff > 0 && f.total >= f.powerOff
+}
+
+// Change is a call that changes files or names, or makes changes durable.
+type Change struct {
+	Before int // calls of any operation before it, as CutPower counts them from a new FS
+	Op     Op
+	Path   string
+}
+
+// Record keeps every Change from now on, for Changes.
+func (f *FS) Record() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.recording = true
+}
+
+// Changes lists what came since Record, refused calls included. Opening a file
+// that is made by it is not listed: what the disk then holds is what it holds
+// before the next change.
+func (f *FS) Changes() []Change {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.changes)
+}
+
+func (op Op) changes() bool {
+	switch op {
+	case OpWrite, OpSync, OpTruncate, OpRename, OpRemove, OpMkdir, OpSyncDir:
+		return true
+	}
+	return false
 }
 
 // Calls tells how often op was called, or with "" how often any was.
@@ -79,9 +122,15 @@ func (f *FS) Calls(op Op) int {
 // check counts a call and gives the fault that hits it. The caller holds mu,
 // which is let go while a fault waits: callers look at the file after it.
 func (f *FS) check(op Op, path string) (*Fault, error) {
+	if f.recording && op.changes() {
+		f.changes = append(f.changes, Change{f.total, op, path})
+	}
 	f.total++
 	f.counts[op]++
 	if f.powerOff > 0 && f.total >= f.powerOff {
+		if f.total == f.powerOff && op == OpWrite {
+			return &Fault{Short: f.short}, ErrPowerOff
+		}
 		return nil, ErrPowerOff
 	}
 	for _, fault := range f.faults {

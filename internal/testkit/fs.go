@@ -26,7 +26,11 @@ type FS struct {
 	faults   []*Fault
 	counts   map[Op]int // calls so far
 	total    int        // calls so far, of every operation
-	powerOff int        // calls allowed before the power goes; 0 is no limit
+	powerOff int        // the call that the power goes at; 0 is none
+	short    int        // bytes of that call that are done when it is a write
+
+	recording bool
+	changes   []Change
 }
 
 var _ wal.FS = (*FS)(nil)
@@ -388,6 +392,43 @@ func (i fileInfo) Mode() os.FileMode  { return i.mode }
 func (i fileInfo) ModTime() time.Time { return time.Time{} }
 func (i fileInfo) IsDir() bool        { return i.mode.IsDir() }
 func (i fileInfo) Sys() any           { return nil }
+
+// Files gives the size of every file by path.
+func (f *FS) Files() map[string]int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	files := map[string]int64{}
+	for path, n := range f.now {
+		if !n.dir {
+			files[path] = int64(len(n.content))
+		}
+	}
+	return files
+}
+
+// Folders lists every folder but the root, in order.
+func (f *FS) Folders() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var folders []string
+	for path, n := range f.now {
+		if n.dir && path != "/" {
+			folders = append(folders, path)
+		}
+	}
+	slices.Sort(folders)
+	return folders
+}
+
+// Flip changes the bits of mask in one byte of a file, in memory and on the disk,
+// as a disk does that decays. It panics when there is no such byte.
+func (f *FS) Flip(name string, off int64, mask byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := f.now[filepath.Clean(name)]
+	n.content[off] ^= mask
+	n.disk, n.base, n.writes = slices.Clone(n.content), slices.Clone(n.content), nil
+}
 
 // Dump lists every file with its size, for messages of failing tests.
 func (f *FS) Dump() string {

@@ -201,3 +201,69 @@ func TestCutPowerChangesNothingAfterwards(t *testing.T) {
 		t.Errorf("the name was durable without SyncDir: %v", got)
 	}
 }
+
+func TestForgetKeepsOnlyWhatIsDurable(t *testing.T) {
+	fs := testkit.NewFS()
+	f := create(t, fs, "/x", "data")
+	must(t, f.Sync())
+	must(t, fs.SyncDir("/"))
+	if _, err := f.WriteAt([]byte("late"), 0); err != nil {
+		t.Fatal(err)
+	}
+	create(t, fs, "/y", "new")
+	for range 20 {
+		next := fs.Forget()
+		testkit.Diff(t, "x", content(t, next, "/x"), "data")
+		testkit.Diff(t, "y", content(t, next, "/y"), "absent")
+	}
+}
+
+func TestPowerGoesInTheMiddleOfAWrite(t *testing.T) {
+	fs := testkit.NewFS()
+	f := create(t, fs, "/x", "")
+	fs.CutPowerIn(0, 3)
+	if fs.Off() {
+		t.Error("off before the call that it goes in")
+	}
+	if n, err := f.WriteAt([]byte("data"), 0); n != 3 || !errors.Is(err, testkit.ErrPowerOff) {
+		t.Errorf("wrote %d, %v", n, err)
+	}
+	if n, err := f.WriteAt([]byte("more"), 3); n != 0 || !errors.Is(err, testkit.ErrPowerOff) || !fs.Off() {
+		t.Errorf("after it: wrote %d, %v", n, err)
+	}
+	testkit.Diff(t, "what the next process reads", content(t, fs.Kill(), "/x"), "dat")
+}
+
+func TestRecordListsWhatChanges(t *testing.T) {
+	fs := testkit.NewFS()
+	must(t, create(t, fs, "/early", "e").Sync())
+	fs.Record()
+	f := create(t, fs, "/x", "data")
+	content(t, fs, "/x")
+	must(t, f.Sync())
+	must(t, fs.Rename("/x", "/y"))
+	must(t, fs.SyncDir("/"))
+	var ops []testkit.Op
+	last := 0
+	for _, c := range fs.Changes() {
+		ops = append(ops, c.Op)
+		if c.Before <= last {
+			t.Errorf("%v comes after %d calls", c, last)
+		}
+		last = c.Before
+	}
+	testkit.Diff(t, "operations", ops, []testkit.Op{testkit.OpWrite, testkit.OpSync, testkit.OpRename, testkit.OpSyncDir})
+	testkit.Diff(t, "calls before the last", last, fs.Calls("")-1)
+}
+
+func TestFlipChangesMemoryAndDisk(t *testing.T) {
+	fs := testkit.NewFS()
+	must(t, create(t, fs, "/x", "data").Sync())
+	must(t, fs.SyncDir("/"))
+	fs.Flip("/x", 1, 2)
+	testkit.Diff(t, "now", content(t, fs, "/x"), "dcta")
+	testkit.Diff(t, "after a crash", outcomes(t, fs, "/x"), map[string]bool{"dcta": true})
+	testkit.Diff(t, "files", fs.Files(), map[string]int64{"/x": 4})
+	must(t, fs.MkdirAll("/a/b", 0o700))
+	testkit.Diff(t, "folders", fs.Folders(), []string{"/a", "/a/b"})
+}
