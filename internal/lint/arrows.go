@@ -30,6 +30,7 @@ var layers = map[string]layer{
 	"internal/charter":  {height: 1},
 	"internal/otlp":     {height: 1},
 	"internal/query":    {height: 1},
+	"internal/rpc":      {height: 1},
 	"internal/analysis": {height: 1},
 	"internal/wal":      {height: 1},
 	"internal/segment":  {height: 1, beside: []string{"internal/wal"}}, // its file-system interface
@@ -68,9 +69,9 @@ type library struct {
 
 var libraries = []library{
 	{"go.opentelemetry.io/proto", nil, "internal/otlp, which reads and writes the wire without generated types; they are the oracle of tests"},
-	{"google.golang.org/protobuf", []string{"internal/otlp", "internal/receive", "internal/compat"}, "telemetry.Batch, and internal/otlp at the edge"},
-	{"google.golang.org/grpc", []string{"internal/receive", "internal/compat"}, "internal/receive"},
-	{"google.golang.org/genproto", []string{"internal/receive", "internal/compat"}, "internal/receive"},
+	{"google.golang.org/protobuf", []string{"internal/otlp", "internal/rpc", "internal/receive", "internal/compat"}, "telemetry.Batch, and internal/otlp at the edge"},
+	{"google.golang.org/grpc", []string{"internal/rpc", "internal/receive"}, "internal/rpc"},
+	{"google.golang.org/genproto", []string{"internal/rpc", "internal/receive"}, "internal/rpc"},
 	{"github.com/duckdb", []string{"internal/store"}, "store.Store"},
 	{"github.com/apache/arrow-go", []string{"internal/store"}, "internal/segment for files and store.Store for questions"},
 	{"gopkg.in/yaml.v3", []string{"internal/charter"}, "internal/charter, which compiles the file into sections"},

@@ -68,7 +68,7 @@ func TestRulesFindBreaches(t *testing.T) {
 		{"yaml", "arrows", "internal/node/a.go", imports("node", "gopkg.in/yaml.v3"), imports("node", module+"internal/charter"), "use internal/charter"},
 		{"duckdb", "arrows", "internal/api/a.go", imports("api", "github.com/duckdb/duckdb-go/v2"), imports("api", module+"internal/store"), "use store.Store"},
 		{"sqlite", "arrows", "internal/store/a.go", imports("store", "modernc.org/sqlite"), imports("store"), "use internal/auth"},
-		{"grpc", "arrows", "internal/api/a.go", imports("api", "google.golang.org/grpc/status"), imports("api"), "use internal/receive"},
+		{"grpc", "arrows", "internal/api/a.go", imports("api", "google.golang.org/grpc/status"), imports("api"), "use internal/rpc"},
 		{"prometheus", "arrows", "internal/store/a.go", imports("store", "github.com/prometheus/prometheus/promql"), imports("store"), "use internal/metrics"},
 		{"syntax", "arrows", "internal/store/a.go", "package", imports("store"), "cannot be parsed"},
 		{"page from above", "interface arrows", "ui/src/model/a.ts", `import { x } from "../app/x";`, `import { x } from "../base/x";`, "from above"},

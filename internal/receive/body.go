@@ -10,6 +10,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/clew-dev/clew/internal/otlp"
+	"github.com/clew-dev/clew/internal/rpc"
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
@@ -179,6 +180,8 @@ func (s *Server) broken(b *body, err error) error {
 	switch {
 	case errors.As(err, &r):
 		return r
+	case errors.Is(err, rpc.ErrMore):
+		return refuse(badRequest, telemetry.KindInvalid, 0, "%v", err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return refuse(tooSlow, telemetry.KindUnavailable, s.o.RetryAfter, "the request was not there after %s (%d bytes were)", s.o.BodyTimeout, b.got)
 	case b.err != nil || b.encoding == plain:

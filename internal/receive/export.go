@@ -6,12 +6,13 @@ import (
 	"strings"
 
 	"github.com/clew-dev/clew/internal/otlp"
+	"github.com/clew-dev/clew/internal/rpc"
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
 // serve is the handler of both listeners.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
+	if rpc.Is(r) {
 		s.serveGRPC(w, r)
 		return
 	}

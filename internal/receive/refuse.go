@@ -8,12 +8,10 @@ import (
 	"math"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/genproto/googleapis/rpc/status"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/types/known/anypb"
-	"google.golang.org/protobuf/types/known/durationpb"
 
+	"github.com/clew-dev/clew/internal/rpc"
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
@@ -80,36 +78,11 @@ func (r *refused) code() codes.Code {
 	case r.why == unknownMethod || r.why == unknownType:
 		return codes.Unimplemented
 	}
-	switch r.kind {
-	case telemetry.KindInvalid:
-		return codes.InvalidArgument
-	case telemetry.KindNotFound:
-		return codes.NotFound
-	case telemetry.KindConflict:
-		return codes.FailedPrecondition
-	case telemetry.KindUnauthenticated:
-		return codes.Unauthenticated
-	case telemetry.KindForbidden:
-		return codes.PermissionDenied
-	case telemetry.KindExhausted:
-		return codes.ResourceExhausted
-	case telemetry.KindUnavailable:
-		return codes.Unavailable
-	}
-	return codes.Internal
+	return rpc.Code(r.kind)
 }
 
 // status gives the google.rpc.Status that both protocols carry.
-func (r *refused) status() *status.Status {
-	st := &status.Status{Code: int32(r.code()), Message: r.msg}
-	if r.retry > 0 {
-		// A message of fixed types cannot fail to marshal.
-		if d, err := anypb.New(&errdetails.RetryInfo{RetryDelay: durationpb.New(r.retry)}); err == nil {
-			st.Details = append(st.Details, d)
-		}
-	}
-	return st
-}
+func (r *refused) status() *status.Status { return rpc.Status(r.code(), r.msg, r.retry) }
 
 // seconds gives the delay for the Retry-After header, which knows whole seconds.
 func (r *refused) seconds() int { return max(int(math.Ceil(r.retry.Seconds())), 1) }
