@@ -46,6 +46,9 @@ func (a Active) Recording() bool {
 	return a.own && a.s.mode == recording && !a.s.ended.Load()
 }
 
+// summarises says whether the span is an unsampled root that goes out if it fails.
+func (a Active) summarises() bool { return a.own && a.s.mode == summarised && !a.s.ended.Load() }
+
 // SpanContext returns the span's identity, which is the root's in a trace that is not sampled, and the zero SpanContext when the span was
 // not started.
 func (a Active) SpanContext() SpanContext {
@@ -109,7 +112,7 @@ func (a Active) FailText(message string) {
 	if a.own {
 		a.s.statusTo(codes.Error, message)
 	} else if a.f != nil {
-		a.f.span.SetStatus(codes.Error, message)
+		a.f.span.SetStatus(codes.Error, a.f.text(message))
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 //
 // Limits: a key has at most 256 bytes, a text 4,096, an array 128 elements; what is over is cut and counted when the attribute is
 // recorded, not when it is made. The zero Attr is skipped. Arrays are not copied: do not change them before the attribute is recorded.
+// Attributes are compared as KeyValue has them: reflect.DeepEqual looks at addresses here.
 //
 // It has four words, because that is the most that the compiler keeps in registers: larger ones were built twice in the caller's memory, which
 // made five of them cost 28 ns instead of 5, also where nothing is recorded.

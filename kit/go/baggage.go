@@ -19,6 +19,7 @@ type baggageKey struct{}
 type baggageContext struct {
 	context.Context
 	members []propagate.Member
+	read    bool // from a carrier, some of it at least
 	once    sync.Once
 	asked   atomic.Bool     // the API's form was asked for, so a context below this one may have other baggage
 	api     context.Context // has the API's form
@@ -68,8 +69,8 @@ func learnBaggageKey() any {
 }
 
 // withMembers returns a context with this baggage for the OpenTelemetry API and for ourselves.
-func withMembers(ctx context.Context, members []propagate.Member) context.Context {
-	c := &baggageContext{Context: ctx, members: members}
+func withMembers(ctx context.Context, members []propagate.Member, read bool) context.Context {
+	c := &baggageContext{Context: ctx, members: members, read: read}
 	if apiBaggageKey == nil {
 		c.once.Do(c.build)
 		c.Context = c.api
@@ -183,7 +184,13 @@ func readBaggage(ctx context.Context, c Carrier) context.Context {
 	if len(members) == 0 {
 		return ctx
 	}
-	return withMembers(ctx, members)
+	return withMembers(ctx, members, true)
+}
+
+// callersBaggage says whether baggage in ctx came with a request or a message.
+func callersBaggage(ctx context.Context) bool {
+	c, _ := ctx.Value(baggageKey{}).(*baggageContext)
+	return c != nil && c.read
 }
 
 func writeBaggage(ctx context.Context, host string, c Carrier) {
@@ -250,5 +257,5 @@ func WithBaggage(ctx context.Context, key, value string) context.Context {
 		countBaggage(dropped)
 		return ctx
 	}
-	return withMembers(ctx, members)
+	return withMembers(ctx, members, callersBaggage(ctx))
 }

@@ -8,6 +8,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/clew-dev/clew/kit/go/internal/wire"
 )
 
 // WithProvider makes all spans with the tracers of another provider, such as that of the stock SDK, and makes it the API's global one: the
@@ -16,8 +18,9 @@ import (
 //
 // What an engine does is the provider's: sampling (Sample, sampling rules of policies, ForceKeep and Keep say nothing, unsampled failures send
 // no summary), span limits, processors, exporting. OnEnd, the leak watch, clew.late and the kit's own counts of spans see nothing of it. Spans that
-// libraries start with the global API go to the provider directly, so that neither levels nor redaction hold for them. Stop and Flush do
-// not reach the provider: who has made it stops it.
+// libraries start with the global API go to the provider directly, so that neither levels nor redaction hold for them; tracers that they took
+// while an earlier kit without a provider ran stay with that kit's, which makes nothing any more. Stop and Flush do not reach the provider:
+// who has made it stops it.
 //
 // nil is no provider; one whose tracers are the kit's own is refused, and so is one that panics when it is asked for a tracer.
 func WithProvider(p trace.TracerProvider) Option { return func(c *config) { c.provider = p } }
@@ -70,10 +73,10 @@ func (k *Kit) startForeign(ctx context.Context, kind Kind, name string, o *SpanO
 		}
 		// What only our own sampling rules get as options, other samplers look for among the attributes.
 		if o.method != "" {
-			options = append(options, trace.WithAttributes(attribute.String("http.request.method", o.method)))
+			options = append(options, trace.WithAttributes(k.keyValues([]Attr{String("http.request.method", o.method)})...))
 		}
 		if o.route != "" {
-			options = append(options, trace.WithAttributes(attribute.String("http.route", o.route)))
+			options = append(options, trace.WithAttributes(k.keyValues([]Attr{String("http.route", o.route)})...))
 		}
 		if o.Scope != nil {
 			t = o.Scope.tracer(k)
@@ -137,14 +140,17 @@ func (f *foreign) fail(err error) {
 		return
 	}
 	message, kind := describe(err)
-	f.span.SetStatus(codes.Error, message)
+	f.span.SetStatus(codes.Error, f.text(message))
 	// The SDK's spans can be read, which the API does not promise.
 	readable, ok := f.span.(interface{ Attributes() []attribute.KeyValue })
 	if ok && slices.ContainsFunc(readable.Attributes(), func(kv attribute.KeyValue) bool { return kv.Key == "error.type" }) {
 		return
 	}
-	f.span.SetAttributes(attribute.String("error.type", kind))
+	f.set([]Attr{String("error.type", kind)})
 }
+
+// text is a status text within the limit of the kit's own.
+func (f *foreign) text(message string) string { return wire.Text(message, f.kit.limits.value) }
 
 func (f *foreign) panicked(thrown any) {
 	if !f.span.IsRecording() {
@@ -152,7 +158,7 @@ func (f *foreign) panicked(thrown any) {
 	}
 	if text, attrs, ok := exception(thrown); ok {
 		f.event("exception", attrs)
-		f.span.SetStatus(codes.Error, "panic: "+text)
+		f.span.SetStatus(codes.Error, f.text("panic: "+text))
 	}
 }
 

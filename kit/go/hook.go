@@ -1,6 +1,8 @@
 package clew
 
 import (
+	"reflect"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,9 +14,8 @@ const (
 	maxHooks = 8
 	// hookPanics is how often a hook may panic before it is taken out.
 	hookPanics = 3
-	// maxShowing bounds how many spans are shown to hooks at one moment. A hook that ends a span of its own each time would otherwise
-	// call itself without end.
-	maxShowing = 64
+	// maxFrames bounds the search of a stack for a hook that is running. A deeper one counts as inside of one.
+	maxFrames = 512
 )
 
 // hook is a function of the program that sees every finished span.
@@ -27,7 +28,7 @@ var hooksChange sync.Mutex
 
 // OnEnd calls see with every span that goes out, on the goroutine that ended it, so see must be quick and must not wait. At most 8
 // functions may look; more are refused with a line. A panic in see is caught; after the third see is not called again. The function that
-// OnEnd returns takes it out. While 64 spans are being shown, as when see ends spans itself, others go out unseen.
+// OnEnd returns takes it out. Spans that see itself ends go out unseen.
 //
 // It is what span processors are used for: counting, copying, testing. To change or withhold what goes out, use a policy's redaction.
 func (k *Kit) OnEnd(see func(*SpanView)) (remove func()) {
@@ -68,7 +69,7 @@ func (k *Kit) removeHook(h *hook) {
 // runHooks shows a span to all hooks. The span's lock is not held, so a hook may start and end spans of its own.
 func (k *Kit) runHooks(hooks []*hook, s *span, statusText string, record []byte, end time.Time) {
 	defer k.showing.Add(-1)
-	if k.showing.Add(1) > maxShowing {
+	if k.showing.Add(1) > 1 && insideHook() {
 		return
 	}
 	v := &SpanView{
@@ -85,6 +86,22 @@ func (k *Kit) runHooks(hooks []*hook, s *span, statusText string, record []byte,
 		k.runHook(h, v)
 	}
 }
+
+// insideHook says whether a hook is running further up the caller's stack: one that ends a span each time would call itself without end. It
+// is asked only while another hook runs somewhere, and takes microseconds.
+func insideHook() bool {
+	var room [maxFrames]uintptr
+	n := runtime.Callers(3, room[:])
+	for _, at := range room[:n] {
+		if f := runtime.FuncForPC(at - 1); f != nil && f.Entry() == hookEntry {
+			return true
+		}
+	}
+	return n == maxFrames
+}
+
+// hookEntry is where runHook begins. It is not inlined, because it recovers.
+var hookEntry = reflect.ValueOf((*Kit).runHook).Pointer()
 
 func (k *Kit) runHook(h *hook, v *SpanView) {
 	defer func() {

@@ -3,6 +3,7 @@ package clew
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -119,15 +120,16 @@ func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	start := time.Now()
 	ctx, span := s.start(r, rt, start)
+	asked := askedFor(r)
 	if span.Recording() {
-		rt.describe(span, r)
+		rt.describe(span, &asked)
 	}
 	counted := rt.active.Enabled()
 	if counted {
 		rt.active.Always(1)
 	}
 	rw := &responseWriter{ResponseWriter: w}
-	call := httpCall{server: s, route: rt, span: span, rw: rw, original: r, r: r.WithContext(ctx), start: start, counted: counted}
+	call := httpCall{server: s, route: rt, span: span, rw: rw, asked: asked, original: r, r: r.WithContext(ctx), start: start, counted: counted}
 	defer call.end()
 	s.next.ServeHTTP(rw.writer(), call.r)
 	call.returned = true
@@ -168,36 +170,55 @@ func (s *httpServer) start(r *http.Request, rt *httpRoute, at time.Time) (contex
 	return StartWith(r.Context(), rt.name, o)
 }
 
+// httpAsked is what a request asks for, as it came: handlers change it, and may do so after they have returned, as those do that
+// http.TimeoutHandler has given up on.
+type httpAsked struct {
+	method, path, rawPath, query, scheme string
+	host, remote, agent                  string
+	major, minor                         int
+}
+
+func askedFor(r *http.Request) httpAsked {
+	a := httpAsked{
+		method: r.Method, path: r.URL.Path, rawPath: r.URL.RawPath, query: r.URL.RawQuery, scheme: "http",
+		host: r.Host, remote: r.RemoteAddr, major: r.ProtoMajor, minor: r.ProtoMinor,
+	}
+	if r.TLS != nil {
+		a.scheme = "https"
+	}
+	if agent := r.Header["User-Agent"]; len(agent) > 0 {
+		a.agent = agent[0]
+	}
+	return a
+}
+
 // describe sets what is known of a request before it is served.
-func (rt *httpRoute) describe(span Active, r *http.Request) {
+func (rt *httpRoute) describe(span Active, a *httpAsked) {
 	var route Attr
 	if rt.route != "" {
 		route = String("http.route", rt.route)
 	}
-	if _, ok := knownMethod(r.Method); !ok {
-		span.Set(String("http.request.method_original", r.Method))
+	if _, ok := knownMethod(a.method); !ok {
+		span.Set(String("http.request.method_original", a.method))
 	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	span.Set(String("http.request.method", rt.method), route, String("url.path", r.URL.EscapedPath()), String("url.scheme", scheme))
-	host, port := splitHost(r.Host)
+	u := url.URL{Path: a.path, RawPath: a.rawPath}
+	span.Set(String("http.request.method", rt.method), route, String("url.path", u.EscapedPath()), String("url.scheme", a.scheme))
+	host, port := splitHost(a.host)
 	if host != "" {
 		span.Set(String("server.address", host))
 	}
 	if port != 0 {
 		span.Set(Int("server.port", port))
 	}
-	span.Set(String("network.protocol.version", protocolVersion(r.ProtoMajor, r.ProtoMinor)))
-	if r.RemoteAddr != "" {
-		span.Set(String("client.address", peerAddress(r.RemoteAddr)))
+	span.Set(String("network.protocol.version", protocolVersion(a.major, a.minor)))
+	if a.remote != "" {
+		span.Set(String("client.address", peerAddress(a.remote)))
 	}
-	if agent := r.Header["User-Agent"]; len(agent) > 0 && agent[0] != "" {
-		span.Set(String("user_agent.original", agent[0]))
+	if a.agent != "" {
+		span.Set(String("user_agent.original", a.agent))
 	}
-	if r.URL.RawQuery != "" {
-		span.Set(String("url.query", sanitise.Query(r.URL.RawQuery)))
+	if a.query != "" {
+		span.Set(String("url.query", sanitise.Query(a.query)))
 	}
 }
 
@@ -209,6 +230,7 @@ type httpCall struct {
 	r        *http.Request // the copy with the span's context, which the handler has
 	span     Active
 	rw       *responseWriter
+	asked    httpAsked
 	start    time.Time
 	counted  bool // among the active requests
 	returned bool
@@ -255,8 +277,8 @@ func (c *httpCall) end() {
 			c.span.Set(String("http.route", c.route.route))
 		}
 	}
-	if !c.span.Recording() && out.failed != "" {
-		c.route.describe(c.span, c.original) // for the summary
+	if out.failed != "" && c.span.summarises() {
+		c.route.describe(c.span, &c.asked)
 	}
 	if c.span.Recording() || out.failed != "" {
 		c.span.Set(Int("http.response.status_code", out.status))

@@ -62,7 +62,10 @@ func (m *Messages) Send(ctx context.Context, destination string, headers Carrier
 func (m *Messages) Process(ctx context.Context, destination, group string, headers Carrier, attrs ...Attr) (context.Context, MessageCall) {
 	c := MessageCall{m: m, out: messageOutcome{destination: destination, group: group}}
 	if !On(ComponentMessaging, Edges) {
-		c.ctx = Extract(ctx, headers)
+		c.ctx = ctx
+		if headers != nil {
+			c.ctx = Extract(ctx, headers)
+		}
 		return c.ctx, c
 	}
 	c.start = time.Now()

@@ -133,7 +133,7 @@ func Extract(ctx context.Context, carrier Carrier) context.Context {
 
 // withoutCaller takes out of ctx what came from another process: for a caller that is not trusted.
 func withoutCaller(ctx context.Context) context.Context {
-	if !SpanContextOf(ctx).Remote {
+	if sc := SpanContextOf(ctx); !sc.Remote && (sc.IsValid() || !callersBaggage(ctx)) {
 		return ctx
 	}
 	return baggage.ContextWithoutBaggage(trace.ContextWithSpan(ctx, &sharedNoop))

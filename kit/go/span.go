@@ -356,7 +356,7 @@ func (s *span) finishUnsampled(buf *buffer, end time.Time) {
 	if failed && end.IsZero() {
 		end = s.now()
 	}
-	if failed && s.kit.summaries.take(end) {
+	if failed && s.kit.summaries.take(time.Now()) {
 		now := s.now()
 		s.start = now.Add(s.start.Sub(now))
 		if buf == nil {

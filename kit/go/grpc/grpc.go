@@ -1,4 +1,5 @@
-// Package clewgrpc instruments gRPC for Clew: one span and one duration for each call, on both sides, unary and streaming.
+// Package clewgrpc instruments gRPC for Clew: one span and one duration for each call, on both sides, unary and streaming. A call that gRPC
+// tries again by a retry policy has one for each attempt.
 //
 //	server := grpc.NewServer(clewgrpc.Server())
 //	conn, err := grpc.NewClient("dns:///orders:443", creds, clewgrpc.Client("dns:///orders:443"))

@@ -285,10 +285,10 @@ func TestWithProviderSamplesAsTheProvider(t *testing.T) {
 // TestWithProviderRefusesWhatCannotWork: the kit's own tracers behind its own handles would call each other without end.
 func TestWithProviderRefusesWhatCannotWork(t *testing.T) {
 	none := func(string) (string, bool) { return "", false }
-	first := clew.Start(t.Context(), clew.WithoutExport(), clew.Output(nil), clew.Environment(none))
+	first := clew.Start(t.Context(), clew.Service("test", ""), clew.WithoutExport(), clew.Output(nil), clew.Environment(none))
 	defer first.Stop(context.Background())
 	own := otel.GetTracerProvider()
-	second := clew.Start(t.Context(), clew.WithoutExport(), clew.Output(nil), clew.Environment(none), clew.WithProvider(own), clew.WithProvider(nil), clew.WithProvider(own))
+	second := clew.Start(t.Context(), clew.Service("test", ""), clew.WithoutExport(), clew.Output(nil), clew.Environment(none), clew.WithProvider(own), clew.WithProvider(nil), clew.WithProvider(own))
 	defer second.Stop(context.Background())
 	_, span := clew.Span(t.Context(), "span")
 	defer span.End()
@@ -299,7 +299,7 @@ func TestWithProviderRefusesWhatCannotWork(t *testing.T) {
 		t.Errorf("got problems %+v", problems)
 	}
 	// What ignoring an error leaves: a nil pointer that is no nil interface.
-	third := clew.Start(t.Context(), clew.WithoutExport(), clew.Output(nil), clew.Environment(none), clew.WithProvider((*sdk.TracerProvider)(nil)))
+	third := clew.Start(t.Context(), clew.Service("test", ""), clew.WithoutExport(), clew.Output(nil), clew.Environment(none), clew.WithProvider((*sdk.TracerProvider)(nil)))
 	defer third.Stop(context.Background())
 	_, made := clew.Span(t.Context(), "span")
 	defer made.End()
@@ -312,5 +312,29 @@ func TestWithProviderRefusesWhatCannotWork(t *testing.T) {
 	passed.End()
 	if passed.IsRecording() || len(ended()) != 0 {
 		t.Error("the kit's own tracer made a span")
+	}
+}
+
+// TestWithProviderRedactsWhatMiddlewareSays: what the kit itself sets, at the start and of an error, is no less redacted and limited.
+func TestWithProviderRedactsWhatMiddlewareSays(t *testing.T) {
+	rules := `{"redact":[{"key":"http.route","action":"drop"},{"key":"error.type","action":"drop"},{"key":"http.request.method","action":"drop"}]}`
+	k, ended := onStock(t, sdk.AlwaysSample(), clew.Policy([]byte(rules)))
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /secret/{id}", func(http.ResponseWriter, *http.Request) {
+		_, span := clew.Span(context.Background(), "inside")
+		span.Fail(errors.New(strings.Repeat("e", 10_000)))
+		span.End()
+	})
+	k.HTTP(mux).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/secret/7", nil))
+	spans := ended()
+	if len(spans) != 2 || len(spans["inside"].Status.Description) != 4096 {
+		t.Errorf("%d spans, a status of %d bytes", len(spans), len(spans["inside"].Status.Description))
+	}
+	for name, s := range spans {
+		for _, a := range s.Attributes {
+			if strings.Contains(rules, `"`+string(a.Key)+`"`) {
+				t.Errorf("%s has %s=%s", name, a.Key, a.Value.Emit())
+			}
+		}
 	}
 }

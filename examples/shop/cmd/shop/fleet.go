@@ -108,8 +108,8 @@ func measure(ctx context.Context, arguments []string, out io.Writer) error {
 	if err := write(out); err != nil {
 		return err
 	}
-	if ratio := report.Ratio(overhead.CPU); *check && ratio > overhead.Goal {
-		return fmt.Errorf("the kit costs %.2f of what stock costs; the goal is at most %.2f", ratio, overhead.Goal)
+	if ratio := report.Ratio(overhead.CPU); *check && !(ratio >= 0 && ratio <= overhead.Goal) {
+		return fmt.Errorf("the kit costs %.2f of what stock costs; the goal is from 0 to %.2f", ratio, overhead.Goal)
 	}
 	return nil
 }

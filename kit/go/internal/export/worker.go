@@ -445,11 +445,16 @@ func (w *worker) awaitStop(ctx context.Context, grace time.Duration) (records, b
 	return records - w.lostRecords, bytes - w.lostBytes
 }
 
-// lost is what should have arrived and did not. What the collector does not take at
-// all is counted too, but is no loss of Stop's.
+// lost is what should have arrived and did not. Metrics and logs that the collector
+// does not take at all are counted too, but are no loss of Stop's.
 func (w *worker) lost() (records, bytes int64) {
-	records, bytes = w.counters.Lost()
-	return records - w.counters.Dropped[self.NotServed].Load(), bytes - w.counters.DroppedSize[self.NotServed].Load()
+	for r := range self.Reasons {
+		if r != self.NotServed || w.signal == self.Traces {
+			records += w.counters.Dropped[r].Load()
+			bytes += w.counters.DroppedSize[r].Load()
+		}
+	}
+	return records, bytes
 }
 
 // newKey is an Idempotency-Key: 32 hex digits by chance.

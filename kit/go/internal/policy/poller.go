@@ -24,7 +24,8 @@ type Poller struct {
 	Sleep  func(context.Context, time.Duration)
 	Random func() float64
 
-	etag string
+	etag     string
+	restored bool
 }
 
 // Request is one question.
@@ -53,9 +54,13 @@ const (
 	lastPause  = 30 * time.Second
 )
 
-// Run asks until the context ends.
+// Run asks until the context ends. After a panic it may be called again: what the
+// last run of the program knew is older than what is in force then.
 func (p *Poller) Run(ctx context.Context) {
-	p.restore()
+	if !p.restored {
+		p.restored = true
+		p.restore()
+	}
 	ceiling := firstPause
 	for ctx.Err() == nil {
 		started := p.Now()

@@ -191,3 +191,38 @@ func TestFetch(t *testing.T) {
 	}
 	policy.Sleep(ctx, time.Hour)
 }
+
+// A cache that could not be written is older than what is in force when the poller starts anew after a panic.
+func TestARestartKeepsWhatIsInForce(t *testing.T) {
+	cache := filepath.Join(t.TempDir(), "policy.json")
+	older := func() {
+		if err := os.WriteFile(cache, []byte(`{"version":"5"}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	older()
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := 0
+	p := &policy.Poller{Holder: policy.NewHolder(policy.Document{}), Cache: cache, Status: func() policy.Status { return policy.Status{} },
+		Now: time.Now, Random: func() float64 { return 0 }, Sleep: func(context.Context, time.Duration) {},
+		Do: func(_ context.Context, r policy.Request) (policy.Response, error) {
+			switch asked++; asked {
+			case 1:
+				return policy.Response{Status: 200, ETag: "seven", Body: []byte(`{"version":"7"}`)}, nil
+			case 2:
+				older()
+				panic("the test breaks the poller")
+			default:
+				cancel()
+				return policy.Response{Status: 304}, nil
+			}
+		}}
+	func() {
+		defer func() { _ = recover() }()
+		p.Run(ctx)
+	}()
+	p.Run(ctx)
+	if v := p.Holder.Load().Version(); v != "7" {
+		t.Errorf("version %q is in force after the restart, not 7", v)
+	}
+}
