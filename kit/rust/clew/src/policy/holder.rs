@@ -22,11 +22,14 @@ pub struct Holder {
 struct State {
     own: Document,
     live: Option<Document>,
+    /// Of live.
+    text: Vec<u8>,
     local: Document,
     /// When live expires.
     expires: Option<SystemTime>,
     /// Live has expired, all but its redaction.
     stale: bool,
+    retired: bool,
     current: Arc<Snapshot>,
 }
 
@@ -35,7 +38,8 @@ impl Holder {
     pub fn new(own: Document, publish: Publish) -> Holder {
         let current = Arc::new(Snapshot::compile(&own, None, None));
         publish(&current);
-        let state = State { own, live: None, local: Document::default(), expires: None, stale: false, current };
+        let (text, local) = (Vec::new(), Document::default());
+        let state = State { own, live: None, text, local, expires: None, stale: false, retired: false, current };
         Holder { publish, refused: AtomicU64::new(0), skipped: AtomicU64::new(0), state: Mutex::new(state) }
     }
 
@@ -65,10 +69,20 @@ impl Holder {
         })?;
         self.skipped.fetch_add(live.skipped, Ordering::Relaxed);
         let mut state = self.state();
+        // The same document again goes on with the seconds of its rates: a new snapshot limits nothing in its first.
+        let same = state.live.is_some() && !state.stale && state.text == document;
         state.live = Some(live);
         state.renew(now);
-        self.swap(&mut state);
+        if !same {
+            state.text = document.to_vec();
+            self.swap(&mut state);
+        }
         Ok(())
+    }
+
+    /// Publishes nothing from here on: another holder, or none, says what holds. A publication that is under way is waited for.
+    pub fn retire(&self) {
+        self.state().retired = true;
     }
 
     /// Says that the live document was confirmed now. One that had expired holds again.
@@ -117,6 +131,9 @@ impl Holder {
     }
 
     fn swap(&self, state: &mut State) {
+        if state.retired {
+            return;
+        }
         let redaction_only;
         let live = match &state.live {
             Some(live) if state.stale => {
@@ -140,5 +157,59 @@ impl State {
             0 => None,
             seconds => now.checked_add(Duration::from_secs(seconds)),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Facts;
+
+    /// A holder and what it published last, with how often it did.
+    fn holder() -> (Holder, Arc<Mutex<(u64, Arc<Snapshot>)>>) {
+        let published = Arc::new(Mutex::new((0, Arc::new(Snapshot::compile(&Document::default(), None, None)))));
+        let last = published.clone();
+        let publish = move |snapshot: &Arc<Snapshot>| {
+            let mut last = last.lock().unwrap();
+            *last = (last.0 + 1, snapshot.clone());
+        };
+        (Holder::new(Document::default(), Box::new(publish)), published)
+    }
+
+    #[test]
+    fn the_same_document_again_goes_on_with_its_rates() {
+        let (holder, published) = holder();
+        let document = br#"{"version":"1","ttl_seconds":60,"sampling":{"th":"0","per_second":5}}"#;
+        let kept = |second: i64| {
+            holder.apply(document, SystemTime::UNIX_EPOCH + Duration::from_secs(second as u64)).unwrap();
+            let snapshot = published.lock().unwrap().1.clone();
+            let facts = Facts { kind: "internal", name: "x", route: "", method: "" };
+            let spread = |i: u64| crate::TraceId((u128::from(i.wrapping_mul(0x9e37_79b9_7f4a_7c15)) | 7 << 64).to_be_bytes());
+            (0..1000).filter(|i| snapshot.sampler(&facts, second).root(spread(*i)).sampled).count()
+        };
+        assert_eq!(kept(0), 1000, "the first second is not limited");
+        for second in 1..5 {
+            let kept = kept(second);
+            assert!((1..20).contains(&kept), "{kept} in second {second}");
+        }
+        // Confirmed in second 4, so it has expired now, and holds again once it is sent again.
+        holder.expire(SystemTime::UNIX_EPOCH + Duration::from_secs(64));
+        assert_eq!(published.lock().unwrap().1.version(), "");
+        holder.apply(document, SystemTime::UNIX_EPOCH + Duration::from_secs(65)).unwrap();
+        assert_eq!(published.lock().unwrap().1.version(), "1");
+    }
+
+    #[test]
+    fn a_holder_that_is_retired_publishes_nothing() {
+        let (holder, published) = holder();
+        holder.retire();
+        holder.apply(br#"{"version":"1","ttl_seconds":1,"level":"off"}"#, SystemTime::UNIX_EPOCH).unwrap();
+        holder.expire(SystemTime::now());
+        holder.renew(SystemTime::now());
+        holder.set_level(Component::App, Level::Off);
+        holder.set_log_level(LogLevel::Error);
+        holder.clear_local();
+        assert_eq!(published.lock().unwrap().0, 1, "that of its start");
+        assert_eq!(holder.load().level(Component::App), Level::Standard);
     }
 }
