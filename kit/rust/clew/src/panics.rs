@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 
 use crate::engine::ENGINE;
 use crate::span::limits::LIMITS;
-use crate::span::{begin, bounded, end};
+use crate::span::{bounded, end};
 use crate::start;
 use crate::wire::cut;
 
@@ -59,7 +59,7 @@ pub fn stack(message: &str) -> Option<Arc<str>> {
         Stack::Unknown => None,
         Stack::Text(text) => Some(text),
         Stack::Addresses(stack) => {
-            if !end::ten_a_second(&READ, begin::now_ns() / 1_000_000_000) {
+            if !end::ten_a_second(&READ, end::second()) {
                 return None;
             }
             let text: Arc<str> = cut(without_ends(&bounded(&stack, LONGEST_STACK)), LIMITS.value_bytes).into();

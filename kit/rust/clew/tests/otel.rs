@@ -1,8 +1,12 @@
 //! Libraries on the OpenTelemetry API join the traces of the kit.
 #![cfg(all(feature = "otel", feature = "testing"))]
 
+use std::time::{Duration, SystemTime};
+
 use clew::testing::{Recorder, Value};
-use opentelemetry::trace::{Span, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
+use opentelemetry::trace::{
+    Span, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags, TraceId, TraceState, Tracer, TracerProvider,
+};
 use opentelemetry::{Context, KeyValue};
 
 #[test]
@@ -25,4 +29,20 @@ fn a_library_on_the_api_joins_the_trace_of_a_macro() {
     assert_eq!(recorder.tree(&["rows"]), tree);
     let call = recorder.spans().into_iter().find(|s| s.name == "call").unwrap();
     assert_eq!(call.attribute("rows"), Some(&Value::Int(3)));
+}
+
+#[test]
+fn summaries_are_ten_a_second_whenever_their_spans_say_that_they_ended() {
+    let recorder = Recorder::start();
+    let tracer = clew::otel::provider().tracer("import");
+    let began = SystemTime::now();
+    for i in 1..=200u8 {
+        let caller = SpanContext::new(TraceId::from_bytes([i; 16]), SpanId::from_bytes([7; 8]), TraceFlags::NOT_SAMPLED, true, TraceState::NONE);
+        let mut span = tracer.start_with_context("row", &Context::new().with_remote_span_context(caller));
+        span.set_status(Status::error("no such customer"));
+        span.end_with_timestamp(began + Duration::from_secs(i.into()));
+    }
+    let most = 10 * (began.elapsed().unwrap().as_secs() as usize + 2);
+    let summaries = recorder.spans().iter().filter(|s| s.name == "row").count();
+    assert!((1..=most).contains(&summaries), "{summaries}, at most {most}");
 }

@@ -87,13 +87,17 @@ impl Common {
 pub(super) struct Worker(Arc<Common>);
 
 impl Worker {
-    /// Records and bytes that should have arrived and did not. What the collector does
-    /// not take at all is counted too, but is no loss of a stop.
+    /// Records and bytes that should have arrived and did not. Metrics and logs that the
+    /// collector does not serve are counted too, but are no loss of a stop: many take
+    /// nothing but traces.
     fn lost(&self) -> (i64, i64) {
-        let counters = self.0.counters;
-        let (records, bytes) = counters.lost();
-        let unserved = Reason::NotServed as usize;
-        (records - counters.dropped[unserved].load(Relaxed), bytes - counters.dropped_size[unserved].load(Relaxed))
+        let SignalCounters { dropped, dropped_size, .. } = self.0.counters;
+        let count = |cells: &[AtomicI64]| {
+            let counts = |reason: &Reason| *reason != Reason::NotServed || self.0.signal == Signal::Traces;
+            // Every count is read once and only grows, so what was lost between two calls is never negative.
+            Reason::ALL.into_iter().filter(counts).map(|reason| cells[reason as usize].load(Relaxed)).sum()
+        };
+        (count(dropped), count(dropped_size))
     }
 
     pub fn start(signal: Signal, config: &Config, scopes: &Arc<Scopes>, ticks: &Arc<Ticks>) -> Worker {

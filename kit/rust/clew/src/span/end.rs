@@ -1,8 +1,9 @@
 //! How a span ends: once, at its explicit finish or when the last use is gone, and what is sent then.
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::Instant;
 
 use super::begin::now_ns;
 use super::handle::Handle;
@@ -98,7 +99,7 @@ fn close(record: &mut Record, handle: Handle, engine: Option<&Engine>, at: &impl
     }
     let end_ns = at().max(record.start_ns);
     if !handle.sampled() {
-        if !summary_allowed(end_ns / 1_000_000_000) {
+        if !summary_allowed() {
             return None;
         }
         record.set(&engine.limits, &(), "clew.sampling.summary", Value::Bool(true));
@@ -149,9 +150,15 @@ fn send(engine: Option<&Engine>, ended: Option<Ended>) {
 }
 
 /// Counts the summaries of this second.
-fn summary_allowed(second: u64) -> bool {
+fn summary_allowed() -> bool {
     static SENT: AtomicU64 = AtomicU64::new(0);
-    ten_a_second(&SENT, second)
+    ten_a_second(&SENT, second())
+}
+
+/// A second of the present, whatever times a span has and the clock is set to.
+pub fn second() -> u64 {
+    static FIRST: LazyLock<Instant> = LazyLock::new(Instant::now);
+    FIRST.elapsed().as_secs()
 }
 
 /// Counts to ten in each second; the second and the count share the word.
