@@ -1,6 +1,9 @@
 package query
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Op compares two operands.
 type Op uint8
@@ -39,13 +42,15 @@ type Query struct {
 	hints  []hint
 }
 
-// spanset is a filter (op "") or a relation of two spansets.
+// spanset is a filter (op ""), a relation of two spansets, or a pipeline in
+// parentheses (OpPipe), whose spans come out of the stages behind l.
 type spanset struct {
-	pos   int
-	op    string
-	expr  *node // filter; nil for { }
-	l, r  *spanset
-	depth int
+	pos    int
+	op     string
+	expr   *node // filter; nil for { }
+	l, r   *spanset
+	stages []stage
+	depth  int
 }
 
 type nodeKind uint8
@@ -71,13 +76,16 @@ type node struct {
 
 type stage struct {
 	pos       int
-	name      string // filter, by, select, coalesce, an aggregate or a metrics function
-	expr      *node  // filter: the condition; aggregates: what is aggregated, nil for count
+	name      string   // filter, or the word of the language
+	spans     *spanset // filter
+	expr      *node    // aggregates and metrics: what of, nil for count; compare: the selection, nil for { }
 	fields    []placedField
-	op        Op    // aggregates
-	right     *node // aggregates
-	quantiles []Value
 	by        []placedField // metrics
+	quantiles []Value
+	numbers   []int64 // topk, bottomk: how many; compare: how many values, start, end
+	op        Op      // of aggregates and of values of series; set when right or other is
+	right     *node
+	other     *stage // an aggregate instead of right
 }
 
 type placedField struct {
@@ -86,6 +94,7 @@ type placedField struct {
 }
 
 type hint struct {
+	pos   int
 	name  string
 	value Value
 }
@@ -94,10 +103,7 @@ type hint struct {
 func (q *Query) String() string {
 	var b strings.Builder
 	q.spans.write(&b, 0)
-	for i := range q.stages {
-		b.WriteString(" | ")
-		q.stages[i].write(&b)
-	}
+	writeStages(&b, q.stages)
 	if len(q.hints) > 0 {
 		b.WriteString(" with (")
 		for i, h := range q.hints {
@@ -109,6 +115,13 @@ func (q *Query) String() string {
 		b.WriteByte(')')
 	}
 	return b.String()
+}
+
+func writeStages(b *strings.Builder, stages []stage) {
+	for i := range stages {
+		b.WriteString(" | ")
+		stages[i].write(b)
+	}
 }
 
 // spansetRank orders the relations by how tightly they bind.
@@ -130,6 +143,13 @@ func (s *spanset) write(b *strings.Builder, outer int) {
 			b.WriteByte(' ')
 		}
 		b.WriteByte('}')
+		return
+	}
+	if s.op == OpPipe {
+		b.WriteByte('(')
+		s.l.write(b, 0)
+		writeStages(b, s.stages)
+		b.WriteByte(')')
 		return
 	}
 	rank := spansetRank(s.op)
@@ -222,30 +242,47 @@ func (n *node) close(b *strings.Builder, yes bool) {
 }
 
 func (s *stage) write(b *strings.Builder) {
-	switch s.name {
-	case "filter":
-		(&spanset{expr: s.expr}).write(b, 0)
-		return
-	case "by", "select":
-		b.WriteString(s.name + "(" + fieldList(s.fields) + ")")
+	if s.name == "filter" {
+		s.spans.write(b, 0)
 		return
 	}
-	b.WriteString(s.name + "(")
-	if s.expr != nil {
-		s.expr.write(b, 0)
-	}
-	b.WriteString(fieldList(s.fields))
-	for _, q := range s.quantiles {
-		b.WriteString(", " + q.String())
-	}
-	b.WriteByte(')')
-	if s.right != nil {
-		b.WriteString(" " + s.op.String() + " ")
-		s.right.write(b, rankSum)
-	}
+	s.call(b)
 	if len(s.by) > 0 {
 		b.WriteString(" by(" + fieldList(s.by) + ")")
 	}
+	switch {
+	case s.other != nil:
+		b.WriteString(" " + s.op.String() + " ")
+		s.other.call(b)
+	case s.right != nil:
+		b.WriteString(" " + s.op.String() + " ")
+		s.right.write(b, rankSum)
+	}
+}
+
+// call writes the name and what stands in the parentheses.
+func (s *stage) call(b *strings.Builder) {
+	b.WriteString(s.name + "(")
+	var args []string
+	switch {
+	case s.name == "compare":
+		var f strings.Builder
+		(&spanset{expr: s.expr}).write(&f, 0)
+		args = append(args, f.String())
+	case s.expr != nil:
+		var e strings.Builder
+		s.expr.write(&e, 0)
+		args = append(args, e.String())
+	case len(s.fields) > 0:
+		args = append(args, fieldList(s.fields))
+	}
+	for _, q := range s.quantiles {
+		args = append(args, q.String())
+	}
+	for _, n := range s.numbers {
+		args = append(args, strconv.FormatInt(n, 10))
+	}
+	b.WriteString(strings.Join(args, ", ") + ")")
 }
 
 func fieldList(fields []placedField) string {

@@ -23,15 +23,27 @@ func (q *Query) Plan() (*Plan, error) {
 		return nil, err
 	}
 	for i := range q.stages {
-		s := &q.stages[i]
-		if c.plan.Metrics != nil {
-			return nil, c.fail(s.pos, "%s after a metrics function: %s has to be the last stage", s.name, c.plan.Metrics.Name)
-		}
-		if err := c.stage(s); err != nil {
+		if err := c.topStage(&q.stages[i]); err != nil {
 			return nil, err
 		}
 	}
+	if err := c.hints(q.hints); err != nil {
+		return nil, err
+	}
 	return c.plan, nil
+}
+
+// topStage checks a stage of the whole query, where what makes series may stand.
+func (c *checker) topStage(s *stage) error {
+	switch {
+	case isSecond(s.name):
+		return c.second(s)
+	case c.plan.Metrics != nil:
+		return c.fail(s.pos, "%s after a metrics function: only topk and bottomk can follow %s", s.name, c.plan.Metrics.Name)
+	case isMetrics(s.name):
+		return c.metrics(s)
+	}
+	return c.stage(s, &c.plan.Stages)
 }
 
 func (c *checker) spanset(s *spanset) (*SpanExpr, error) {
@@ -42,6 +54,9 @@ func (c *checker) spanset(s *spanset) (*SpanExpr, error) {
 		}
 		c.plan.Leaves = append(c.plan.Leaves, e)
 		return &SpanExpr{Leaf: len(c.plan.Leaves) - 1}, nil
+	}
+	if s.op == OpPipe {
+		return c.pipeline(s)
 	}
 	if s.op != "&&" && s.op != "||" {
 		c.plan.NeedsStructure = true
@@ -55,6 +70,20 @@ func (c *checker) spanset(s *spanset) (*SpanExpr, error) {
 		return nil, err
 	}
 	return &SpanExpr{Op: s.op, L: l, R: r}, nil
+}
+
+func (c *checker) pipeline(s *spanset) (*SpanExpr, error) {
+	l, err := c.spanset(s.l)
+	if err != nil {
+		return nil, err
+	}
+	e := &SpanExpr{Op: OpPipe, L: l}
+	for i := range s.stages {
+		if err := c.stage(&s.stages[i], &e.Stages); err != nil {
+			return nil, err
+		}
+	}
+	return e, nil
 }
 
 // condition checks the inside of a filter; nothing inside means true.
@@ -149,152 +178,46 @@ func (c *checker) chain(n *node) (Expr, error) {
 	return Or{xs}, nil
 }
 
-func (c *checker) stage(s *stage) error {
-	switch {
-	case s.name == "filter":
-		e, err := c.condition(s.expr)
+// stage checks one stage and appends it to out.
+func (c *checker) stage(s *stage, out *[]Stage) error {
+	switch s.name {
+	case "filter":
+		st, err := c.filterStage(s.spans)
 		if err != nil {
 			return err
 		}
-		c.plan.Stages = append(c.plan.Stages, Stage{Kind: StageFilter, Filter: e})
-	case s.name == "coalesce":
-		c.plan.Stages = append(c.plan.Stages, Stage{Kind: StageCoalesce})
-	case s.name == "select":
+		*out = append(*out, st)
+	case "coalesce":
+		*out = append(*out, Stage{Kind: StageCoalesce})
+	case "select":
 		for _, f := range s.fields {
 			if len(c.plan.Select) == MaxSelect {
 				return c.fail(f.pos, "over %d fields in all select(…): name fewer", MaxSelect)
 			}
 			c.plan.Select = append(c.plan.Select, f.field)
 		}
-	case s.name == "by":
+	case "by":
 		by, err := c.by(s.fields)
 		if err != nil {
 			return err
 		}
-		c.plan.Stages = append(c.plan.Stages, Stage{Kind: StageBy, By: by})
-	case metricsFuncs[s.name]:
-		return c.metrics(s)
+		*out = append(*out, Stage{Kind: StageBy, By: by})
 	default:
-		return c.aggregate(s)
-	}
-	return nil
-}
-
-// by takes fields of which a span has one value.
-func (c *checker) by(fields []placedField) ([]Field, error) {
-	var out []Field
-	for _, f := range fields {
-		if err := c.single(f.field, f.pos, "by"); err != nil {
-			return nil, err
-		}
-		c.plan.note(f.field)
-		out = append(out, f.field)
-	}
-	return out, nil
-}
-
-func (c *checker) single(f Field, pos int, what string) error {
-	switch f.Level() {
-	case LevelEvent, LevelLink:
-		return c.fail(pos, "%s(%s) is not supported yet: a span may have many values of it; select(…) shows them", what, f)
-	}
-	if f.Intrinsic == NestedSetParent {
-		return c.fail(pos, "nestedSetParent can only be compared with 0 or -1, to ask for root spans")
-	}
-	return nil
-}
-
-var aggregateNames = [...]string{"count", "avg", "min", "max", "sum", "quantile", "histogram"}
-
-// String gives the name of the language.
-func (a Aggregate) String() string { return aggregateNames[a] }
-
-func (c *checker) aggregate(s *stage) error {
-	st := Stage{Kind: StageAggregate, Op: s.op}
-	for i, n := range aggregateNames {
-		if n == s.name {
-			st.Func = Aggregate(i)
-		}
-	}
-	if s.expr != nil {
-		var err error
-		if st.Arg, err = c.argument(s); err != nil {
+		st, err := c.aggregate(s)
+		if err != nil {
 			return err
 		}
+		*out = append(*out, st)
 	}
-	right, err := c.operand(s.right)
-	if err != nil {
-		return err
-	}
-	lit, ok := right.(Lit)
-	if !ok || !lit.Value.Type.IsNumeric() {
-		return c.fail(s.right.pos, "%s(…) can only be compared with a number or a duration here", s.name)
-	}
-	st.Value = lit.Value
-	c.plan.Stages = append(c.plan.Stages, st)
 	return nil
 }
 
-// argument checks what an aggregate is over: numbers that one span has.
-func (c *checker) argument(s *stage) (Operand, error) {
-	arg, err := c.operand(s.expr)
-	if err != nil {
-		return nil, err
+// filterStage checks { … } or a relation of filters behind a |.
+func (c *checker) filterStage(s *spanset) (Stage, error) {
+	if s.op == "" {
+		e, err := c.condition(s.expr)
+		return Stage{Kind: StageFilter, Filter: e}, err
 	}
-	if t := operandType(arg); t != TypeAny && !t.IsNumeric() {
-		return nil, c.fail(s.expr.pos, "%s needs numbers, and this is %s", s.name, t)
-	}
-	fields := 0
-	WalkOperand(arg, func(f Field) {
-		fields++
-		if e := c.single(f, s.expr.pos, s.name); e != nil && err == nil {
-			err = e
-		}
-		c.plan.note(f)
-	})
-	if err == nil && fields == 0 {
-		err = c.fail(s.expr.pos, "%s needs a field: write for example %s(duration)", s.name, s.name)
-	}
-	return arg, err
-}
-
-func (c *checker) metrics(s *stage) error {
-	m := &Metrics{Name: s.name, Rate: s.name == "rate"}
-	switch s.name {
-	case "avg_over_time":
-		m.Func = Avg
-	case "min_over_time":
-		m.Func = Min
-	case "max_over_time":
-		m.Func = Max
-	case "sum_over_time":
-		m.Func = Sum
-	case "quantile_over_time":
-		m.Func = Quantile
-		if len(s.quantiles) == 0 {
-			return c.fail(s.pos, "quantile_over_time needs a quantile: write for example quantile_over_time(duration, 0.99)")
-		}
-	case "histogram_over_time":
-		m.Func = Histogram
-	}
-	for _, q := range s.quantiles {
-		m.Quantiles = append(m.Quantiles, q.Number())
-	}
-	var err error
-	if s.expr != nil {
-		if m.Arg, err = c.argument(s); err != nil {
-			return err
-		}
-		m.Seconds = operandType(m.Arg) == TypeDuration
-	}
-	if m.By, err = c.by(s.by); err != nil {
-		return err
-	}
-	for _, st := range c.plan.Stages {
-		if st.Kind == StageBy {
-			return c.fail(s.pos, "a by(…) stage before %s has no effect on it: write %s(…) by(…)", s.name, s.name)
-		}
-	}
-	c.plan.Metrics = m
-	return nil
+	e, err := c.spanset(s)
+	return Stage{Kind: StageRelate, Spans: e}, err
 }

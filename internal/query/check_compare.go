@@ -72,8 +72,8 @@ func (c *checker) compareNil(n *node, op Op, l, r Operand) (Expr, error) {
 	if !ok || (op != OpEq && op != OpNe) {
 		return nil, c.fail(n.pos, "nil can only be compared with a field, by = (is missing) or != (is there)")
 	}
-	if f.Field.Intrinsic == NestedSetParent {
-		return nil, c.fail(n.pos, "nestedSetParent can only be compared with 0 or -1, to ask for root spans")
+	if f.Field.nested() {
+		return nil, c.fail(n.pos, "of the numbers of nested sets only nestedSetParent can be compared, with 0 or -1, to ask for roots")
 	}
 	if op == OpEq {
 		return Not{Exists(f)}, nil
@@ -128,7 +128,7 @@ func (c *checker) levels(n *node, e Compare) error {
 	see := func(f Field) {
 		events = events || f.Level() == LevelEvent
 		links = links || f.Level() == LevelLink
-		nested = nested || f.Intrinsic == NestedSetParent
+		nested = nested || f.nested()
 	}
 	WalkOperand(e.L, see)
 	WalkOperand(e.R, see)
@@ -139,7 +139,7 @@ func (c *checker) levels(n *node, e Compare) error {
 		ref, ok := e.L.(Ref)
 		lit, ok2 := e.R.(Lit)
 		if !ok || !ok2 || ref.Field.Intrinsic != NestedSetParent || (lit.Value.Type != TypeInt) || lit.Value.Int < -1 || lit.Value.Int > 0 {
-			return c.fail(n.pos, "nestedSetParent can only be compared with 0 or -1, to ask for root spans")
+			return c.fail(n.pos, "of the numbers of nested sets only nestedSetParent can be compared, with 0 or -1, to ask for roots")
 		}
 	}
 	return nil
@@ -260,8 +260,8 @@ func (c *checker) number(n *node) (Operand, error) {
 	if t := operandType(o); t != TypeAny && !t.IsNumeric() {
 		return nil, c.fail(n.pos, "%s cannot be calculated with", t)
 	}
-	if r, ok := o.(Ref); ok && r.Field.Intrinsic == NestedSetParent {
-		return nil, c.fail(n.pos, "nestedSetParent can only be compared with 0 or -1, to ask for root spans")
+	if r, ok := o.(Ref); ok && r.Field.nested() {
+		return nil, c.fail(n.pos, "of the numbers of nested sets only nestedSetParent can be compared, with 0 or -1, to ask for roots")
 	}
 	return o, nil
 }

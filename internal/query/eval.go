@@ -3,6 +3,7 @@ package query
 import (
 	"bytes"
 	"math"
+	"slices"
 
 	"github.com/clew-dev/clew/internal/telemetry"
 )
@@ -52,7 +53,7 @@ func (r *Reader) Eval(e Expr, row int) bool {
 }
 
 func (r *Reader) compare(e Compare, row int) bool {
-	events, links := e.reads(LevelEvent), e.reads(LevelLink)
+	events, links := reads(e.L, LevelEvent) || reads(e.R, LevelEvent), reads(e.L, LevelLink) || reads(e.R, LevelLink)
 	var left, right []Value
 	return r.eachChild(events, links, row, func(child int) bool {
 		left = r.operand(left[:0], e.L, row, child)
@@ -68,10 +69,9 @@ func (r *Reader) compare(e Compare, row int) bool {
 	})
 }
 
-func (e Compare) reads(level Level) (yes bool) {
-	see := func(f Field) { yes = yes || f.Level() == level }
-	WalkOperand(e.L, see)
-	WalkOperand(e.R, see)
+// reads reports whether the operand has a field of that level.
+func reads(o Operand, level Level) (yes bool) {
+	WalkOperand(o, func(f Field) { yes = yes || f.Level() == level })
 	return yes
 }
 
@@ -120,11 +120,59 @@ func (r *Reader) number(o Operand, row, child int) (Value, bool) {
 	return Value{}, false
 }
 
-// Number gives what an aggregate reads of the span: no value and NaN are left out.
-func (r *Reader) Number(o Operand, row int) (Value, bool) {
-	v, ok := r.number(o, row, -1)
+// Number gives what an aggregate over spans reads: no value and NaN are left out.
+func (r *Reader) Number(o Operand, row int) (Value, bool) { return r.numberAt(o, row, -1) }
+
+func (r *Reader) numberAt(o Operand, row, child int) (Value, bool) {
+	v, ok := r.number(o, row, child)
 	if !ok || (v.Type == TypeFloat && math.IsNaN(v.Float)) {
 		return Value{}, false
 	}
 	return v, true
+}
+
+// eachNumber calls f with every number that the span has for the operand: one of
+// each event or link when it reads those.
+func (r *Reader) eachNumber(o Operand, row int, f func(Value)) {
+	r.eachChild(reads(o, LevelEvent), reads(o, LevelLink), row, func(child int) bool {
+		if v, ok := r.numberAt(o, row, child); ok {
+			f(v)
+		}
+		return false
+	})
+}
+
+// eachGroup calls f once for every group that the span belongs to: the values of
+// each of its events or links when fields are of those, and of the span otherwise.
+// Without any event or link, their values are missing.
+func (r *Reader) eachGroup(fields []Field, row int, f func(by []Value)) {
+	events, links := anyLevel(fields, LevelEvent), anyLevel(fields, LevelLink)
+	var seen [][]Value
+	r.eachChildOrNone(events, links, row, func(child int) {
+		by := r.tuple(fields, row, child)
+		if slices.ContainsFunc(seen, func(o []Value) bool { return CompareGroups(o, by) == 0 }) {
+			return
+		}
+		if events || links {
+			seen = append(seen, by)
+		}
+		f(by)
+	})
+}
+
+func anyLevel(fields []Field, level Level) bool {
+	return slices.ContainsFunc(fields, func(f Field) bool { return f.Level() == level })
+}
+
+// tuple gives the values of fields for the span and one of its events or links, −1
+// for none.
+func (r *Reader) tuple(fields []Field, row, child int) []Value {
+	by := make([]Value, len(fields))
+	for i, f := range fields {
+		by[i] = Value{Type: TypeNil}
+		if level := f.Level(); child >= 0 || (level != LevelEvent && level != LevelLink) {
+			by[i], _ = r.oneAt(f, row, child)
+		}
+	}
+	return by
 }

@@ -25,8 +25,9 @@ type Label struct {
 // Series is one line of a metrics answer. Values has one entry a step; NaN where
 // there is none (counts and rates are 0 there instead).
 type Series struct {
-	Labels []Label
-	Values []float64
+	Labels    []Label
+	Values    []float64
+	Exemplars []Exemplar // in order of start
 }
 
 // Steps is the time axis of a metrics query: N steps of Step nanoseconds from
@@ -52,11 +53,15 @@ func NewSteps(start, end, step int64) (Steps, error) {
 	return Steps{Range{start, end}, step, int(n)}, nil
 }
 
+// Of gives the step in which a span counts.
+func (s Steps) Of(start int64) int { return int((start - s.Start) / s.Step) }
+
 // group collects the numbers of one series before quantiles split it.
 // Steps without numbers have no Tally: 1,000 series of 11,000 steps would not fit.
 type group struct {
-	by    []Value
-	steps map[int]*Tally
+	by        []Value
+	steps     map[int]*Tally
+	exemplars exemplars
 }
 
 func (g *group) step(i int) *Tally {
@@ -71,41 +76,88 @@ func (g *group) step(i int) *Tally {
 // MetricsEval is the exact meaning of a metrics stage: it is fed with matched
 // spans and gives the series.
 type MetricsEval struct {
-	m      *Metrics
-	steps  Steps
-	groups []*group
-	index  map[string]*group
+	m       *Metrics
+	steps   Steps
+	groups  []*group
+	index   map[string]*group
+	compare *comparing
 }
 
 // NewMetricsEval is for a plan that has a metrics stage.
 func NewMetricsEval(p *Plan, steps Steps) *MetricsEval {
-	return &MetricsEval{m: p.Metrics, steps: steps, index: map[string]*group{}}
+	e := &MetricsEval{m: p.Metrics, steps: steps, index: map[string]*group{}}
+	if p.Metrics.Compare != nil {
+		e.compare = newComparing(p.Metrics.Compare, steps)
+	}
+	return e
 }
 
 // Add counts matched rows, all of which start within the range.
 func (e *MetricsEval) Add(r *Reader, rows []int) error {
+	if e.compare != nil {
+		return e.compare.add(r, rows)
+	}
 	for _, row := range rows {
-		by := make([]Value, len(e.m.By))
-		for i, f := range e.m.By {
-			by[i], _ = r.One(f, row)
-		}
-		var v Value
-		if e.m.Arg != nil {
-			var ok bool
-			if v, ok = r.Number(e.m.Arg, row); !ok {
-				continue
-			}
-		}
-		g, err := e.group(by)
-		if err != nil {
+		if err := e.addRow(r, row); err != nil {
 			return err
 		}
-		t := g.step(int((r.b.Spans.Start[row] - e.steps.Start) / e.steps.Step))
-		if e.m.Arg == nil {
-			t.Count++
-		} else {
-			t.Add(v, e.m.Func == Quantile || e.m.Func == Histogram)
+	}
+	return nil
+}
+
+// addRow counts a span once in each of its groups, or, where numbers are of events
+// or links, each number in the group of its event or link.
+func (e *MetricsEval) addRow(r *Reader, row int) (err error) {
+	if e.m.Arg == nil {
+		r.eachGroup(e.m.By, row, func(by []Value) { err = firstError(err, e.count(r, row, by, Value{})) })
+		return err
+	}
+	if !reads(e.m.Arg, LevelEvent) && !reads(e.m.Arg, LevelLink) {
+		v, ok := r.Number(e.m.Arg, row)
+		if ok {
+			r.eachGroup(e.m.By, row, func(by []Value) { err = firstError(err, e.count(r, row, by, v)) })
 		}
+		return err
+	}
+	r.eachChild(e.m.events(), e.m.links(), row, func(child int) bool {
+		if v, ok := r.numberAt(e.m.Arg, row, child); ok {
+			err = e.count(r, row, r.tuple(e.m.By, row, child), v)
+		}
+		return err != nil
+	})
+	return err
+}
+
+func firstError(first, second error) error {
+	if first != nil {
+		return first
+	}
+	return second
+}
+
+// events and links report whether the function or its groups read those.
+func (m *Metrics) events() bool { return m.readsLevel(LevelEvent) }
+
+func (m *Metrics) links() bool { return m.readsLevel(LevelLink) }
+
+func (m *Metrics) readsLevel(level Level) bool {
+	return anyLevel(m.By, level) || (m.Arg != nil && reads(m.Arg, level))
+}
+
+func (e *MetricsEval) count(r *Reader, row int, by []Value, v Value) error {
+	g, err := e.group(by)
+	if err != nil {
+		return err
+	}
+	step := e.steps.Of(r.b.Spans.Start[row])
+	t := g.step(step)
+	if e.m.Arg == nil {
+		t.Count++
+	} else {
+		t.Add(v, e.m.Func == Quantile || e.m.Func == Histogram)
+	}
+	if e.m.Exemplars > 0 {
+		g.exemplars.add(e.m, e.steps, step, e.m.exemplarOf(&r.b.Spans, row, v))
 	}
 	return nil
 }
@@ -119,23 +171,26 @@ func (e *MetricsEval) group(by []Value) (*group, error) {
 	}
 	g, ok := e.index[key.String()]
 	if !ok {
-		if len(e.groups) == MaxSeries {
-			return nil, TooManySeries()
+		if len(e.groups) == e.m.SeriesLimit(e.steps) {
+			return nil, TooManySeries(e.m.SeriesLimit(e.steps))
 		}
-		g = &group{by, map[int]*Tally{}}
+		g = &group{by: by, steps: map[int]*Tally{}}
 		e.index[key.String()] = g
 		e.groups = append(e.groups, g)
 	}
 	return g, nil
 }
 
-// TooManySeries is the error of an answer over MaxSeries.
-func TooManySeries() error {
-	return telemetry.Errorf(telemetry.KindInvalid, "the answer has over %d series: group by fewer or less varied fields, or add a filter", MaxSeries)
+// TooManySeries is the error of an answer over a limit of series.
+func TooManySeries(limit int) error {
+	return telemetry.Errorf(telemetry.KindInvalid, "the answer has over %d series: group by fewer or less varied fields, add a filter, or keep the first with | topk(10)", limit)
 }
 
 // Series gives the answer, ordered by labels.
 func (e *MetricsEval) Series() ([]Series, error) {
+	if e.compare != nil {
+		return e.compare.series()
+	}
 	var out []Series
 	for _, g := range e.groups {
 		labels := e.m.labels(g.by)
@@ -144,25 +199,28 @@ func (e *MetricsEval) Series() ([]Series, error) {
 			for _, t := range g.steps {
 				slices.SortFunc(t.all, compareNumbers)
 			}
-			for _, q := range e.m.Quantiles {
-				out = append(out, e.line(g, append(slices.Clone(labels), QuantileLabel(q)), func(t *Tally) (Value, bool) {
+			for i, q := range e.m.Quantiles {
+				line := e.line(g, append(slices.Clone(labels), QuantileLabel(q)), func(t *Tally) (Value, bool) {
 					if len(t.all) == 0 {
 						return Value{}, false
 					}
 					return t.all[QuantileIndex(q, len(t.all))], true
-				}))
+				})
+				line.Exemplars = g.exemplars.quantile(e.m, e.steps, i)
+				out = append(out, line)
 			}
 		case Histogram:
 			out = append(out, e.histogram(g, labels)...)
 		default:
-			out = append(out, e.line(g, labels, func(t *Tally) (Value, bool) { return t.Result(e.m.Func) }))
+			line := e.line(g, labels, func(t *Tally) (Value, bool) { return t.Result(e.m.Func) })
+			line.Exemplars = g.exemplars.of(0)
+			out = append(out, line)
 		}
-		if len(out) > MaxSeries {
-			return nil, TooManySeries()
+		if limit := e.m.SeriesLimit(e.steps); len(out) > limit {
+			return nil, TooManySeries(limit)
 		}
 	}
-	SortSeries(out)
-	return out, nil
+	return e.m.Complete(out, e.steps)
 }
 
 func (m *Metrics) labels(by []Value) []Label {
@@ -203,14 +261,14 @@ func (e *MetricsEval) histogram(g *group, labels []Label) []Series {
 	}
 	var out []Series
 	for x, values := range lines {
-		out = append(out, Series{append(slices.Clone(labels), e.m.BucketLabel(x)), values})
+		out = append(out, Series{Labels: append(slices.Clone(labels), e.m.BucketLabel(x)), Values: values, Exemplars: g.exemplars.of(x)})
 	}
 	return out
 }
 
 // line fills one series; result gives the value of a step.
 func (e *MetricsEval) line(g *group, labels []Label, result func(*Tally) (Value, bool)) Series {
-	s := Series{labels, make([]float64, e.steps.N)}
+	s := Series{Labels: labels, Values: make([]float64, e.steps.N)}
 	for i := range s.Values {
 		if e.m.Func != Count {
 			s.Values[i] = math.NaN()

@@ -1,7 +1,7 @@
 package query
 
 import (
-	"cmp"
+	"math"
 	"slices"
 )
 
@@ -18,110 +18,59 @@ type Spanset struct {
 	By   []Value // what by(…) stages grouped by; TypeNil for a missing value
 }
 
+// everything is the range in which all spans start.
+var everything = Range{math.MinInt64, math.MaxInt64}
+
 // EvalTrace gives the spansets of one complete trace: none when it does not
 // match. It is the exact meaning of a plan without its metrics stage.
 func EvalTrace(p *Plan, r *Reader, within Range) []Spanset {
-	var t Tree
-	t.Fill(r.b.Spans.SpanID, r.b.Spans.Parent)
-	rows := t.Rows(p.Spans, Facts{
+	e := &evaluation{r: r}
+	s := &r.b.Spans
+	e.tree.Fill(s.SpanID, s.Parent)
+	e.facts = Facts{
 		Holds:  func(leaf, row int) bool { return r.Eval(p.Leaves[leaf], row) },
-		Within: func(row int) bool { return within.Contains(r.b.Spans.Start[row]) },
-	})
+		Within: func(row int) bool { return within.Contains(s.Start[row]) },
+		Pipe:   e.piped,
+	}
+	return e.pipe(e.tree.Rows(p.Spans, e.facts), p.Stages)
+}
+
+// evaluation is a plan at work on one trace.
+type evaluation struct {
+	r     *Reader
+	tree  Tree
+	facts Facts
+}
+
+// pipe runs stages over one set of spans.
+func (e *evaluation) pipe(rows []int, stages []Stage) []Spanset {
 	if len(rows) == 0 {
 		return nil
 	}
-	slices.SortFunc(rows, func(a, b int) int {
-		if earlier(&r.b.Spans, a, b) {
-			return -1
-		}
-		return 1
-	})
+	e.sort(rows)
 	sets := []Spanset{{Rows: rows}}
-	for _, s := range p.Stages {
-		sets = s.apply(r, sets)
+	for _, s := range stages {
+		sets = e.apply(s, sets)
 	}
 	return sets
 }
 
-// apply runs one stage over the spansets of a trace.
-func (s Stage) apply(r *Reader, sets []Spanset) []Spanset {
-	var out []Spanset
-	switch s.Kind {
-	case StageCoalesce:
-		var rows []int
-		for _, set := range sets {
-			rows = append(rows, set.Rows...)
-		}
-		if len(rows) == 0 {
-			return nil
-		}
-		slices.SortFunc(rows, func(a, b int) int {
-			if earlier(&r.b.Spans, a, b) {
-				return -1
-			}
-			return 1
-		})
-		return []Spanset{{Rows: rows}}
-	case StageFilter:
-		for _, set := range sets {
-			set.Rows = slices.DeleteFunc(slices.Clone(set.Rows), func(row int) bool { return !r.Eval(s.Filter, row) })
-			if len(set.Rows) > 0 {
-				out = append(out, set)
-			}
-		}
-	case StageBy:
-		for _, set := range sets {
-			out = append(out, s.group(r, set)...)
-		}
-		slices.SortStableFunc(out, func(a, b Spanset) int { return CompareGroups(a.By, b.By) })
-	case StageAggregate:
-		for _, set := range sets {
-			if v, ok := s.aggregate(r, set.Rows); ok && compareValues(s.Op, v, s.Value) {
-				out = append(out, set)
-			}
-		}
+// piped gives the spans that come out of a pipeline in parentheses, whatever set
+// they are in; groups may share a span.
+func (e *evaluation) piped(rows []int, stages []Stage) []int {
+	var out []int
+	for _, set := range e.pipe(rows, stages) {
+		out = append(out, set.Rows...)
 	}
-	return out
+	return union(out, nil)
 }
 
-func (s Stage) group(r *Reader, set Spanset) []Spanset {
-	var out []Spanset
-	for _, row := range set.Rows {
-		by := slices.Clone(set.By)
-		for _, f := range s.By {
-			v, _ := r.One(f, row)
-			by = append(by, v)
+// sort brings rows into the order of answers.
+func (e *evaluation) sort(rows []int) {
+	slices.SortFunc(rows, func(a, b int) int {
+		if earlier(&e.r.b.Spans, a, b) {
+			return -1
 		}
-		i := slices.IndexFunc(out, func(o Spanset) bool { return CompareGroups(o.By, by) == 0 })
-		if i < 0 {
-			i = len(out)
-			out = append(out, Spanset{By: by})
-		}
-		out[i].Rows = append(out[i].Rows, row)
-	}
-	return out
-}
-
-func (s Stage) aggregate(r *Reader, rows []int) (Value, bool) {
-	var t Tally
-	for _, row := range rows {
-		if s.Arg == nil {
-			t.Count++
-		} else if v, ok := r.Number(s.Arg, row); ok {
-			t.Add(v, false)
-		}
-	}
-	return t.Result(s.Func)
-}
-
-// CompareGroups orders the values of by(…): nil first, then by type, then by
-// value; all NaN are one group, and so are 0 and −0.
-func CompareGroups(a, b []Value) int {
-	for i := range min(len(a), len(b)) {
-		x, y := a[i], b[i]
-		if c := cmp.Or(cmp.Compare(x.Type, y.Type), cmp.Compare(x.Str, y.Str), cmp.Compare(x.Int, y.Int), cmp.Compare(x.Float, y.Float)); c != 0 {
-			return c
-		}
-	}
-	return cmp.Compare(len(a), len(b))
+		return 1
+	})
 }

@@ -34,6 +34,9 @@ const (
 	SpanIDField
 	ParentID
 	NestedSetParent
+	NestedSetLeft
+	NestedSetRight
+	ChildCount
 	EventName
 	EventTime
 	LinkTraceID
@@ -77,6 +80,9 @@ var intrinsics = [...]intrinsicInfo{
 	SpanIDField:     {"span:id", "", TypeString, LevelSpan},
 	ParentID:        {"span:parentID", "", TypeString, LevelSpan},
 	NestedSetParent: {"nestedSetParent", "", TypeInt, LevelSpan},
+	NestedSetLeft:   {"nestedSetLeft", "", TypeInt, LevelTrace},
+	NestedSetRight:  {"nestedSetRight", "", TypeInt, LevelTrace},
+	ChildCount:      {"span:childCount", "childCount", TypeInt, LevelTrace},
 	EventName:       {"event:name", "", TypeString, LevelEvent},
 	EventTime:       {"event:timeSinceStart", "", TypeDuration, LevelEvent},
 	LinkTraceID:     {"link:traceID", "", TypeString, LevelLink},
@@ -98,11 +104,7 @@ var intrinsicByName = func() map[string]Intrinsic {
 
 // notYet lists words of the language that are refused with a reason of their own.
 var notYet = map[string]string{
-	"nestedSetLeft":   "its numbers exist in one storage format only; use >> and <<",
-	"nestedSetRight":  "its numbers exist in one storage format only; use >> and <<",
-	"span:childCount": "use { … } > { … } to ask for children",
-	"parent":          "use { … } > { … } to put a condition on the parent",
-	"childCount":      "use { … } > { … } to ask for children",
+	"parent": "use { … } > { … } to put a condition on the parent",
 }
 
 var scopeWords = map[string]telemetry.Scope{
@@ -124,6 +126,11 @@ var scopePrefix = map[telemetry.Scope]string{
 
 // IntrinsicField gives the field of an intrinsic.
 func IntrinsicField(i Intrinsic) Field { return Field{Scope: telemetry.ScopeIntrinsic, Intrinsic: i} }
+
+// nested reports whether the field is a number of nested sets.
+func (f Field) nested() bool {
+	return f.Intrinsic == NestedSetParent || f.Intrinsic == NestedSetLeft || f.Intrinsic == NestedSetRight
+}
 
 // Type is TypeAny for attributes.
 func (f Field) Type() Type {

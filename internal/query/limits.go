@@ -12,4 +12,8 @@ const (
 	MaxSelect      = 64       // fields of all select(…) together
 	MaxQuantiles   = 16       // quantiles of one quantile_over_time
 	MaxRegex       = 4 << 10  // length of one regular expression
+
+	MaxExemplars    = 100 // spans shown with one series
+	MaxCompared     = 100 // values of an attribute that compare(…) tells apart
+	DefaultCompared = 10
 )

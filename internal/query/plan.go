@@ -8,7 +8,7 @@ import (
 // Plan is a checked query in the form that stores lower and EvalTrace evaluates.
 type Plan struct {
 	Text    string // canonical text; equal for queries that differ in layout only
-	Leaves  []Expr // conditions of the filters in Spans, numbered
+	Leaves  []Expr // conditions of the filters of all spansets, numbered
 	Spans   *SpanExpr
 	Stages  []Stage  // what follows the first |, without select and metrics
 	Select  []Field  // fields that an answer shows beside the matched spans
@@ -29,21 +29,34 @@ type Plan struct {
 //	                  ancestor or sibling of one of the left
 //	!> !>> !< !<< !~  the right side's spans that are not
 //	&> &>> &< &<< &~  the related spans of both sides
+//	|                 what Stages make of the left side; there is no right one
 type SpanExpr struct {
-	Op   string
-	Leaf int
-	L, R *SpanExpr
+	Op     string
+	Leaf   int
+	L, R   *SpanExpr
+	Stages []Stage
 }
+
+// OpPipe is the Op of a pipeline in parentheses.
+const OpPipe = "|"
 
 // Stage is one step of a pipeline. Exactly one group of fields is set, by Kind.
 type Stage struct {
 	Kind   StageKind
 	Filter Expr      // StageFilter
+	Spans  *SpanExpr // StageRelate
 	By     []Field   // StageBy
-	Func   Aggregate // StageAggregate: keeps a spanset when Func(Arg) Op Value
+	Func   Aggregate // StageAggregate: keeps a spanset when Func(Arg) Op Value, or Op Other when that is set
 	Arg    Operand   // nil for Count
 	Op     Op
 	Value  Value
+	Other  *Call
+}
+
+// Call is an aggregate over a spanset.
+type Call struct {
+	Func Aggregate
+	Arg  Operand // nil for Count
 }
 
 // StageKind says what a stage does.
@@ -55,12 +68,13 @@ const (
 	StageBy                         // splits each spanset by the values of By
 	StageCoalesce                   // joins the spansets of a trace again
 	StageAggregate                  // keeps whole spansets
+	StageRelate                     // keeps the spans of each spanset that Spans gives of it
 )
 
 // Aggregate is a function of many values.
 type Aggregate uint8
 
-// The aggregates. Quantile and Histogram exist as metrics only.
+// The aggregates. Quantile, Histogram and Compared exist as metrics only.
 const (
 	Count Aggregate = iota
 	Avg
@@ -69,6 +83,7 @@ const (
 	Sum
 	Quantile
 	Histogram
+	Compared
 )
 
 // Metrics turns matched spans into series. Spans are counted in steps by their start.
@@ -79,8 +94,37 @@ type Metrics struct {
 	Arg       Operand // nil for Count
 	Quantiles []float64
 	By        []Field
-	Seconds   bool // Arg is a duration: values are given in seconds
+	Seconds   bool        // Arg is a duration: values are given in seconds
+	Compare   *Comparison // Compared
+	Then      []SeriesStage
+	Exemplars int // at most so many spans are shown with a series
 }
+
+// Comparison says how compare(…) divides spans: those that start in Range and for
+// which Selection holds are the selection, all others the baseline.
+type Comparison struct {
+	Selection Expr
+	Top       int // values that are told apart, of each attribute
+	Range     Range
+}
+
+// SeriesStage works on the values of all series at one step.
+type SeriesStage struct {
+	Kind  SeriesKind
+	N     int // SeriesTop, SeriesBottom: how many values stay
+	Op    Op  // SeriesThreshold: values stay for which `value Op Value` holds
+	Value float64
+}
+
+// SeriesKind says what a stage does with series.
+type SeriesKind uint8
+
+// The stages of series.
+const (
+	SeriesTop SeriesKind = iota
+	SeriesBottom
+	SeriesThreshold
+)
 
 // Expr is a boolean expression over one span: And, Or, Not, Const, Compare or Exists.
 type Expr interface{ write(w *writer, tight bool) }

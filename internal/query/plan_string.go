@@ -30,7 +30,7 @@ func (p *Plan) String() string {
 		root.kids = append(root.kids, treeNode{text: fmt.Sprintf("leaf %d: %s", i, ExprString(l))})
 	}
 	for _, s := range p.Stages {
-		root.kids = append(root.kids, treeNode{text: "stage " + s.String()})
+		root.kids = append(root.kids, s.tree())
 	}
 	if len(p.Select) > 0 {
 		root.kids = append(root.kids, treeNode{text: "select " + joinFields(p.Select)})
@@ -60,8 +60,15 @@ func (n treeNode) write(b *strings.Builder, first, rest string) {
 }
 
 func (s *SpanExpr) tree() treeNode {
-	if s.Op == "" {
+	switch s.Op {
+	case "":
 		return treeNode{text: fmt.Sprintf("leaf %d", s.Leaf)}
+	case OpPipe:
+		n := treeNode{"pipeline", []treeNode{s.L.tree()}}
+		for _, st := range s.Stages {
+			n.kids = append(n.kids, st.tree())
+		}
+		return n
 	}
 	return treeNode{s.Op, []treeNode{s.L.tree(), s.R.tree()}}
 }
@@ -80,6 +87,22 @@ func OperandString(o Operand) string {
 	return w.String()
 }
 
+func (s Stage) tree() treeNode {
+	if s.Kind == StageRelate {
+		n := s.Spans.tree()
+		n.text = "stage " + n.text
+		return n
+	}
+	return treeNode{text: "stage " + s.String()}
+}
+
+func (c Call) String() string {
+	if c.Arg == nil {
+		return c.Func.String() + "()"
+	}
+	return c.Func.String() + "(" + OperandString(c.Arg) + ")"
+}
+
 func (s Stage) String() string {
 	switch s.Kind {
 	case StageFilter:
@@ -89,17 +112,23 @@ func (s Stage) String() string {
 	case StageCoalesce:
 		return "coalesce()"
 	}
-	arg := ""
-	if s.Arg != nil {
-		arg = OperandString(s.Arg)
+	right := s.Value.String()
+	if s.Other != nil {
+		right = s.Other.String()
 	}
-	return fmt.Sprintf("%s(%s) %s %s", s.Func, arg, s.Op, s.Value)
+	return fmt.Sprintf("%s %s %s", Call{s.Func, s.Arg}, s.Op, right)
 }
 
 // String gives the text of the metrics stage.
 func (m *Metrics) String() string {
 	var b strings.Builder
 	b.WriteString(m.Name + "(")
+	if c := m.Compare; c != nil {
+		fmt.Fprintf(&b, "{ %s }, %d", ExprString(c.Selection), c.Top)
+		if c.Range != everything {
+			fmt.Fprintf(&b, ", %d, %d", c.Range.Start, c.Range.End)
+		}
+	}
 	if m.Arg != nil {
 		b.WriteString(OperandString(m.Arg))
 	}
@@ -113,7 +142,24 @@ func (m *Metrics) String() string {
 	if m.Seconds {
 		b.WriteString(" in seconds")
 	}
+	for _, s := range m.Then {
+		b.WriteString(", " + s.String())
+	}
+	if m.Exemplars > 0 {
+		fmt.Fprintf(&b, ", %d exemplars a series", m.Exemplars)
+	}
 	return b.String()
+}
+
+// String gives the stage in words.
+func (s SeriesStage) String() string {
+	switch s.Kind {
+	case SeriesTop:
+		return fmt.Sprintf("the %d largest of a step", s.N)
+	case SeriesBottom:
+		return fmt.Sprintf("the %d smallest of a step", s.N)
+	}
+	return fmt.Sprintf("values %s %v", s.Op, s.Value)
 }
 
 func joinFields(fields []Field) string {

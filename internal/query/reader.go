@@ -13,6 +13,7 @@ type Reader struct {
 	b      *telemetry.Batch
 	cols   map[colKey][]*telemetry.Column
 	traces map[telemetry.TraceID]traceFacts // made on first use
+	nested *nestedSets                      // likewise
 }
 
 type colKey struct {
@@ -131,6 +132,8 @@ func (r *Reader) intrinsic(i Intrinsic, row, child int) (Value, bool) {
 			return Value{Type: TypeInt, Int: -1}, true
 		}
 		return Value{Type: TypeInt, Int: 1}, true
+	case NestedSetLeft, NestedSetRight, ChildCount:
+		return r.nestedField(i, row), true
 	case EventName:
 		return str(r.b.Events.Names.Str(r.b.Events.Name[child]))
 	case EventTime:
@@ -236,10 +239,21 @@ func (r *Reader) Values(f Field, row int) []Value {
 	return out
 }
 
+// Selected gives what select(…) shows: Values, and the numbers of nested sets,
+// where conditions know of nestedSetParent no more than its sign.
+func (r *Reader) Selected(f Field, row int) []Value {
+	if f.Intrinsic == NestedSetParent {
+		return []Value{r.nestedField(NestedSetParent, row)}
+	}
+	return r.Values(f, row)
+}
+
 // One gives the value that stands for the field where a span can have one only,
 // as in by(…); −0 is 0 there.
-func (r *Reader) One(f Field, row int) (Value, bool) {
-	v, _ := r.values(nil, f, row, -1)
+func (r *Reader) One(f Field, row int) (Value, bool) { return r.oneAt(f, row, -1) }
+
+func (r *Reader) oneAt(f Field, row, child int) (Value, bool) {
+	v, _ := r.values(nil, f, row, child)
 	if len(v) == 0 {
 		return Value{Type: TypeNil}, false
 	}
@@ -266,4 +280,17 @@ func (r *Reader) eachChild(events, links bool, row int, f func(child int) bool) 
 		}
 	}
 	return false
+}
+
+// eachChildOrNone calls f for every event or link, and with -1 when there are none.
+func (r *Reader) eachChildOrNone(events, links bool, row int, f func(child int)) {
+	none := true
+	r.eachChild(events, links, row, func(child int) bool {
+		none = false
+		f(child)
+		return false
+	})
+	if none {
+		f(-1)
+	}
 }

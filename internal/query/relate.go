@@ -75,32 +75,52 @@ func (t *Tree) parentsOf(row int) []int32 {
 type Facts struct {
 	Holds  func(leaf, row int) bool
 	Within func(row int) bool
+	// Pipe gives the rows that stages make of a set of rows. It is not called for
+	// expressions that are Plain.
+	Pipe func(rows []int, stages []Stage) []int
+}
+
+// Plain reports whether the expression has no pipeline in parentheses, so that
+// conditions and ids decide it.
+func (e *SpanExpr) Plain() bool {
+	return e.Op != OpPipe && (e.Op == "" || e.L.Plain() && e.R.Plain())
 }
 
 // Rows gives the rows that e selects of the trace, in ascending order of rows or
 // of what its operators give, each once. Both sides of a structural relation are
 // looked for in the whole trace; only what it gives has to start within.
-func (t *Tree) Rows(e *SpanExpr, f Facts) []int { return t.rows(e, f, false) }
+func (t *Tree) Rows(e *SpanExpr, f Facts) []int { return t.rows(e, f, nil, false) }
 
-func (t *Tree) rows(e *SpanExpr, f Facts, whole bool) []int {
+// rows looks among rows of, or in the whole trace when that is nil.
+func (t *Tree) rows(e *SpanExpr, f Facts, of []int, whole bool) []int {
 	switch e.Op {
 	case "":
 		var out []int
+		if of != nil {
+			for _, row := range of {
+				if f.Holds(e.Leaf, row) {
+					out = append(out, row)
+				}
+			}
+			return out
+		}
 		for row := range t.ids {
 			if (whole || f.Within(row)) && f.Holds(e.Leaf, row) {
 				out = append(out, row)
 			}
 		}
 		return out
+	case OpPipe:
+		return f.Pipe(t.rows(e.L, f, of, whole), e.Stages)
 	case "&&", "||":
-		left, right := t.rows(e.L, f, whole), t.rows(e.R, f, whole)
+		left, right := t.rows(e.L, f, of, whole), t.rows(e.R, f, of, whole)
 		if e.Op == "&&" && (len(left) == 0 || len(right) == 0) {
 			return nil
 		}
 		return union(left, right)
 	}
-	out := t.relation(e, t.rows(e.L, f, true), t.rows(e.R, f, true))
-	if !whole {
+	out := t.relation(e, t.rows(e.L, f, of, true), t.rows(e.R, f, of, true))
+	if !whole && of == nil {
 		out = slices.DeleteFunc(out, func(row int) bool { return !f.Within(row) })
 	}
 	return out

@@ -46,7 +46,8 @@ var (
 	kindNames   = [...]string{"unspecified", "internal", "server", "client", "producer", "consumer"}
 )
 
-// word gives the status or kind, boolean or nil that a bare word stands for.
+// word gives the status or kind, boolean, nil or bound of integers that a bare word
+// stands for.
 func word(s string) (Value, bool) {
 	switch s {
 	case "true":
@@ -55,6 +56,10 @@ func word(s string) (Value, bool) {
 		return Value{Type: TypeBool}, true
 	case "nil":
 		return Value{Type: TypeNil}, true
+	case "minInt":
+		return Value{Type: TypeInt, Int: math.MinInt64}, true
+	case "maxInt":
+		return Value{Type: TypeInt, Int: math.MaxInt64}, true
 	}
 	for i, n := range statusNames {
 		if n == s {
@@ -78,8 +83,11 @@ func named(names []string, i int64) string {
 
 // String gives the value as the language writes it; Parse reads it back.
 func (v Value) String() string {
-	if v.Type == TypeString {
+	switch {
+	case v.Type == TypeString:
 		return quote(v.Str)
+	case v.Type == TypeInt && v.Int == math.MinInt64:
+		return "minInt" // whose digits alone are over the largest integer
 	}
 	return v.Text()
 }

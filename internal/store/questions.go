@@ -123,8 +123,8 @@ func (e *Embedded) Search(ctx context.Context, tenant string, p *query.Plan, o S
 	o.Order = cmp.Or(o.Order, OrderNewest)
 	o.Limit = cmp.Or(o.Limit, defaultTraces)
 	switch {
-	case o.Order != OrderNewest && o.Order != OrderSlowest:
-		return nil, telemetry.Errorf(telemetry.KindInvalid, "order %q is not known: write %s or %s", o.Order, OrderNewest, OrderSlowest)
+	case o.Order != OrderNewest && o.Order != OrderSlowest && o.Order != OrderSpans:
+		return nil, telemetry.Errorf(telemetry.KindInvalid, "order %q is not known: write %s, %s or %s", o.Order, OrderNewest, OrderSlowest, OrderSpans)
 	case o.Limit < 1 || o.Limit > maxTraces:
 		return nil, telemetry.Errorf(telemetry.KindInvalid, "limit %d: write 1 to %d and follow the cursor for more", o.Limit, maxTraces)
 	case o.SpansPerTrace < 0 || o.SpansPerTrace > maxFoundSpans:
@@ -235,14 +235,24 @@ func describe(f *found, p *query.Plan, o SearchOptions) FoundTrace {
 // fieldAttrs gives the values of the fields that a query names or selects.
 func fieldAttrs(r *query.Reader, p *query.Plan, row int) []Attr {
 	var out []Attr
-	for _, f := range slices.Concat(p.Fields, p.Select) {
-		if f.Scope == telemetry.ScopeIntrinsic {
-			continue // a span shows its own anyway
-		}
-		for _, v := range r.Values(f, row) {
+	add := func(f query.Field, values []query.Value) {
+		for _, v := range values {
 			if a := (Attr{f.String(), anyValue(v)}); !slices.Contains(out, a) {
 				out = append(out, a)
 			}
+		}
+	}
+	for _, f := range p.Fields {
+		if f.Scope != telemetry.ScopeIntrinsic {
+			add(f, r.Values(f, row))
+		}
+	}
+	for _, f := range p.Select {
+		switch f.Intrinsic {
+		case query.Duration, query.Name, query.Status, query.Kind, query.SpanIDField, query.TraceIDField:
+			// A span shows these anyway.
+		default:
+			add(f, r.Selected(f, row))
 		}
 	}
 	return out
@@ -275,6 +285,9 @@ func (e *Embedded) Metrics(ctx context.Context, tenant string, p *query.Plan, o 
 	if err != nil {
 		return nil, err
 	}
+	if p, err = withExemplars(p, o.Exemplars); err != nil {
+		return nil, err
+	}
 	res := &MetricsResult{}
 	for i := range steps.N {
 		res.Times = append(res.Times, steps.Start+int64(i)*steps.Step)
@@ -284,12 +297,12 @@ func (e *Embedded) Metrics(ctx context.Context, tenant string, p *query.Plan, o 
 		if err != nil {
 			return err
 		}
-		if len(series) > e.o.MaxSeries {
+		if len(series) > e.o.MaxSeries && p.Metrics.Compare == nil { // which has a bound of its own
 			return telemetry.Errorf(telemetry.KindExhausted, "the answer has %d series, the limit is %d: group by fewer or coarser fields", len(series), e.o.MaxSeries)
 		}
 		res.Series = make([]Series, len(series))
 		for i, s := range series {
-			res.Series[i].Values = s.Values
+			res.Series[i].Values, res.Series[i].Exemplars = s.Values, s.Exemplars
 			for _, l := range s.Labels {
 				res.Series[i].Labels = append(res.Series[i].Labels, Attr{l.Name, anyValue(l.Value)})
 			}
@@ -300,6 +313,20 @@ func (e *Embedded) Metrics(ctx context.Context, tenant string, p *query.Plan, o 
 		return nil, err
 	}
 	return res, nil
+}
+
+// withExemplars is the plan with so many exemplars a series as the caller asks for,
+// unless the query says it itself.
+func withExemplars(p *query.Plan, n int) (*query.Plan, error) {
+	if n < 0 || n > query.MaxExemplars {
+		return nil, telemetry.Errorf(telemetry.KindInvalid, "exemplars %d: write 0 to %d", n, query.MaxExemplars)
+	}
+	if n == 0 || p.Metrics == nil || p.Metrics.Exemplars > 0 {
+		return p, nil
+	}
+	with, m := *p, *p.Metrics
+	m.Exemplars, with.Metrics = n, &m
+	return &with, nil
 }
 
 func tagLimit(n int) (int, error) {

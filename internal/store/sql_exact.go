@@ -92,6 +92,8 @@ func needed(e *query.SpanExpr) string {
 		return fmt.Sprintf("bool_or(%s)", leafColumn(e.Leaf))
 	}
 	switch {
+	case e.Op == query.OpPipe:
+		return needed(e.L)
 	case e.Op == "||":
 		return sqlOr(needed(e.L), needed(e.R))
 	case e.Op[0] == '!':
@@ -105,6 +107,8 @@ func outputs(e *query.SpanExpr, out []bool) []bool {
 	switch {
 	case e.Op == "":
 		out[e.Leaf] = true
+	case e.Op == query.OpPipe:
+		outputs(e.L, out)
 	case e.Op == "&&" || e.Op == "||" || e.Op[0] == '&':
 		outputs(e.L, out)
 		outputs(e.R, out)

@@ -268,6 +268,8 @@ func traceField(i query.Intrinsic) values {
 	switch i {
 	case query.TraceDuration:
 		return values{num: "tr.duration", present: sqlTrue}
+	case query.ChildCount:
+		return values{present: sqlTrue} // every span has it, and only Go knows it
 	case query.RootName:
 		return values{str: "tr.root_name", present: "tr.root_name IS NOT NULL"}
 	case query.RootService:

@@ -90,6 +90,9 @@ func (f *freshRows) fixed(br *branch) {
 	if f.sh.duration {
 		f.add(br, "duration", freshColumn{"duration", arrow.PrimitiveTypes.Int64, int64s(func(b *telemetry.Batch) []int64 { return b.Spans.Duration })})
 	}
+	if f.sh.spans {
+		br.cols["spans"] = "tr.spans"
+	}
 	if f.sh.spanID {
 		f.add(br, "span_id", freshColumn{"span_id", arrow.PrimitiveTypes.Uint64, func(_ *query.Reader, b *telemetry.Batch) func(array.Builder, int) {
 			return func(dst array.Builder, row int) { dst.(*array.Uint64Builder).Append(b.Spans.SpanID[row].Uint64()) }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,7 +13,8 @@ import (
 
 // lowerable reports whether SQL can answer the condition exactly. The rest is left
 // to the evaluation of whole traces: comparisons of an event or link with anything
-// but a constant, the time of an event, and all but equality of a parent's id.
+// but a constant, the time of an event, counts of children, and all but equality of a
+// parent's id.
 func lowerable(e query.Expr) bool {
 	switch e := e.(type) {
 	case query.And:
@@ -27,7 +29,7 @@ func lowerable(e query.Expr) bool {
 			whole = whole || f.Level() == query.LevelTrace
 			part = part || f.Level() != query.LevelTrace
 			child = child || f.Level() == query.LevelEvent || f.Level() == query.LevelLink
-			ok = ok && f.Intrinsic != query.EventTime
+			ok = ok && f.Intrinsic != query.EventTime && f.Intrinsic != query.ChildCount
 			ok = ok && (f.Intrinsic != query.ParentID || e.Op == query.OpEq || e.Op == query.OpNe)
 		}
 		query.WalkOperand(e.L, see)
@@ -40,6 +42,34 @@ func lowerable(e query.Expr) bool {
 		return ok && !(whole && part)
 	}
 	return true
+}
+
+// fieldLowerable reports whether there are columns with the values of a field.
+func fieldLowerable(f query.Field) bool {
+	switch f.Intrinsic {
+	case query.ParentID, query.EventTime, query.ChildCount, query.NestedSetParent, query.NestedSetLeft, query.NestedSetRight:
+		return false
+	}
+	return true
+}
+
+// labelsLowerable reports the same of labels, of which a row has one value each.
+func labelsLowerable(fields []query.Field) bool {
+	return !slices.ContainsFunc(fields, func(f query.Field) bool { return !fieldLowerable(f) || childTable(f) != 0 })
+}
+
+func argLowerable(o query.Operand) bool {
+	if o == nil {
+		return true
+	}
+	whole, part, ok := false, false, true
+	query.WalkOperand(o, func(f query.Field) {
+		whole = whole || f.Level() == query.LevelTrace
+		part = part || f.Level() != query.LevelTrace
+		ok = ok && fieldLowerable(f) && childTable(f) == 0
+	})
+	_, ref := o.(query.Ref)
+	return ok && (!whole || (ref && !part))
 }
 
 func allLowerable(xs []query.Expr) bool {

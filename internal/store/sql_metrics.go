@@ -28,10 +28,14 @@ func (d *duck) metrics(ctx context.Context, src sources, o metricsSpec) (out []q
 	}
 	err = d.do(ctx, o.timeout, func(ctx context.Context, c *duckConn) error {
 		var e error
-		if p, ok := sqlMetrics(o.plan); ok {
-			out, e = c.series(ctx, src, o, p)
-		} else {
+		leaf, ok := sqlMetrics(o.plan)
+		switch {
+		case !ok:
 			out, e = c.seriesExact(ctx, src, o)
+		case o.plan.Metrics.Compare != nil:
+			out, e = c.compared(ctx, src, o, leaf)
+		default:
+			out, e = c.series(ctx, src, o, leaf)
 		}
 		return e
 	})
@@ -43,6 +47,9 @@ func (d *duck) metrics(ctx context.Context, src sources, o metricsSpec) (out []q
 func sqlMetrics(p *query.Plan) (query.Expr, bool) {
 	pipe, ok := sqlPipeline(p)
 	if !ok || len(pipe.leaves) != 1 || len(pipe.aggregates) > 0 || !labelsLowerable(p.Metrics.By) || !argLowerable(p.Metrics.Arg) {
+		return nil, false
+	}
+	if m := p.Metrics; m.Compare != nil && !lowerable(m.Compare.Selection) {
 		return nil, false
 	}
 	return pipe.leaves[0], true
@@ -79,22 +86,31 @@ func (c *duckConn) series(ctx context.Context, src sources, o metricsSpec, leaf 
 	if err := c.rows(ctx, statement, a.add); err != nil {
 		return nil, err
 	}
-	return a.finish(), nil
+	series, err := a.finish()
+	if err == nil && o.plan.Metrics.Exemplars > 0 {
+		err = c.exemplars(ctx, src, o, leaf, series)
+	}
+	return series, err
 }
 
 func (c *duckConn) seriesStatement(ctx context.Context, src sources, o metricsSpec, leaf query.Expr) (*assembly, string, error) {
 	m := o.plan.Metrics
-	sh := &shape{leaves: []query.Expr{leaf}, labels: m.By, arg: m.Arg, argOnly: true, within: o.steps.Range}
-	var err error
-	if sh.trace, err = c.traceTable(ctx, src, o.plan.Fields); err != nil {
-		return nil, "", err
-	}
-	u, err := c.union(ctx, src.within(o.steps.Range), sh)
+	u, err := c.seriesUnion(ctx, src, o, &shape{leaves: []query.Expr{leaf}, labels: m.By, arg: m.Arg, argOnly: true})
 	if err != nil {
 		return nil, "", err
 	}
 	a := newAssembly(m, o.steps, u)
 	return a, a.statement(u), nil
+}
+
+// seriesUnion is the union for a shape within the range of the steps.
+func (c *duckConn) seriesUnion(ctx context.Context, src sources, o metricsSpec, sh *shape) (*union, error) {
+	sh.within = o.steps.Range
+	var err error
+	if sh.trace, err = c.traceTable(ctx, src, o.plan.Fields); err != nil {
+		return nil, err
+	}
+	return c.union(ctx, src.within(o.steps.Range), sh)
 }
 
 // assembly turns the rows of a grouped answer into series.
@@ -173,15 +189,10 @@ func (a *assembly) aggregate() string {
 
 // add takes one row of the answer.
 func (a *assembly) add(row []any) error {
-	at := func(column string) int { return slices.Index(a.labels, column) }
-	labels := make([]query.Label, len(a.m.By))
-	for i, f := range a.m.By {
-		labels[i] = query.Label{Name: f.String(), Value: labelOf(f, i, at, row)}
-	}
-	rest := row[len(a.labels):]
-	step, ok := rest[0].(int64)
-	if !ok || step < 0 || step >= int64(a.steps.N) {
-		return fmt.Errorf("step %v of type %T is outside of the range", rest[0], rest[0])
+	labels, rest := a.split(row)
+	step, err := stepOf(rest[0], a.steps)
+	if err != nil {
+		return err
 	}
 	switch a.m.Func {
 	case query.Quantile:
@@ -205,6 +216,24 @@ func (a *assembly) add(row []any) error {
 		return a.set(labels, step, float64Of(rest[1]))
 	}
 	return a.set(labels, step, a.combine(rest[1], rest[2], rest[3]))
+}
+
+// split takes the labels off the front of a row.
+func (a *assembly) split(row []any) ([]query.Label, []any) {
+	at := func(column string) int { return slices.Index(a.labels, column) }
+	labels := make([]query.Label, len(a.m.By))
+	for i, f := range a.m.By {
+		labels[i] = query.Label{Name: f.String(), Value: labelOf(f, i, at, row)}
+	}
+	return labels, row[len(a.labels):]
+}
+
+func stepOf(v any, steps query.Steps) (int64, error) {
+	step, ok := v.(int64)
+	if !ok || step < 0 || step >= int64(steps.N) {
+		return 0, fmt.Errorf("step %v of type %T is outside of the range", v, v)
+	}
+	return step, nil
 }
 
 // combine joins the results over integers and floats as query.Tally does.
@@ -245,17 +274,23 @@ func float64Of(v any) float64 {
 	return 0
 }
 
-func (a *assembly) set(labels []query.Label, step int64, v float64) error {
+// labelKey is equal for equal labels.
+func labelKey(labels []query.Label) string {
 	var key strings.Builder
 	for _, l := range labels {
 		key.WriteByte(byte(l.Value.Type))
 		key.WriteString(l.Value.String())
 		key.WriteByte(0)
 	}
-	line := a.lines[key.String()]
+	return key.String()
+}
+
+func (a *assembly) set(labels []query.Label, step int64, v float64) error {
+	key := labelKey(labels)
+	line := a.lines[key]
 	if line == nil {
-		if len(a.lines) == query.MaxSeries {
-			return query.TooManySeries()
+		if limit := a.m.SeriesLimit(a.steps); len(a.lines) == limit {
+			return query.TooManySeries(limit)
 		}
 		line = &query.Series{Labels: labels, Values: make([]float64, a.steps.N)}
 		if a.m.Func != query.Count && a.m.Func != query.Histogram {
@@ -263,7 +298,7 @@ func (a *assembly) set(labels []query.Label, step int64, v float64) error {
 				line.Values[i] = math.NaN()
 			}
 		}
-		a.lines[key.String()] = line
+		a.lines[key] = line
 	}
 	if a.m.Rate {
 		v /= float64(a.steps.Step) / 1e9
@@ -274,11 +309,10 @@ func (a *assembly) set(labels []query.Label, step int64, v float64) error {
 	return nil
 }
 
-func (a *assembly) finish() []query.Series {
+func (a *assembly) finish() ([]query.Series, error) {
 	out := make([]query.Series, 0, len(a.lines))
 	for _, l := range a.lines {
 		out = append(out, *l)
 	}
-	query.SortSeries(out)
-	return out
+	return a.m.Complete(out, a.steps)
 }

@@ -14,7 +14,8 @@ import (
 )
 
 // searchKey is the place of a trace in an answer: the latest start or the longest
-// duration of its matched spans, larger first, then the trace id.
+// duration of its matched spans, or how many spans it has; larger first, then the
+// trace id.
 type searchKey struct {
 	Key int64
 	ID  telemetry.TraceID
@@ -128,7 +129,7 @@ type pipeline struct {
 // traces, if there is one.
 func sqlPipeline(p *query.Plan) (pipeline, bool) {
 	out := pipeline{leaves: slices.Clone(p.Leaves)}
-	if p.NeedsStructure {
+	if p.NeedsStructure || !p.Spans.Plain() {
 		return out, false
 	}
 	for _, l := range p.Leaves {
@@ -144,7 +145,7 @@ func sqlPipeline(p *query.Plan) (pipeline, bool) {
 			out.leaves[0] = query.And{Xs: []query.Expr{out.leaves[0], s.Filter}}
 		case s.Kind == query.StageBy && single && out.by == nil && out.aggregates == nil && labelsLowerable(s.By):
 			out.by = s.By
-		case s.Kind == query.StageAggregate && single && argLowerable(s.Arg) && sameArg(out.aggregates, s.Arg):
+		case s.Kind == query.StageAggregate && s.Other == nil && single && argLowerable(s.Arg) && sameArg(out.aggregates, s.Arg):
 			out.aggregates = append(out.aggregates, s)
 		default:
 			return out, false
@@ -164,32 +165,17 @@ func sameArg(stages []query.Stage, arg query.Operand) bool {
 	return true
 }
 
-func labelsLowerable(fields []query.Field) bool {
-	return !slices.ContainsFunc(fields, func(f query.Field) bool { return f.Intrinsic == query.ParentID })
-}
-
-func argLowerable(o query.Operand) bool {
-	if o == nil {
-		return true
-	}
-	whole, part, ok := false, false, true
-	query.WalkOperand(o, func(f query.Field) {
-		whole = whole || f.Level() == query.LevelTrace
-		part = part || f.Level() != query.LevelTrace
-		ok = ok && f.Intrinsic != query.ParentID
-	})
-	_, ref := o.(query.Ref)
-	return ok && (!whole || (ref && !part))
-}
-
 func sqlSearch(p *query.Plan) bool {
 	_, ok := sqlPipeline(p)
 	return ok
 }
 
 func (o searchSpec) keyColumn() string {
-	if o.order == OrderSlowest {
+	switch o.order {
+	case OrderSlowest:
 		return "duration"
+	case OrderSpans:
+		return "spans"
 	}
 	return "start"
 }
@@ -205,14 +191,14 @@ func (c *duckConn) rank(ctx context.Context, src sources, o searchSpec) ([]searc
 
 func (c *duckConn) rankStatement(ctx context.Context, src sources, o searchSpec) (string, error) {
 	p, _ := sqlPipeline(o.plan)
-	sh := &shape{leaves: p.leaves, labels: p.by, within: o.within, duration: o.order == OrderSlowest}
+	sh := &shape{leaves: p.leaves, labels: p.by, within: o.within, duration: o.order == OrderSlowest, spans: o.order == OrderSpans}
 	for _, s := range p.aggregates {
 		if s.Arg != nil {
 			sh.arg = s.Arg
 		}
 	}
 	var err error
-	if sh.trace, err = c.traceTable(ctx, src, o.plan.Fields); err != nil {
+	if sh.trace, err = c.traceFacts(ctx, src, o.plan.Fields, sh.spans); err != nil {
 		return "", err
 	}
 	u, err := c.union(ctx, src.within(o.within), sh)
@@ -370,8 +356,11 @@ func (c *duckConn) rankExact(ctx context.Context, src sources, o searchSpec) ([]
 // keyOf is the key of a trace by its matched spans.
 func keyOf(order Order, b *telemetry.Batch, sets []query.Spanset) int64 {
 	col := b.Spans.Start
-	if order == OrderSlowest {
+	switch order {
+	case OrderSlowest:
 		col = b.Spans.Duration
+	case OrderSpans:
+		return int64(b.Spans.N)
 	}
 	first := true
 	var key int64

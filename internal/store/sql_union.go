@@ -15,7 +15,7 @@ import (
 // shape says which rows and columns a statement wants of every source. A row is
 // wanted when one of the leaves holds for it and it starts within the range.
 //
-//	trace_id, start, duration, span_id   fixed columns, as asked for
+//	trace_id, start, duration, span_id, spans   fixed columns, as asked for
 //	l0, l1 …                             whether leaf i holds, when there is more than one
 //	g0_s, g0_n, g0_d, g0_b, g0_e …       label i: its value as text, integer, float, boolean, enumeration; one is not NULL
 //	a_n, a_d                             the number of an aggregate: integer or float
@@ -27,6 +27,7 @@ type shape struct {
 	within   query.Range
 	duration bool
 	spanID   bool
+	spans    bool   // how many spans the trace has
 	trace    string // name of the table of whole traces, when leaves or labels read one
 }
 
@@ -55,6 +56,9 @@ func (sh *shape) decls() []columnDecl {
 	}
 	if sh.spanID {
 		out = append(out, columnDecl{"span_id", "UBIGINT"})
+	}
+	if sh.spans {
+		out = append(out, columnDecl{"spans", "BIGINT"})
 	}
 	if len(sh.leaves) > 1 {
 		for i := range sh.leaves {
@@ -150,6 +154,9 @@ func segmentBranch(seg *segmentSource, sh *shape, maxSeq int64) (branch, *scan) 
 	}
 	if sh.spanID {
 		b.cols["span_id"] = s.fixed("span_id")
+	}
+	if sh.spans {
+		b.cols["spans"] = "tr.spans"
 	}
 	conds := make([]string, len(sh.leaves))
 	for i, e := range sh.leaves {
@@ -297,20 +304,30 @@ func (u *union) labelNames(n int) []string {
 // traceTable makes the table of whole traces that trace fields are read from: over
 // all sources, whatever the range of the query.
 func (c *duckConn) traceTable(ctx context.Context, src sources, fields []query.Field) (string, error) {
+	return c.traceFacts(ctx, src, fields, false)
+}
+
+// traceFacts is traceTable, with the number of spans when that is asked for.
+func (c *duckConn) traceFacts(ctx context.Context, src sources, fields []query.Field, spans bool) (string, error) {
 	var duration, root bool
 	for _, f := range fields {
 		duration = duration || f.Intrinsic == query.TraceDuration
 		root = root || f.Intrinsic == query.RootName || f.Intrinsic == query.RootService
 	}
-	if !duration && !root {
+	if !duration && !root && !spans {
 		return "", nil
 	}
 	isRoot := query.Compare{Op: query.OpLt, L: query.Ref{Field: query.IntrinsicField(query.NestedSetParent)},
 		R: query.Lit{Value: query.Value{Type: query.TypeInt}}}
 	sh := &shape{within: everything, duration: duration, spanID: root}
 	sel := []string{"trace_id", "NULL::BIGINT AS duration", "NULL::VARCHAR AS root_name", "NULL::VARCHAR AS root_service"}
-	if duration {
+	if duration || spans {
 		sh.leaves = append(sh.leaves, query.Const{Value: true})
+	}
+	if spans {
+		sel = append(sel, "count(*) AS spans")
+	}
+	if duration {
 		const low, high = "(-9223372036854775808)", "9223372036854775807"
 		// Ends and durations stay at the limits of 64 bits, as query.SaturatingAdd does.
 		end := "CASE WHEN start BETWEEN 0 AND 4611686018427387903 AND duration BETWEEN 0 AND 4611686018427387903 THEN start + duration" +
@@ -335,7 +352,7 @@ func (c *duckConn) traceTable(ctx context.Context, src sources, fields []query.F
 			name = "g0_s"
 		}
 		first := "arg_min({'name': " + name + ", 'service': " + service + "}, {'start': start, 'span': span_id})"
-		if duration {
+		if duration || spans {
 			first += " FILTER (WHERE l1)"
 		}
 		sel[2] = "(" + first + ").name AS root_name"

@@ -79,10 +79,12 @@ type Trace struct {
 // Order of search results.
 type Order string
 
-// The orders: by the latest start of a matching span, or by the longest matching span.
+// The orders: by the latest start of a matching span, by the longest matching span,
+// or by the number of all spans of the trace.
 const (
 	OrderNewest  Order = "newest"
 	OrderSlowest Order = "slowest"
+	OrderSpans   Order = "spans"
 )
 
 // SearchOptions say which traces to give. Cursor comes from a former result of
@@ -156,8 +158,9 @@ type QueryStats struct {
 // MetricsOptions give the range and resolution; Step 0 means one point over the whole range.
 type MetricsOptions struct {
 	Range
-	Step    time.Duration
-	Timeout time.Duration
+	Step      time.Duration
+	Exemplars int // spans shown with a series, 0 to query.MaxExemplars, when the query has no hint of its own
+	Timeout   time.Duration
 }
 
 // MetricsResult has one value per step and series; a step without data is NaN, or 0 for counts and rates.
@@ -170,8 +173,9 @@ type MetricsResult struct {
 
 // Series is one line of a metrics answer.
 type Series struct {
-	Labels []Attr
-	Values []float64
+	Labels    []Attr
+	Values    []float64
+	Exemplars []query.Exemplar // in order of start
 }
 
 // TagOptions narrow tag questions. Plan may be nil.
