@@ -15,6 +15,7 @@ import (
 	"strings"
 	"unicode/utf16"
 
+	"github.com/clew-dev/clew/internal/rpc"
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
@@ -61,8 +62,14 @@ func (s *Server) internal(r *http.Request, err error) (int, http.Header, []byte)
 	case telemetry.KindUnauthenticated:
 		header.Set("WWW-Authenticate", `Bearer realm="clew"`)
 	}
-	if d := telemetry.RetryAfterOf(err); d > 0 {
-		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(d.Seconds()))))
+	retry := telemetry.RetryAfterOf(err)
+	if rpc.Is(r) { // whose errors are trailers of an answer that HTTP takes for a success
+		header = http.Header{"Content-Type": {rpc.ContentType}}
+		rpc.Fail(header, rpc.Status(rpc.Code(kind), e.Message, retry))
+		return http.StatusOK, header, nil
+	}
+	if retry > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(retry.Seconds()))))
 	}
 	body, err := json.Marshal(errorBody{e})
 	if err != nil {

@@ -110,21 +110,39 @@ func New(o Options) *Server {
 	return s
 }
 
-// HTTP returns an http.Server with the limits that belong to this handler.
-func (s *Server) HTTP() *http.Server {
+// NewHTTP returns an http.Server for h with the limits that belong to a Server,
+// which h may hand its requests to. It speaks HTTP/2 without TLS too, as clients of
+// gRPC do: their calls come to the same port.
+func NewHTTP(h http.Handler, logger *slog.Logger) *http.Server {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetHTTP2(true)
+	p.SetUnencryptedHTTP2(true)
 	return &http.Server{
-		Handler:           s,
+		Handler:           h,
+		Protocols:         p,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(s.o.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          streamsPerConnection,
+			MaxReceiveBufferPerStream:     maxBody,
+			MaxReceiveBufferPerConnection: maxBody,
+			SendPingTimeout:               time.Minute,
+			PingTimeout:                   20 * time.Second,
+		},
 	}
 }
 
 // Stop ends the answers that never end by themselves, so that a graceful
 // shutdown of the http.Server can finish.
 func (s *Server) Stop() { s.stop.Do(func() { close(s.stopping) }) }
+
+// streamsPerConnection bounds the requests of one connection; those of all of them
+// have a bound of their own.
+const streamsPerConnection = 128
 
 // route is one path with what it demands.
 type route struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -23,7 +24,7 @@ func TestTail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := s.HTTP()
+	server := api.NewHTTP(s, slog.New(slog.DiscardHandler))
 	go server.Serve(l)
 	resp, err := http.Get("http://" + l.Addr().String() + "/api/tail?q=" + url.QueryEscape(`{ name = "Charge" }`))
 	if err != nil {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
+	"github.com/clew-dev/clew/internal/rpc"
 )
 
 // gzipFrom is the size of a body from which compressing it pays.
@@ -74,7 +76,8 @@ func (w *writer) Write(b []byte) (int, error) {
 func (w *writer) mayZip() bool {
 	h := w.Header()
 	return w.takes && h.Get("Content-Encoding") == "" && h.Get("Content-Range") == "" &&
-		!strings.HasPrefix(h.Get("Content-Type"), "text/event-stream") && !strings.HasPrefix(h.Get("Content-Type"), "font/")
+		!strings.HasPrefix(h.Get("Content-Type"), "text/event-stream") && !strings.HasPrefix(h.Get("Content-Type"), "font/") &&
+		!strings.HasPrefix(h.Get("Content-Type"), rpc.ContentType)
 }
 
 var zips = sync.Pool{New: func() any {

@@ -1,10 +1,9 @@
 package compat
 
 import (
+	"context"
 	"math"
-	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/clew-dev/clew/internal/query"
@@ -12,6 +11,8 @@ import (
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
+// rangeAnswer is tempopb.QueryRangeResponse. A client reads it strictly: a field
+// that Tempo does not have makes it refuse the whole.
 type rangeAnswer struct {
 	Series  []rangeSeries `json:"series"`
 	Metrics searchMetrics `json:"metrics"`
@@ -20,17 +21,17 @@ type rangeAnswer struct {
 }
 
 type rangeSeries struct {
-	Labels     []keyValue `json:"labels"`
-	Samples    []sample   `json:"samples"`
-	PromLabels string     `json:"promLabels"`
-	Exemplars  []struct{} `json:"exemplars"`
+	Labels    []keyValue `json:"labels"`
+	Samples   []sample   `json:"samples"`
+	Exemplars []struct{} `json:"exemplars"`
 }
 
 type sample struct {
-	TimestampMs string `json:"timestampMs"`
-	Value       any    `json:"value"`
+	TimestampMs int64  `json:"timestampMs,string"`
+	Value       double `json:"value"`
 }
 
+// instantAnswer is tempopb.QueryInstantResponse.
 type instantAnswer struct {
 	Series  []instantSeries `json:"series"`
 	Metrics searchMetrics   `json:"metrics"`
@@ -39,16 +40,15 @@ type instantAnswer struct {
 }
 
 type instantSeries struct {
-	Labels     []keyValue `json:"labels"`
-	PromLabels string     `json:"promLabels"`
-	Value      any        `json:"value"`
+	Labels []keyValue `json:"labels"`
+	Value  double     `json:"value"`
 }
 
 // metricsPlan compiles q, or query as the old name is.
-func metricsPlan(r *http.Request) (*query.Plan, error) {
-	text := r.FormValue("q")
+func metricsPlan(a ask) (*query.Plan, error) {
+	text := a.get("q")
 	if text == "" {
-		text = r.FormValue("query")
+		text = a.get("query")
 	}
 	p, err := query.Compile(text)
 	if err != nil {
@@ -64,13 +64,13 @@ func metricsPlan(r *http.Request) (*query.Plan, error) {
 const defaultSteps = 240
 
 // stepOf reads step: a duration, or seconds.
-func stepOf(r *http.Request, within store.Range) (time.Duration, error) {
-	v := r.FormValue("step")
+func stepOf(a ask, within store.Range) (time.Duration, error) {
+	v := a.get("step")
 	if v == "" {
 		width := (within.End-within.Start-1)/defaultSteps + 1
 		return time.Duration((width-1)/int64(time.Second)+1) * time.Second, nil
 	}
-	if f, err := strconv.ParseFloat(v, 64); err == nil && f > 0 && f < 1e9 {
+	if f, err := strconv.ParseFloat(v, 64); err == nil && f*1e9 >= 1 && f < 1e9 {
 		return time.Duration(f * float64(time.Second)), nil
 	}
 	d, err := time.ParseDuration(v)
@@ -80,17 +80,17 @@ func stepOf(r *http.Request, within store.Range) (time.Duration, error) {
 	return d, nil
 }
 
-func (t *tempo) evaluate(r *http.Request, instant bool) (*store.MetricsResult, *query.Plan, error) {
-	p, err := metricsPlan(r)
+func (t *tempo) evaluate(ctx context.Context, a ask, instant bool) (*store.MetricsResult, *query.Plan, error) {
+	p, err := metricsPlan(a)
 	if err != nil {
 		return nil, nil, err
 	}
 	o := store.MetricsOptions{Timeout: t.o.Limits().QueryTimeout}
-	if o.Range, err = t.rangeOf(r); err != nil {
+	if o.Range, err = t.rangeOf(a); err != nil {
 		return nil, nil, err
 	}
 	if !instant {
-		if o.Step, err = stepOf(r, o.Range); err != nil {
+		if o.Step, err = stepOf(a, o.Range); err != nil {
 			return nil, nil, err
 		}
 		// Steps lie on multiples of their width, so that a picture does not
@@ -100,51 +100,42 @@ func (t *tempo) evaluate(r *http.Request, instant bool) (*store.MetricsResult, *
 			return nil, nil, err
 		}
 	}
-	m, err := t.o.Store.Metrics(r.Context(), tenant(r), p, o)
+	m, err := t.o.Store.Metrics(ctx, a.tenant, p, o)
 	return m, p, err
 }
 
-func (t *tempo) queryRange(w http.ResponseWriter, r *http.Request) error {
-	m, p, err := t.evaluate(r, false)
+func (t *tempo) queryRange(ctx context.Context, a ask) (answer, error) {
+	m, p, err := t.evaluate(ctx, a, false)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out := rangeAnswer{Series: make([]rangeSeries, len(m.Series)), Metrics: metricsOf(m.Stats, m.Partial)}
+	out := &rangeAnswer{Series: make([]rangeSeries, len(m.Series)), Metrics: metricsOf(m.Stats, m.Partial)}
 	out.Status, out.Message = partialOf(m.Partial)
 	for i, s := range m.Series {
-		line := rangeSeries{Labels: labelsOf(p, s.Labels), Samples: []sample{}, PromLabels: promLabels(labelsOf(p, s.Labels)), Exemplars: []struct{}{}}
+		line := rangeSeries{Labels: labelsOf(p, s.Labels), Samples: []sample{}, Exemplars: []struct{}{}}
 		for j, v := range s.Values {
 			if !math.IsNaN(v) {
-				line.Samples = append(line.Samples, sample{strconv.FormatInt(m.Times[j]/int64(time.Millisecond), 10), doubleJSON(v)})
+				line.Samples = append(line.Samples, sample{m.Times[j] / int64(time.Millisecond), double(v)})
 			}
 		}
 		out.Series[i] = line
 	}
-	return writeJSON(w, out)
+	return out, nil
 }
 
-func (t *tempo) queryInstant(w http.ResponseWriter, r *http.Request) error {
-	m, p, err := t.evaluate(r, true)
+func (t *tempo) queryInstant(ctx context.Context, a ask) (answer, error) {
+	m, p, err := t.evaluate(ctx, a, true)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out := instantAnswer{Series: []instantSeries{}, Metrics: metricsOf(m.Stats, m.Partial)}
+	out := &instantAnswer{Series: []instantSeries{}, Metrics: metricsOf(m.Stats, m.Partial)}
 	out.Status, out.Message = partialOf(m.Partial)
 	for _, s := range m.Series {
-		if len(s.Values) == 0 || math.IsNaN(s.Values[0]) {
-			continue
+		if len(s.Values) > 0 && !math.IsNaN(s.Values[0]) {
+			out.Series = append(out.Series, instantSeries{labelsOf(p, s.Labels), double(s.Values[0])})
 		}
-		labels := labelsOf(p, s.Labels)
-		out.Series = append(out.Series, instantSeries{labels, promLabels(labels), doubleJSON(s.Values[0])})
 	}
-	return writeJSON(w, out)
-}
-
-func partialOf(why string) (status, message string) {
-	if why == "" {
-		return "", ""
-	}
-	return "PARTIAL", why
+	return out, nil
 }
 
 // labelsOf names a series without labels by its function, as Tempo does.
@@ -153,41 +144,4 @@ func labelsOf(p *query.Plan, labels []store.Attr) []keyValue {
 		return []keyValue{{"__name__", anyOf(p.Metrics.Name)}}
 	}
 	return keyValues(labels)
-}
-
-// promLabels writes labels as PromQL would, for clients that key series by it.
-func promLabels(labels []keyValue) string {
-	var b strings.Builder
-	b.WriteByte('{')
-	for i, l := range labels {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		if strings.Trim(l.Key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == "" {
-			b.WriteString(l.Key)
-		} else {
-			b.WriteString(strconv.Quote(l.Key))
-		}
-		b.WriteByte('=')
-		b.WriteString(strconv.Quote(textOf(l.Value)))
-	}
-	b.WriteByte('}')
-	return b.String()
-}
-
-func textOf(v anyValue) string {
-	switch {
-	case v.String != nil:
-		return *v.String
-	case v.Int != nil:
-		return *v.Int
-	case v.Bool != nil:
-		return strconv.FormatBool(*v.Bool)
-	case v.Double != nil:
-		if f, ok := v.Double.(float64); ok {
-			return strconv.FormatFloat(f, 'g', -1, 64)
-		}
-		return v.Double.(string)
-	}
-	return string(v.Bytes)
 }

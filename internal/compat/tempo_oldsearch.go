@@ -1,7 +1,7 @@
 package compat
 
 import (
-	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -12,14 +12,15 @@ import (
 // maxTags bounds the pairs of an old search.
 const maxTags = 32
 
-// oldSearch turns the search before TraceQL into it: tags in logfmt, and the
-// bounds of a trace's duration.
+// oldSearch turns the search before TraceQL into it: tags in logfmt, whose values
+// are looked for within texts, whatever the case of their letters, and the bounds
+// of a trace's duration.
 //
 //	tags=service.name=shop http.status_code=500&minDuration=100ms
-//	{ .service.name = "shop" && (.http.status_code = "500" || .http.status_code = 500) && traceDuration >= 100ms }
-func oldSearch(r *http.Request) (string, error) {
+//	{ .service.name =~ "(?is).*shop.*" && (.http.status_code =~ "(?is).*500.*" || .http.status_code = 500) && traceDuration >= 100ms }
+func oldSearch(a ask) (string, error) {
 	var parts []string
-	tags, err := parseLogfmt(r.FormValue("tags"))
+	tags, err := parseLogfmt(a.get("tags"))
 	if err != nil {
 		return "", err
 	}
@@ -27,7 +28,7 @@ func oldSearch(r *http.Request) (string, error) {
 		parts = append(parts, tagCondition(t.key, t.value))
 	}
 	for _, bound := range []struct{ name, op string }{{"minDuration", ">="}, {"maxDuration", "<="}} {
-		v := r.FormValue(bound.name)
+		v := a.get(bound.name)
 		if v == "" {
 			continue
 		}
@@ -43,14 +44,14 @@ func oldSearch(r *http.Request) (string, error) {
 // tagCondition compares one tag. A value that looks like a number or a boolean is
 // compared as one too, since the old form had no types.
 func tagCondition(key, value string) string {
-	text := strconv.Quote(value)
+	within := " =~ " + strconv.Quote("(?is).*"+regexp.QuoteMeta(value)+".*")
 	switch key {
 	case "name":
-		return "name = " + text
+		return "name" + within
 	case "root.name":
-		return "rootName = " + text
+		return "rootName" + within
 	case "root.service.name":
-		return "rootServiceName = " + text
+		return "rootServiceName" + within
 	case "status.code", "status":
 		if value == "ok" || value == "error" || value == "unset" {
 			return "status = " + value
@@ -61,11 +62,10 @@ func tagCondition(key, value string) string {
 		}
 	}
 	field := fieldOf(key)
-	conditions := field + " = " + text
 	if _, err := strconv.ParseInt(value, 10, 64); err == nil || value == "true" || value == "false" {
-		return "(" + conditions + " || " + field + " = " + value + ")"
+		return "(" + field + within + " || " + field + " = " + value + ")"
 	}
-	return conditions
+	return field + within
 }
 
 // fieldOf writes an attribute's name without a scope, in quotes where it needs them.
@@ -85,7 +85,7 @@ func parseLogfmt(s string) ([]tag, error) {
 	var out []tag
 	for rest := strings.TrimLeft(s, " "); rest != ""; rest = strings.TrimLeft(rest, " ") {
 		if len(out) == maxTags {
-			return nil, telemetry.Errorf(telemetry.KindInvalid, "invalid tags: there are over %d of them", maxTags)
+			return nil, tooManyTags()
 		}
 		key, after, ok := word(rest, "= ")
 		if !ok || key == "" || !strings.HasPrefix(after, "=") {
@@ -102,6 +102,10 @@ func parseLogfmt(s string) ([]tag, error) {
 		}
 	}
 	return out, nil
+}
+
+func tooManyTags() error {
+	return telemetry.Errorf(telemetry.KindInvalid, "invalid tags: there are over %d of them", maxTags)
 }
 
 // word reads one side of a pair up to one of the ends, or a quoted one whole.

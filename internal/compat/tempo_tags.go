@@ -1,10 +1,12 @@
 package compat
 
 import (
+	"context"
 	"encoding/base64"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/clew-dev/clew/internal/query"
 	"github.com/clew-dev/clew/internal/store"
@@ -23,21 +25,94 @@ var intrinsics = []string{"duration", "event:name", "event:timeSinceStart", "ins
 
 const scopeIntrinsic = "intrinsic"
 
-func (t *tempo) tagOptions(r *http.Request) (o store.TagOptions, err error) {
-	if o.Range, err = t.rangeOf(r); err != nil {
+func (t *tempo) tagOptions(a ask) (o store.TagOptions, err error) {
+	if o.Range, err = t.rangeOf(a); err != nil {
 		return o, err
 	}
-	if o.Limit, err = number(r, "limit", 1000, 10_000); err != nil {
+	if o.Limit, err = a.number("limit", 1000, 10_000); err != nil {
 		return o, err
 	}
-	if q := r.FormValue("q"); q != "" {
-		// Editors send what stands in the field, which may be unfinished: then
-		// the values of all spans are the better answer.
-		if p, err := query.Compile(q); err == nil && p.Metrics == nil {
-			o.Plan = p
+	o.Plan = usable(a.get("q"))
+	return o, nil
+}
+
+// usable compiles a text of which an editor may send the half that is written:
+// when the whole has a mistake, the conditions of { … } without one that && joins
+// hold. It is nil when none is left: then all spans count.
+func usable(q string) *query.Plan {
+	if q == "" {
+		return nil
+	}
+	if p, err := query.Compile(q); err == nil {
+		if p.Metrics != nil {
+			return nil
+		}
+		return p
+	}
+	inside, ok := strings.CutPrefix(strings.TrimSpace(q), "{")
+	if !ok {
+		return nil
+	}
+	parts, ok := conjuncts(strings.TrimSuffix(strings.TrimSpace(inside), "}"))
+	if !ok {
+		return nil
+	}
+	var sound []string
+	for _, part := range parts {
+		if _, err := query.CompileFilter("{ " + part + " }"); err == nil && strings.TrimSpace(part) != "" {
+			sound = append(sound, part)
 		}
 	}
-	return o, nil
+	if len(sound) == 0 {
+		return nil
+	}
+	p, err := query.Compile("{ " + strings.Join(sound, " && ") + " }")
+	if err != nil {
+		return nil
+	}
+	return p
+}
+
+// conjuncts splits text at && outside quotes and parentheses. It gives false when
+// there is a || beside them, of which no side may be left out, or a brace.
+func conjuncts(text string) (parts []string, ok bool) {
+	depth, from := 0, 0
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"' || c == '`':
+			end := closing(text[i+1:], c)
+			if end < 0 {
+				return append(parts, text[from:]), true
+			}
+			i += 1 + end
+		case c == '(':
+			depth++
+		case c == ')':
+			depth--
+		case c == '{' || c == '}':
+			return nil, false
+		case depth == 0 && strings.HasPrefix(text[i:], "||"):
+			return nil, false
+		case depth == 0 && strings.HasPrefix(text[i:], "&&"):
+			parts = append(parts, text[from:i])
+			i++
+			from = i + 1
+		}
+	}
+	return append(parts, text[from:]), true
+}
+
+// closing gives the place of the quote that ends a text, or −1.
+func closing(text string, quote byte) int {
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == '\\' && quote == '"':
+			i++
+		case text[i] == quote:
+			return i
+		}
+	}
+	return -1
 }
 
 type tagScope struct {
@@ -45,12 +120,22 @@ type tagScope struct {
 	Tags []string `json:"tags"`
 }
 
-func (t *tempo) scopes(r *http.Request) ([]tagScope, error) {
-	o, err := t.tagOptions(r)
+type tagScopesAnswer struct {
+	Scopes  []tagScope      `json:"scopes"`
+	Metrics metadataMetrics `json:"metrics"`
+}
+
+type tagNamesAnswer struct {
+	TagNames []string        `json:"tagNames"`
+	Metrics  metadataMetrics `json:"metrics"`
+}
+
+func (t *tempo) scopes(ctx context.Context, a ask) (*tagScopesAnswer, error) {
+	o, err := t.tagOptions(a)
 	if err != nil {
 		return nil, err
 	}
-	want := r.FormValue("scope")
+	want := a.get("scope")
 	switch want {
 	case "none", "all":
 		want = ""
@@ -62,60 +147,83 @@ func (t *tempo) scopes(r *http.Request) ([]tagScope, error) {
 			}
 		}
 		if o.Scope == 0 {
-			return nil, telemetry.Errorf(telemetry.KindInvalid, "invalid scope: %q", telemetry.Clip(want))
+			return nil, telemetry.Errorf(telemetry.KindInvalid, "invalid scope: %q is none of span, resource, event, link, instrumentation, intrinsic, none", telemetry.Clip(want))
 		}
 	}
-	out := []tagScope{}
+	out := &tagScopesAnswer{Scopes: []tagScope{}, Metrics: metadataOf("")}
 	if want != scopeIntrinsic {
-		names, err := t.o.Store.TagNames(r.Context(), tenant(r), o)
+		names, err := t.o.Store.TagNames(ctx, a.tenant, o)
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range names.Scopes {
 			if name, ok := scopeNames[s.Scope]; ok && len(s.Names) > 0 {
-				out = append(out, tagScope{name, s.Names})
+				out.Scopes = append(out.Scopes, tagScope{name, s.Names})
 			}
 		}
+		out.Metrics = metadataOf(names.Partial)
 	}
 	if want == "" || want == scopeIntrinsic {
-		out = append(out, tagScope{scopeIntrinsic, intrinsics})
+		out.Scopes = append(out.Scopes, tagScope{scopeIntrinsic, intrinsics})
 	}
 	return out, nil
 }
 
-func (t *tempo) tagNamesV2(w http.ResponseWriter, r *http.Request) error {
-	scopes, err := t.scopes(r)
+func (t *tempo) tagNamesV2(ctx context.Context, a ask) (answer, error) {
+	scopes, err := t.scopes(ctx, a)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return writeJSON(w, struct {
-		Scopes  []tagScope `json:"scopes"`
-		Metrics struct{}   `json:"metrics"`
-	}{Scopes: scopes})
+	return scopes, nil
 }
 
 // tagNamesV1 lists names without their scopes.
-func (t *tempo) tagNamesV1(w http.ResponseWriter, r *http.Request) error {
-	scopes, err := t.scopes(r)
+func (t *tempo) tagNamesV1(ctx context.Context, a ask) (answer, error) {
+	scopes, err := t.scopes(ctx, a)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	names := []string{}
-	for _, s := range scopes {
-		if s.Name != scopeIntrinsic || r.FormValue("scope") == scopeIntrinsic {
+	for _, s := range scopes.Scopes {
+		if s.Name != scopeIntrinsic || a.get("scope") == scopeIntrinsic {
 			names = append(names, s.Tags...)
 		}
 	}
 	slices.Sort(names)
-	return writeJSON(w, struct {
-		TagNames []string `json:"tagNames"`
-		Metrics  struct{} `json:"metrics"`
-	}{TagNames: slices.Compact(names)})
+	return &tagNamesAnswer{slices.Compact(names), scopes.Metrics}, nil
 }
 
 type tagValue struct {
 	Type  string `json:"type"`
 	Value string `json:"value"`
+}
+
+type typedValuesAnswer struct {
+	TagValues []tagValue      `json:"tagValues"`
+	Metrics   metadataMetrics `json:"metrics"`
+}
+
+type valuesAnswer struct {
+	TagValues []string        `json:"tagValues"`
+	Metrics   metadataMetrics `json:"metrics"`
+}
+
+// tagParameter names the field in a question about its values.
+const tagParameter = "tag"
+
+// tagPath reads …/tag/NAME/values. A name may hold slashes: data sources undo the
+// escapes of a path before they send it on.
+func (t *tempo) tagPath(find func(context.Context, ask) (answer, error)) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		name, ok := strings.CutSuffix(r.PathValue("tagAndValues"), "/values")
+		if !ok || name == "" {
+			return telemetry.Errorf(telemetry.KindNotFound, "no such path")
+		}
+		return answers(func(ctx context.Context, a ask) (answer, error) {
+			a.form.Set(tagParameter, name)
+			return find(ctx, a)
+		})(w, r)
+	}
 }
 
 // field reads a tag's name: a field of TraceQL, or the bare name of an attribute.
@@ -126,22 +234,22 @@ func field(name string) (query.Field, error) {
 	return query.ParseField(fieldOf(name))
 }
 
-func (t *tempo) values(r *http.Request) ([]tagValue, error) {
-	f, err := field(r.PathValue("tag"))
+func (t *tempo) values(ctx context.Context, a ask) (*typedValuesAnswer, error) {
+	f, err := field(a.get(tagParameter))
 	if err != nil {
 		return nil, err
 	}
-	o, err := t.tagOptions(r)
+	o, err := t.tagOptions(a)
 	if err != nil {
 		return nil, err
 	}
-	found, err := t.o.Store.TagValues(r.Context(), tenant(r), f, o)
+	found, err := t.o.Store.TagValues(ctx, a.tenant, f, o)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]tagValue, len(found.Values))
+	out := &typedValuesAnswer{make([]tagValue, len(found.Values)), metadataOf(found.Partial)}
 	for i, v := range found.Values {
-		out[i] = typed(f.Type(), v.Value)
+		out.TagValues[i] = typed(f.Type(), v.Value)
 	}
 	return out, nil
 }
@@ -170,28 +278,22 @@ func typed(t query.Type, v any) tagValue {
 	return tagValue{"keyword", "nil"}
 }
 
-func (t *tempo) tagValuesV2(w http.ResponseWriter, r *http.Request) error {
-	values, err := t.values(r)
+func (t *tempo) tagValuesV2(ctx context.Context, a ask) (answer, error) {
+	values, err := t.values(ctx, a)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return writeJSON(w, struct {
-		TagValues []tagValue `json:"tagValues"`
-		Metrics   struct{}   `json:"metrics"`
-	}{TagValues: values})
+	return values, nil
 }
 
-func (t *tempo) tagValuesV1(w http.ResponseWriter, r *http.Request) error {
-	values, err := t.values(r)
+func (t *tempo) tagValuesV1(ctx context.Context, a ask) (answer, error) {
+	values, err := t.values(ctx, a)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	texts := make([]string, len(values))
-	for i, v := range values {
-		texts[i] = v.Value
+	out := &valuesAnswer{make([]string, len(values.TagValues)), values.Metrics}
+	for i, v := range values.TagValues {
+		out.TagValues[i] = v.Value
 	}
-	return writeJSON(w, struct {
-		TagValues []string `json:"tagValues"`
-		Metrics   struct{} `json:"metrics"`
-	}{TagValues: texts})
+	return out, nil
 }

@@ -175,14 +175,12 @@ func (n *Node) servePage() {
 		http.Error(w, "starting: the log is being replayed", http.StatusServiceUnavailable)
 	})
 	n.handler.Store(&starting)
-	n.http = &http.Server{
-		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*n.handler.Load()).ServeHTTP(w, r) }),
-		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
-		ErrorLog: slog.NewLogLogger(n.log.Handler(), slog.LevelDebug),
-	}
+	n.http = api.NewHTTP(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*n.handler.Load()).ServeHTTP(w, r) }), n.log)
 	l := n.page
 	if n.tls != nil {
-		l = tls.NewListener(l, n.tls)
+		conf := n.tls.Clone()
+		conf.NextProtos = []string{"h2", "http/1.1"} // gRPC needs the first
+		l = tls.NewListener(l, conf)
 	}
 	n.background.Go(func() {
 		if err := n.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -263,12 +261,20 @@ func (n *Node) apiOptions() api.Options {
 	return api.Options{
 		Store: n.store, Auth: n.state, Limits: func() charter.Limits { return n.charter.Current().Limits() },
 		Page: ui.FS(),
-		Mount: map[string]http.Handler{"/tempo/": compat.NewTempo(compat.TempoOptions{Store: n.store,
-			Limits: func() charter.Limits { return n.charter.Current().Limits() }, Ready: n.whyNotReady, Version: build.Version, Logger: n.log})},
+		Mount: mount(compat.TempoPaths, compat.NewTempo(compat.TempoOptions{Store: n.store,
+			Limits: func() charter.Limits { return n.charter.Current().Limits() }, Ready: n.whyNotReady, Version: build.Version, Logger: n.log})),
 		Ready: n.whyNotReady, WriteMetrics: n.registry.WriteText, Observe: n.observe, Trace: n.traceRequest,
 		Policy: n.policy, Instances: policy.NewInstances(nil),
 		Build: api.Build{Version: build.Version, Revision: build.Revision, Go: build.Go}, Started: n.started, Logger: n.log,
 	}
+}
+
+func mount(prefixes []string, h http.Handler) map[string]http.Handler {
+	out := map[string]http.Handler{}
+	for _, p := range prefixes {
+		out[p] = h
+	}
+	return out
 }
 
 // logBound is what the log may hold of the disk's budget: a quarter, at most 1 GiB

@@ -17,6 +17,9 @@ import (
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
+// Unimplemented is the code for a method that is not served.
+const Unimplemented = codes.Unimplemented
+
 // Code maps a kind to the code of gRPC that says the same.
 func Code(k telemetry.Kind) codes.Code {
 	switch k {
