@@ -51,6 +51,7 @@ func commands() []*command {
 		upCommand(), serveCommand(),
 		searchCommand(), traceCommand(), tailCommand(), servicesCommand(), kitsCommand(),
 		statusCommand(), flushCommand(),
+		backupCommand(), restoreCommand(), verifyCommand(),
 		tokenCreateCommand(), tokenListCommand(), tokenRevokeCommand(),
 		versionCommand(), completionCommand(),
 	}

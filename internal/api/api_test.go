@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -70,6 +71,10 @@ func options(t testing.TB, f store.Store) api.Options {
 			"assets/app-1a2b.js.br": {Data: []byte("brotli\n")}, "assets/app-1a2b.js.gz": {Data: []byte("gzip\n")},
 		},
 		WriteMetrics: func(w io.Writer) error { _, err := io.WriteString(w, "clew_x 1\n"); return err },
+		Backup: func(_ context.Context, w io.Writer, allowDamaged bool) error {
+			_, err := fmt.Fprintf(w, "a backup, damaged files allowed: %v\n", allowDamaged)
+			return err
+		},
 	}
 }
 

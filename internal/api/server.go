@@ -46,7 +46,10 @@ type Options struct {
 	Observe      func(Observation)
 	// Trace begins the span of a request that asks about data, named by method and
 	// path pattern; the function that it returns ends it.
-	Trace       func(ctx context.Context, method, route, traceparent string) (context.Context, func(status int, err error))
+	Trace func(ctx context.Context, method, route, traceparent string) (context.Context, func(status int, err error))
+	// Backup writes a backup of the whole data folder as a tar stream; nil: the
+	// store has none. One runs at a time.
+	Backup      func(ctx context.Context, w io.Writer, allowDamaged bool) error
 	Policy      *policy.Source    // what kits are told
 	Instances   *policy.Instances // kits that asked
 	Build       Build
@@ -65,6 +68,7 @@ type Server struct {
 	requests chan struct{}
 	tails    chan struct{}
 	kits     chan struct{}
+	backups  chan struct{}
 	stopping chan struct{}
 	stop     sync.Once
 	crossOK  *http.CrossOriginProtection
@@ -101,7 +105,7 @@ func New(o Options) *Server {
 	}
 	s := &Server{
 		o: o, mux: http.NewServeMux(), crossOK: http.NewCrossOriginProtection(), hosts: map[string]bool{},
-		requests: make(chan struct{}, o.MaxRequests), tails: make(chan struct{}, o.MaxTails), kits: make(chan struct{}, o.MaxKits), stopping: make(chan struct{}),
+		requests: make(chan struct{}, o.MaxRequests), tails: make(chan struct{}, o.MaxTails), kits: make(chan struct{}, o.MaxKits), backups: make(chan struct{}, 1), stopping: make(chan struct{}),
 	}
 	for _, h := range o.AllowedHosts {
 		s.hosts[h] = true
@@ -181,6 +185,7 @@ func (s *Server) table() []route {
 		{"GET /api/kit/instances", auth.RoleRead, limitQuery, s.kitInstances},
 		{"GET /api/status", auth.RoleRead, limitQuery, s.status},
 		{"POST /api/flush", auth.RoleAdmin, limitLong, s.flush},
+		{"POST /api/backup", auth.RoleAdmin, limitNone, s.backup},
 	}
 }
 

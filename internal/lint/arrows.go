@@ -49,6 +49,7 @@ var layers = map[string]layer{
 	"internal/compat":  {height: 3, beside: []string{"internal/api"}}, // the time range of a request
 	"internal/alert":   {height: 3},
 	"internal/journey": {height: 3},
+	"internal/backup":  {height: 3},
 
 	"internal/node": {height: 4},
 	"cmd/clew":      {height: 5},

@@ -8,6 +8,15 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/clew-dev/clew/internal/backup"
+	"github.com/clew-dev/clew/internal/wal"
+)
+
+// Files of the data folder that the store does not know.
+const (
+	stateFile  = "state.db"
+	policyFile = "kit-policy.json"
 )
 
 // folder is the data folder, held by this process until closed.
@@ -25,6 +34,9 @@ func openFolder(path string) (*folder, error) {
 	}
 	if err := os.MkdirAll(path, 0o750); err != nil {
 		return nil, fmt.Errorf("data folder %s: %w: choose another with --data, or make it writable for this user", path, cause(err))
+	}
+	if why := backup.Unfinished(wal.OS, path); why != "" {
+		return nil, fmt.Errorf("data folder %s %s", path, why)
 	}
 	name := filepath.Join(path, "lock")
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o640)

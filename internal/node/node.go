@@ -124,12 +124,12 @@ func (n *Node) open(ctx context.Context) error {
 		return err
 	}
 	if n.o.KitPolicy == "" {
-		n.o.KitPolicy = n.folder.join("kit-policy.json")
+		n.o.KitPolicy = n.folder.join(policyFile)
 	}
 	if n.policy, err = policy.Watch(n.o.KitPolicy, n.log); err != nil {
 		return err
 	}
-	if n.state, err = auth.Open(ctx, n.folder.join("state.db"), auth.Options{}); err != nil {
+	if n.state, err = auth.Open(ctx, n.folder.join(stateFile), auth.Options{}); err != nil {
 		return err
 	}
 	n.guarded, err = n.state.HasTokens()
@@ -264,7 +264,7 @@ func (n *Node) apiOptions() api.Options {
 		Mount: mount(compat.TempoPaths, compat.NewTempo(compat.TempoOptions{Store: n.store,
 			Limits: func() charter.Limits { return n.charter.Current().Limits() }, Ready: n.whyNotReady, Version: build.Version, Logger: n.log})),
 		Ready: n.whyNotReady, WriteMetrics: n.registry.WriteText, Observe: n.observe, Trace: n.traceRequest,
-		Policy: n.policy, Instances: policy.NewInstances(nil),
+		Policy: n.policy, Instances: policy.NewInstances(nil), Backup: n.backup,
 		Build: api.Build{Version: build.Version, Revision: build.Revision, Go: build.Go}, Started: n.started, Logger: n.log,
 	}
 }

@@ -285,36 +285,19 @@ func (e *Embedded) sweep(remove bool) error {
 	for _, a := range e.manifest.segments {
 		known[filepath.Join(e.o.Dir, a.folder())] = true
 	}
-	var at func(dir string, depth int) error
-	at = func(dir string, depth int) error {
-		entries, err := e.o.FS.ReadDir(dir)
-		if err != nil {
-			return err
+	return eachFolder(e.o.FS, filepath.Join(e.o.Dir, "segments"), 2, func(path string) error { // tenant, partition, segment
+		if known[path] {
+			return nil
 		}
-		for _, f := range entries {
-			path := filepath.Join(dir, f.Name())
-			switch {
-			case !f.IsDir() || known[path]: // a plain file is nobody's of ours
-			case depth > 0:
-				if err := at(path, depth-1); err != nil {
-					return err
-				}
-			default:
-				if id, err := strconv.ParseUint(strings.TrimSuffix(f.Name(), tempSuffix), 16, 64); err == nil {
-					e.idSeq = max(e.idSeq, id+1)
-				}
-				if !remove {
-					continue
-				}
-				e.o.Logger.Info("unreferenced segment removed", "folder", path)
-				if err := removeFolder(e.o.FS, path); err != nil {
-					return err
-				}
-			}
+		if id, err := strconv.ParseUint(strings.TrimSuffix(filepath.Base(path), tempSuffix), 16, 64); err == nil {
+			e.idSeq = max(e.idSeq, id+1)
 		}
-		return nil
-	}
-	return at(filepath.Join(e.o.Dir, "segments"), 2) // tenant, partition, segment
+		if !remove {
+			return nil
+		}
+		e.o.Logger.Info("unreferenced segment removed", "folder", path)
+		return removeFolder(e.o.FS, path)
+	})
 }
 
 // removeFolder removes a folder of plain files. What is gone already is no error.

@@ -62,22 +62,25 @@ type manifest struct {
 // openManifest reads the catalogue, or starts an empty one.
 func openManifest(fs wal.FS, path string) (*manifest, error) {
 	m := &manifest{segments: map[uint64]added{}, nextID: 1, most: compactAfter}
-	journal, recovered, err := wal.OpenJournal(path, wal.JournalOptions{FS: fs}, func(record []byte) error {
-		var c change
-		if err := json.Unmarshal(record, &c); err != nil {
-			return fmt.Errorf("manifest %s: record %d: %w", path, m.records, err)
-		}
-		if c.Version != manifestVersion {
-			return fmt.Errorf("manifest %s has version %d, this clew reads up to %d: start the newer clew again, or restore the folder from a backup", path, c.Version, manifestVersion)
-		}
-		m.records++
-		return m.apply(&c)
-	})
+	journal, recovered, err := wal.OpenJournal(path, wal.JournalOptions{FS: fs}, func(record []byte) error { return m.replay(path, record) })
 	if err != nil {
 		return nil, err
 	}
 	m.journal, m.recovered = journal, recovered
 	return m, nil
+}
+
+// replay applies one record of the journal at path.
+func (m *manifest) replay(path string, record []byte) error {
+	var c change
+	if err := json.Unmarshal(record, &c); err != nil {
+		return fmt.Errorf("manifest %s: record %d: %w", path, m.records, err)
+	}
+	if c.Version != manifestVersion {
+		return fmt.Errorf("manifest %s has version %d, this clew reads up to %d: start the newer clew again, or restore the folder from a backup", path, c.Version, manifestVersion)
+	}
+	m.records++
+	return m.apply(&c)
 }
 
 func (m *manifest) apply(c *change) error {
@@ -138,25 +141,39 @@ func (m *manifest) compactIfDue() error {
 }
 
 func (m *manifest) compact() error {
-	state := change{Version: manifestVersion, Cursor: m.cursor, Seq: m.seq, NextID: m.nextID}
-	changes := []change{state} // a change a segment keeps every record far below the journal's limit
+	segments := make([]added, 0, len(m.segments))
 	for _, id := range slices.Sorted(maps.Keys(m.segments)) {
-		c := state
-		c.Add = []added{m.segments[id]}
-		changes = append(changes, c)
+		segments = append(segments, m.segments[id])
 	}
-	records := make([][]byte, len(changes))
-	for i := range changes {
-		var err error
-		if records[i], err = json.Marshal(changes[i]); err != nil {
-			return err
-		}
+	records, err := stateRecords(change{Cursor: m.cursor, Seq: m.seq, NextID: m.nextID}, segments)
+	if err != nil {
+		return err
 	}
 	if err := m.journal.Replace(records...); err != nil {
 		return fmt.Errorf("compact the manifest: %w", err)
 	}
 	m.records = len(records)
 	return nil
+}
+
+// stateRecords gives the records that add up to a state and its segments: one a
+// segment, which keeps every record far below the journal's limit.
+func stateRecords(state change, segments []added) ([][]byte, error) {
+	state.Version = manifestVersion
+	first, err := json.Marshal(state)
+	if err != nil {
+		return nil, err
+	}
+	records := [][]byte{first}
+	for _, a := range segments {
+		state.Add = []added{a}
+		record, err := json.Marshal(state)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, record)
+	}
+	return records, nil
 }
 
 // folder is where a segment lives below the data folder.

@@ -277,24 +277,31 @@ func (j *Journal) replace(records [][]byte) error {
 
 // fill writes header, records and seal into an empty file and makes them durable.
 func (j *Journal) fill(records [][]byte) error {
-	j.out.begin(j.f, 0)
-	j.out.buf = append(j.out.buf, j.header()...)
+	end, err := j.out.journal(j.f, j.salt, records)
+	if err != nil {
+		return err
+	}
+	j.off = end
+	return j.f.Sync()
+}
+
+// journal writes the whole content of a journal that holds the records, each a
+// group of its own and a seal behind them, and gives its size.
+func (w *groupWriter) journal(to io.WriterAt, salt uint32, records [][]byte) (int64, error) {
+	w.begin(to, 0)
+	w.buf = append(w.buf, fileHeader{kind: kindJournal, salt: salt}.encode()...)
 	at := Position(FileHeaderBytes)
 	for _, b := range records {
-		h := frameHeader{kind: frameRecord, length: uint32(len(b)), pos: at, group: at, salt: j.salt, sum: checksum(b)}
-		if err := j.out.frame(h, [][]byte{b}); err != nil {
-			return err
+		h := frameHeader{kind: frameRecord, length: uint32(len(b)), pos: at, group: at, salt: salt, sum: checksum(b)}
+		if err := w.frame(h, [][]byte{b}); err != nil {
+			return 0, err
 		}
 		at += Position(h.size())
 	}
-	if err := j.out.frame(frameHeader{kind: frameSeal, pos: at, group: at, salt: j.salt}, nil); err != nil {
-		return err
+	if err := w.frame(frameHeader{kind: frameSeal, pos: at, group: at, salt: salt}, nil); err != nil {
+		return 0, err
 	}
-	if err := j.out.flush(); err != nil {
-		return err
-	}
-	j.off = int64(at) + FrameBytes
-	return j.f.Sync()
+	return int64(at) + FrameBytes, w.flush()
 }
 
 // notReplaced cleans up after a Replace that did not reach its rename.

@@ -63,7 +63,7 @@ func Open(dir string, o Options) (*Log, error) {
 
 // recover fills l from the folder.
 func (l *Log) recover() error {
-	if err := makeFolder(l.fs, l.dir); err != nil {
+	if err := MakeFolder(l.fs, l.dir); err != nil {
 		return err
 	}
 	floor, err := l.list()
@@ -88,9 +88,9 @@ func (l *Log) recover() error {
 	return l.resume(max(floor, l.o.NotBefore))
 }
 
-// makeFolder makes dir and its missing parents, each durable before the next, so
+// MakeFolder makes dir and its missing parents, each durable before the next, so
 // that only the deepest folder that is there can be one that a crash takes back.
-func makeFolder(fsys FS, dir string) error {
+func MakeFolder(fsys FS, dir string) error {
 	var missing []string
 	for {
 		_, err := fsys.Stat(dir)

@@ -1,5 +1,7 @@
 package wal
 
+import "io"
+
 const (
 	// gatherBytes is the buffer that small pieces share a write(2) in.
 	gatherBytes = 256 << 10
@@ -10,12 +12,12 @@ const (
 
 // groupWriter writes frames at consecutive offsets with few system calls.
 type groupWriter struct {
-	f   File
+	f   io.WriterAt
 	off int64 // of buf[0]
 	buf []byte
 }
 
-func (w *groupWriter) begin(f File, off int64) {
+func (w *groupWriter) begin(f io.WriterAt, off int64) {
 	w.f, w.off, w.buf = f, off, w.buf[:0]
 	if w.buf == nil {
 		w.buf = make([]byte, 0, gatherBytes)
