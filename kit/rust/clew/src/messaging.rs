@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::LazyLock;
 use std::task::Poll;
@@ -136,7 +135,7 @@ impl MessageCall {
     }
 
     /// Ends the call for a panic that goes on.
-    pub(crate) fn panicked(&mut self, thrown: &(dyn std::any::Any + Send)) {
+    pub(crate) fn panicked(&mut self, thrown: &mut crate::panics::Thrown) {
         if !self.ended {
             crate::task::record_panic(&self.span, thrown);
             self.close("panic");
@@ -168,7 +167,7 @@ impl Drop for MessageCall {
 pub(crate) async fn run<T, E: fmt::Display>(mut call: MessageCall, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let span = call.span.clone();
     let mut work = pin!(work);
-    let answer = std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| span.in_scope(|| work.as_mut().poll(cx)))) {
+    let answer = std::future::poll_fn(|cx| match crate::panics::caught(|| span.in_scope(|| work.as_mut().poll(cx))) {
         Ok(polled) => polled.map(Ok),
         Err(thrown) => Poll::Ready(Err(thrown)),
     })
@@ -182,9 +181,9 @@ pub(crate) async fn run<T, E: fmt::Display>(mut call: MessageCall, work: impl Fu
             call.fail(&error);
             Err(error)
         }
-        Err(thrown) => {
-            call.panicked(&*thrown);
-            resume_unwind(thrown)
+        Err(mut thrown) => {
+            call.panicked(&mut thrown);
+            thrown.resume()
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::any::Any;
 use std::backtrace::Backtrace;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+#[cfg(any(feature = "tokio", feature = "http", feature = "nats", feature = "rdkafka"))]
+use std::panic::resume_unwind;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -20,7 +22,8 @@ const LONGEST_STACK: usize = 64 << 10;
 
 /// The last panic of a thread.
 struct Last {
-    message: String,
+    /// `None`: there is none that may still be under way.
+    message: Option<String>,
     stack: Stack,
 }
 
@@ -31,47 +34,72 @@ enum Stack {
     Text(Arc<str>),
 }
 
+thread_local! {
+    static LAST: RefCell<Last> = const { RefCell::new(Last::NONE) };
+    /// There is a last panic.
+    static KNOWN: Cell<bool> = const { Cell::new(false) };
+}
+
 impl Last {
-    const NONE: Last = Last { message: String::new(), stack: Stack::Unknown };
-}
+    const NONE: Last = Last { message: None, stack: Stack::Unknown };
 
-thread_local!(static LAST: RefCell<Last> = const { RefCell::new(Last::NONE) });
-
-/// The message of the panic that this thread is unwinding from; empty when it is not known.
-pub fn message() -> String {
-    with_last(|last| last.message.clone()).unwrap_or_default()
-}
-
-/// The stack of this thread's last panic, when that said `message`: a panic that was handed over from another thread has none here. At most
-/// 10 a second are read; the other panics have none. No lock may be held, because it can take long.
-pub fn stack(message: &str) -> Option<Arc<str>> {
-    static READ: AtomicU64 = AtomicU64::new(0);
-    let found = with_last(|last| {
-        if last.message != cut(message, LONGEST) {
-            return Stack::Unknown;
+    /// The text of the stack. At most 10 a second are read; the other panics have none. No lock may be held, because it can take long.
+    fn stack(&mut self) -> Option<Arc<str>> {
+        static READ: AtomicU64 = AtomicU64::new(0);
+        if let Stack::Addresses(stack) = &self.stack {
+            self.stack = if end::ten_a_second(&READ, end::second()) {
+                Stack::Text(cut(without_ends(&bounded(stack, LONGEST_STACK)), LIMITS.value_bytes).into())
+            } else {
+                Stack::Unknown
+            };
         }
-        match &last.stack {
-            Stack::Text(text) => Stack::Text(text.clone()),
-            _ => std::mem::replace(&mut last.stack, Stack::Unknown),
-        }
-    })?;
-    match found {
-        Stack::Unknown => None,
-        Stack::Text(text) => Some(text),
-        Stack::Addresses(stack) => {
-            if !end::ten_a_second(&READ, end::second()) {
-                return None;
-            }
-            let text: Arc<str> = cut(without_ends(&bounded(&stack, LONGEST_STACK)), LIMITS.value_bytes).into();
-            with_last(|last| last.stack = Stack::Text(text.clone()));
-            Some(text)
+        match &self.stack {
+            Stack::Text(text) => Some(text.clone()),
+            _ => None,
         }
     }
 }
 
-/// Gives the thread's last panic to `f`, which must not run foreign code. `None` while the thread's locals are being destroyed.
-fn with_last<R>(f: impl FnOnce(&mut Last) -> R) -> Option<R> {
-    LAST.try_with(|last| last.try_borrow_mut().ok().map(|mut last| f(&mut last))).ok().flatten()
+/// The message and the stack of the panic that this thread is unwinding from.
+///
+/// What unwinds cannot be asked, so it is the thread's last panic since the kit last saw the thread without one. `resume_unwind` makes no
+/// panic: when code that the kit does not see catches one panic and resumes another before it does anything with a span or an event, a span
+/// that ends then tells the one that was caught.
+pub fn under_way() -> (String, Option<Arc<str>>) {
+    let mut last = take();
+    let stack = last.stack();
+    let message = last.message.clone().unwrap_or_else(|| NOT_KNOWN.to_owned());
+    put(last);
+    (message, stack)
+}
+
+/// Where a thread is not unwinding, its last panic was caught: a span that ends by a later one must not tell it.
+#[inline]
+pub fn forget() {
+    if KNOWN.get() {
+        forget_caught();
+    }
+}
+
+#[cold]
+fn forget_caught() {
+    if !std::thread::panicking() {
+        take();
+    }
+}
+
+/// The thread's last panic; there is none then. While the thread's locals are being destroyed there is none either.
+fn take() -> Last {
+    KNOWN.set(false);
+    LAST.try_with(|last| last.try_borrow_mut().ok().map(|mut last| std::mem::replace(&mut *last, Last::NONE)))
+        .ok()
+        .flatten()
+        .unwrap_or(Last::NONE)
+}
+
+fn put(new: Last) {
+    KNOWN.set(new.message.is_some());
+    let _ = LAST.try_with(|last| last.try_borrow_mut().map(|mut last| *last = new).is_ok());
 }
 
 /// The frames between what makes a panic and what starts a thread, which are the same in each.
@@ -90,7 +118,9 @@ fn without_ends(stack: &str) -> &str {
 }
 
 /// What is said of a panic with something else than a text.
-pub const NO_TEXT: &str = "not a text";
+const NO_TEXT: &str = "not a text";
+/// What is said of a panic of which this thread knows nothing: `resume_unwind` does not say what it throws.
+const NOT_KNOWN: &str = "not known";
 
 /// What was thrown, when it is a text, as it is unless somebody throws by hand.
 pub fn text(payload: &(dyn Any + Send)) -> Option<&str> {
@@ -99,12 +129,52 @@ pub fn text(payload: &(dyn Any + Send)) -> Option<&str> {
 
 /// Runs foreign code whose panic ends here. A panic that this thread is unwinding from already stays its last one.
 pub fn contained<R>(run: impl FnOnce() -> R) -> std::thread::Result<R> {
-    let outer = if std::thread::panicking() { with_last(|last| std::mem::replace(last, Last::NONE)) } else { None };
+    forget();
+    let outer = take();
     let result = catch_unwind(AssertUnwindSafe(run));
-    if let Some(outer) = outer {
-        with_last(|last| *last = outer);
-    }
+    put(outer);
     result
+}
+
+/// A panic that was caught and goes on with [`Thrown::resume`].
+#[cfg(any(feature = "tokio", feature = "http", feature = "nats", feature = "rdkafka"))]
+pub struct Thrown {
+    payload: Box<dyn Any + Send>,
+    last: Last,
+}
+
+#[cfg(any(feature = "tokio", feature = "http", feature = "nats", feature = "rdkafka"))]
+impl Thrown {
+    /// What the panic says.
+    pub fn text(&self) -> &str {
+        text(&*self.payload).unwrap_or(NO_TEXT)
+    }
+
+    /// Where it happened; see [`under_way`].
+    pub fn stack(&mut self) -> Option<Arc<str>> {
+        self.last.stack()
+    }
+
+    /// Goes on unwinding, so that spans further out tell the same.
+    pub fn resume(self) -> ! {
+        put(self.last);
+        resume_unwind(self.payload)
+    }
+}
+
+/// Runs code whose panic is told and goes on.
+#[cfg(any(feature = "tokio", feature = "http", feature = "nats", feature = "rdkafka"))]
+pub fn caught<R>(run: impl FnOnce() -> R) -> Result<R, Thrown> {
+    forget();
+    catch_unwind(AssertUnwindSafe(run)).map_err(|payload| {
+        let text = cut(text(&*payload).unwrap_or(NO_TEXT), LONGEST);
+        let mut last = take();
+        if last.message.as_deref() != Some(text) {
+            // It was handed over from another thread, which knows its stack.
+            last = Last { message: Some(text.to_owned()), stack: Stack::Unknown };
+        }
+        Thrown { payload, last }
+    })
 }
 
 /// Puts a hook before the one that is there.
@@ -120,14 +190,10 @@ pub fn install() {
 }
 
 fn remember(info: &PanicHookInfo<'_>) {
-    let text = text(info.payload());
+    let text = cut(text(info.payload()).unwrap_or(NO_TEXT), LONGEST);
     let runs = ENGINE.with(|engine| engine.is_some());
     let stack = if runs { Stack::Addresses(Box::new(Backtrace::force_capture())) } else { Stack::Unknown };
-    with_last(|last| {
-        last.message.clear();
-        last.message.push_str(cut(text.unwrap_or(NO_TEXT), LONGEST));
-        last.stack = stack;
-    });
+    put(Last { message: Some(text.to_owned()), stack });
 }
 
 #[cfg(test)]

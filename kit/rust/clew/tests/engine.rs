@@ -192,6 +192,65 @@ fn a_panic_ends_its_spans_as_failed() {
     assert!(!clew::current().span.is_valid());
 }
 
+/// Status, message and whether there is a stack, of the only event of a span.
+fn panic_told(recorder: &Recorder, name: &str) -> (Status, Option<Value>, bool) {
+    let span = recorder.spans().into_iter().find(|span| span.name == name).unwrap();
+    let [event] = &span.events[..] else { panic!("{span:?}") };
+    let attribute = |key: &str| event.attributes.iter().find(|(k, _)| k == key).map(|(_, value)| value.clone());
+    (span.status, attribute("exception.message"), attribute("exception.stacktrace").is_some())
+}
+
+fn told(message: &str, stack: bool) -> (Status, Option<Value>, bool) {
+    (Status::Error(format!("panic: {message}")), Some(Value::Text(message.to_owned())), stack)
+}
+
+/// What another thread threw.
+fn thrown_elsewhere() -> Box<dyn std::any::Any + Send> {
+    std::thread::spawn(|| panic!("no more figs")).join().unwrap_err()
+}
+
+#[test]
+fn a_panic_that_was_caught_is_not_told_by_a_span_that_ends_by_another() {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    let recorder = Recorder::start();
+    assert!(catch_unwind(|| panic!("no more apples")).is_err());
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let _victim = app("victim", Parent::Root);
+        resume_unwind(thrown_elsewhere());
+    }));
+    assert!(result.is_err());
+    assert_eq!(panic_told(&recorder, "victim"), told("not known", false));
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn a_task_tells_what_it_threw_and_so_do_the_spans_around_it() {
+    use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+    let run = |name: &str, work: fn()| {
+        let (sender, mut receiver) = clew::mpsc::channel(1);
+        sender.try_send(()).unwrap();
+        let message = receiver.try_recv().unwrap();
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let _around = app(&format!("around {name}"), Parent::Root);
+            let task = std::pin::pin!(message.process(name, |()| async move { work() }));
+            let _ = task.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+        }));
+        assert!(result.is_err());
+    };
+    let recorder = Recorder::start();
+    run("own", || panic!("no more apples"));
+    // Before it is polled the same text was thrown here, and within it another.
+    assert!(catch_unwind(|| panic!("no more figs")).is_err());
+    run("handed over", || {
+        assert!(catch_unwind(|| panic!("no more plums")).is_err());
+        resume_unwind(thrown_elsewhere())
+    });
+    for (name, message, stack) in [("own", "no more apples", true), ("handed over", "no more figs", false)] {
+        assert_eq!(panic_told(&recorder, name), told(message, stack));
+        assert_eq!(panic_told(&recorder, &format!("around {name}")), told(message, stack));
+    }
+}
+
 #[test]
 fn a_panic_within_a_panic_does_not_take_its_place() {
     struct Bad;

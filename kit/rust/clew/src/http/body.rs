@@ -1,6 +1,5 @@
 //! The body of an answer, that ends its request's span when it ends.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context as Cx, Poll};
 
@@ -53,14 +52,14 @@ where
         };
         let polled = {
             let inner = this.inner.as_mut();
-            catch_unwind(AssertUnwindSafe(|| call.span.in_scope(|| inner.poll_frame(cx))))
+            crate::panics::caught(|| call.span.in_scope(|| inner.poll_frame(cx)))
         };
         let polled = match polled {
             Ok(polled) => polled,
-            Err(thrown) => {
-                call.panicked(&*thrown);
+            Err(mut thrown) => {
+                call.panicked(&mut thrown);
                 *this.call = None;
-                resume_unwind(thrown)
+                thrown.resume()
             }
         };
         match &polled {

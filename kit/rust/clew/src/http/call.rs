@@ -1,6 +1,5 @@
 //! One request between its start and the end of its answer: what both sides and both protocols share.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -125,7 +124,7 @@ impl Call {
         (!self.ended).then_some(self)
     }
 
-    pub(super) fn panicked(&mut self, thrown: &(dyn Any + Send)) {
+    pub(super) fn panicked(&mut self, thrown: &mut crate::panics::Thrown) {
         crate::task::record_panic(&self.span, thrown);
         self.end(Some(Failure::Panic));
     }

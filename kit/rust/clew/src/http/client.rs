@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as Cx, Poll};
@@ -187,10 +186,10 @@ where
         let polled = match this.call {
             None => inner.poll(cx),
             Some(call) => {
-                let polled = catch_unwind(AssertUnwindSafe(|| call.span.in_scope(|| inner.poll(cx))));
-                polled.unwrap_or_else(|thrown| {
-                    call.panicked(&*thrown);
-                    resume_unwind(thrown)
+                let polled = crate::panics::caught(|| call.span.in_scope(|| inner.poll(cx)));
+                polled.unwrap_or_else(|mut thrown| {
+                    call.panicked(&mut thrown);
+                    thrown.resume()
                 })
             }
         };

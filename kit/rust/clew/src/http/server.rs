@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Cx, Poll};
@@ -298,10 +297,10 @@ where
             Within::Nothing => inner.poll(cx),
             Within::Context(context) => context.in_scope(|| inner.poll(cx)),
             Within::Call(call) => {
-                let polled = catch_unwind(AssertUnwindSafe(|| call.span.in_scope(|| inner.poll(cx))));
-                polled.unwrap_or_else(|thrown| {
-                    call.panicked(&*thrown);
-                    resume_unwind(thrown)
+                let polled = crate::panics::caught(|| call.span.in_scope(|| inner.poll(cx)));
+                polled.unwrap_or_else(|mut thrown| {
+                    call.panicked(&mut thrown);
+                    thrown.resume()
                 })
             }
         };

@@ -33,7 +33,7 @@ use crate::engine;
 use crate::policy::Snapshot;
 use crate::selfmetrics::{Signal, counters};
 use crate::shared::{Cached, Shared};
-use crate::{Component, Level, SpanContext, switch};
+use crate::{Component, Level, SpanContext, panics, switch};
 use line::{Line, MAX_MESSAGE, Severity};
 use sink::Sink;
 use site::{More, Site, Sites};
@@ -130,6 +130,7 @@ fn severity(level: tracing_core::Level) -> Severity {
 
 /// Writes an event of `tracing` whose level the policy lets through, with the ids of its span; its context is not valid when there is none.
 pub(crate) fn on_event(event: &Event<'_>, context: &SpanContext) {
+    panics::forget();
     let metadata = event.metadata();
     let severity = severity(*metadata.level());
     PIPELINE.with(|pipeline| {
@@ -155,6 +156,7 @@ pub(crate) fn on_event(event: &Event<'_>, context: &SpanContext) {
 
 /// Writes a record of the `log` crate whose level the policy lets through.
 pub(crate) fn on_log_record(record: &log::Record<'_>, context: &SpanContext) {
+    panics::forget();
     let severity = match record.level() {
         log::Level::Error => Severity::Error,
         log::Level::Warn => Severity::Warn,

@@ -12,7 +12,7 @@ use super::record::Record;
 use super::{Facts, Parent, stack, store};
 use crate::engine::{ENGINE, Engine};
 use crate::sampling::Decision;
-use crate::{Context, Kind, Member, SpanContext, SpanId, TraceId, ids, watch};
+use crate::{Context, Kind, Member, SpanContext, SpanId, TraceId, ids, panics, watch};
 
 /// What is known of a span before it starts.
 pub struct Spec<'a> {
@@ -84,6 +84,7 @@ pub fn pass(parent: Parent<'_>) -> Option<Handle> {
 /// Starts a span under `parent`.
 #[inline]
 pub fn begin(spec: &Spec<'_>, parent: Parent<'_>) -> Option<Handle> {
+    panics::forget();
     let current = match parent {
         Parent::Current => stack::current(),
         _ => None,

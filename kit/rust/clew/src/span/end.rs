@@ -63,11 +63,14 @@ struct Panic {
 /// The panic that this thread is unwinding from, read before the span is locked.
 #[inline]
 fn panic_of(handle: Handle) -> Option<Panic> {
-    if !std::thread::panicking() || handle.alias() || handle.carried() || !store::open(handle) {
+    if !std::thread::panicking() {
+        panics::forget();
         return None;
     }
-    let message = panics::message();
-    let stack = panics::stack(&message);
+    if handle.alias() || handle.carried() || !store::open(handle) {
+        return None;
+    }
+    let (message, stack) = panics::under_way();
     Some(Panic { message, stack })
 }
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use super::handle::Handle;
 use super::store;
+use crate::panics;
 
 /// Entries beyond this depth are not kept: the span below stays current. Only forgotten guards get here.
 const DEEPEST: usize = 4096;
@@ -13,6 +14,7 @@ thread_local!(static STACK: RefCell<Vec<Handle>> = const { RefCell::new(Vec::new
 /// Makes `handle` current.
 #[inline]
 pub fn enter(handle: Handle) {
+    panics::forget();
     // While a thread's locals are destroyed nothing is current.
     let _ = STACK.try_with(|stack| {
         let mut stack = stack.borrow_mut();
@@ -27,6 +29,7 @@ pub fn enter(handle: Handle) {
 /// Takes back the last [`enter`] of `handle`, wherever it is in the stack: guards may be dropped out of order.
 #[inline]
 pub fn exit(handle: Handle) {
+    panics::forget();
     let _ = STACK.try_with(|stack| {
         let mut stack = stack.borrow_mut();
         if stack.last() == Some(&handle) {

@@ -47,9 +47,9 @@ pub use stream::{InSpan, StreamExt};
 
 /// Marks a span as failed by a panic: an `exception` event, `error.type`, and the panic's text as the status.
 #[cfg(any(feature = "tokio", feature = "http", feature = "nats", feature = "rdkafka"))]
-pub(crate) fn record_panic(span: &crate::Span, thrown: &(dyn std::any::Any + Send)) {
-    let text = crate::panics::text(thrown).unwrap_or(crate::panics::NO_TEXT);
-    let stack = if span.keeps() { crate::panics::stack(text) } else { None };
+pub(crate) fn record_panic(span: &crate::Span, thrown: &mut crate::panics::Thrown) {
+    let stack = if span.keeps() { thrown.stack() } else { None };
+    let text = thrown.text();
     crate::span::end::exception(text, stack.as_deref(), |attributes| span.event("exception", attributes));
     span.set("error.type", "panic");
     span.fail_text(&["panic: ", text].concat());

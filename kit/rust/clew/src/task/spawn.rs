@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context as Cx, Poll};
 use std::time::Duration;
@@ -11,7 +10,7 @@ use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 
 use super::{CarriedFuture, carried, record_panic};
 use crate::span::{self, Parent};
-use crate::{Component, Kind, Level, Span, log, watch};
+use crate::{Component, Kind, Level, Span, log, panics, watch};
 
 /// Like `tokio::spawn`, with the current context: spans of the task are children of the current span.
 ///
@@ -121,16 +120,16 @@ impl<F: Future> Future for Detached<F> {
         // It is done, and was polled again.
         let Some(future) = &mut this.future else { return Poll::Pending };
         let _entered = log::task::enter(this.id);
-        match catch_unwind(AssertUnwindSafe(|| mark.enter(|| span.in_scope(|| future.as_mut().poll(cx))))) {
+        match panics::caught(|| mark.enter(|| span.in_scope(|| future.as_mut().poll(cx)))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(ready) => {
                 this.end();
                 ready
             }
-            Err(thrown) => {
-                record_panic(span, &*thrown);
+            Err(mut thrown) => {
+                record_panic(span, &mut thrown);
                 this.end();
-                resume_unwind(thrown)
+                thrown.resume()
             }
         }
     }
