@@ -86,6 +86,9 @@ func openDuck(o duckOptions) (*duck, error) {
 
 // Close waits for running queries, which the caller has cancelled, and frees everything.
 func (d *duck) Close() error {
+	if d == nil { // the store was never opened for questions
+		return nil
+	}
 	err := d.db.Close()
 	if e := os.RemoveAll(d.temp); err == nil {
 		err = e

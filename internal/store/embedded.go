@@ -195,6 +195,9 @@ func recoverFolder(ctx context.Context, o Options) (_ *Embedded, err error) {
 	if err := e.sweep(e.damaged == ""); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
+	if err := removeEmpty(o.FS, filepath.Join(o.Dir, "segments"), 2); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
 	if e.log, err = o.OpenLog(e.manifest.cursor); err != nil {
 		return nil, err
 	}
@@ -202,15 +205,14 @@ func recoverFolder(ctx context.Context, o Options) (_ *Embedded, err error) {
 	if err := e.replay(ctx); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
+	e.truncateLog(e.manifest.cursor) // a process that ended between its commit and this
 	return e, nil
 }
 
 // abandon gives back what a failed Open has taken.
 func (e *Embedded) abandon() {
 	e.stop()
-	if e.duck != nil {
-		e.duck.Close()
-	}
+	e.duck.Close()
 	if e.log != nil {
 		e.log.Close()
 	}
@@ -313,6 +315,35 @@ func removeFolder(fs wal.FS, dir string) error {
 	}
 	if err := fs.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
+	}
+	return nil
+}
+
+// removeEmpty removes the folders of tenants and partitions whose last segment has
+// gone; depth says how far below dir they may lie. Only a start does it, since a
+// flush may be about to write into them.
+func removeEmpty(fs wal.FS, dir string, depth int) error {
+	entries, err := fs.ReadDir(dir)
+	if err != nil || depth == 0 {
+		return err
+	}
+	for _, f := range entries {
+		if !f.IsDir() {
+			continue
+		}
+		path := filepath.Join(dir, f.Name())
+		if err := removeEmpty(fs, path, depth-1); err != nil {
+			return err
+		}
+		left, err := fs.ReadDir(path)
+		if err != nil {
+			return err
+		}
+		if len(left) == 0 {
+			if err := fs.Remove(path); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

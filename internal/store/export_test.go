@@ -60,6 +60,19 @@ func (e *Embedded) Folders() map[string]bool {
 	return out
 }
 
+// Tails is the number of readers that follow the tenant.
+func (e *Embedded) Tails(tenant string) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := e.tenants[tenant]
+	if t == nil {
+		return 0
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.tails)
+}
+
 // Cursor is the position of the log before which nothing is needed.
 func (e *Embedded) Cursor() int64 {
 	e.mu.Lock()
@@ -79,9 +92,7 @@ func (e *Embedded) Abandon() {
 	}
 	e.stop()
 	e.loops.Wait()
-	if e.duck != nil {
-		e.duck.Close()
-	}
+	e.duck.Close()
 	e.manifest.journal.Close()
 	e.log.Close()
 }

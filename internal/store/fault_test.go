@@ -2,8 +2,6 @@ package store_test
 
 import (
 	"context"
-	"fmt"
-	"math/rand"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -69,52 +67,6 @@ func (a acked) check(t *testing.T, e *engine, when string) {
 					t.Fatalf("%s: acknowledged span %s of trace %s is lost", when, s, id)
 				}
 			}
-		}
-	}
-}
-
-// Lives of a store end in every way: the process dies, the power goes at a random
-// call, a disk call fails. Whatever was acknowledged is there in the next life.
-func TestNothingAcknowledgedIsLost(t *testing.T) {
-	seeds := 60
-	if testing.Short() {
-		seeds = 10
-	}
-	for seed := range seeds {
-		r := rand.New(rand.NewSource(int64(seed)))
-		fs, dir := memoryFS(t)
-		seq := &atomic.Int64{}
-		seq.Store(storetest.Base)
-		g := storetest.NewGen(int64(seed), storetest.Base)
-		known := acked{}
-		for life := range 5 {
-			when := fmt.Sprintf("seed %d, life %d", seed, life)
-			e, err := tryOpen(dir, fs, seq)
-			if err != nil {
-				t.Fatalf("%s: open: %v", when, err)
-			}
-			known.check(t, e, when)
-			switch r.Intn(3) {
-			case 0:
-				fs.CutPower(20 + r.Intn(400))
-			case 1:
-				ops := []testkit.Op{testkit.OpSync, testkit.OpWrite, testkit.OpRename, testkit.OpOpen, testkit.OpSyncDir, testkit.OpRemove}
-				errs := []error{syscall.EIO, syscall.ENOSPC}
-				fs.Inject(testkit.Fault{Op: ops[r.Intn(len(ops))], Nth: 1 + r.Intn(60), Err: errs[r.Intn(2)]})
-			}
-			for range 12 {
-				if r.Intn(4) == 0 {
-					_ = e.Flush(context.Background()) // it may fail: that is the point
-				}
-				for _, b := range g.Trace(storetest.Tenant, 1+r.Intn(40)) {
-					if e.trySend(b) {
-						id := b.Spans.TraceID[0]
-						known[id] = append(known[id], b)
-					}
-				}
-			}
-			e.Abandon()
-			fs = fs.Crash(r.Uint64())
 		}
 	}
 }

@@ -128,12 +128,18 @@ func (e *Embedded) flushOnce(ctx context.Context) (again bool, err error) {
 		t.mu.Unlock()
 	}
 	e.mu.Unlock()
-	if err := e.log.Truncate(cursor); err != nil {
-		e.o.Logger.Warn("log not truncated", "err", err)
-	}
+	e.truncateLog(cursor)
 	e.o.Logger.Info("flushed", "rows", rows, "segments", len(handles), "took", time.Since(began))
 	nudge(e.wakeMerge)
 	return again, nil
+}
+
+// truncateLog lets go of what the manifest has consumed. What cannot be removed
+// now is removed after the next flush, or by the next start.
+func (e *Embedded) truncateLog(before wal.Position) {
+	if err := e.log.Truncate(before); err != nil {
+		e.o.Logger.Warn("log not truncated", "err", err)
+	}
 }
 
 // moveCursor lets the log go up to a position below which nothing is fresh.

@@ -78,17 +78,20 @@ func (f *FS) Kill() *FS {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	copies := map[*node]*node{nil: nil}
+	one := func(n *node) *node {
+		if _, done := copies[n]; !done {
+			copies[n] = &node{
+				dir: n.dir, mode: n.mode,
+				content: slices.Clone(n.content), base: slices.Clone(n.base), disk: slices.Clone(n.disk),
+				writes: slices.Clone(n.writes),
+			}
+		}
+		return copies[n]
+	}
 	clone := func(names map[string]*node) map[string]*node {
 		out := make(map[string]*node, len(names))
 		for path, n := range names {
-			if _, done := copies[n]; !done {
-				copies[n] = &node{
-					dir: n.dir, mode: n.mode,
-					content: slices.Clone(n.content), base: slices.Clone(n.base), disk: slices.Clone(n.disk),
-					writes: slices.Clone(n.writes),
-				}
-			}
-			out[path] = copies[n]
+			out[path] = one(n)
 		}
 		return out
 	}
@@ -96,10 +99,23 @@ func (f *FS) Kill() *FS {
 	g.capacity, g.used = f.capacity, f.used
 	g.now, g.disk = clone(f.now), clone(f.disk)
 	for _, c := range f.pending {
-		g.pending = append(g.pending, entryChange{set: clone(c.set), moved: c.moved, folder: c.folder})
+		var buried []*grave
+		for _, b := range c.buried {
+			buried = append(buried, &grave{b.path, one(b.node)})
+		}
+		g.pending = append(g.pending, entryChange{set: clone(c.set), moved: c.moved, folder: c.folder, buried: buried})
 	}
 	f.powerOff, f.short = f.total+1, 0
 	return g
+}
+
+// EndProcess is Kill without a second file system: calls on files that are open
+// now get ErrPowerOff and change nothing, for their process is gone. It is for
+// tests that count calls over several lives.
+func (f *FS) EndProcess() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.process++
 }
 
 // image is a disk's content of a file while writes are carried over to it.

@@ -17,6 +17,8 @@ type file struct {
 	flag   int
 	off    int64
 	closed bool
+
+	process int // that opened it
 }
 
 func (h *file) Name() string { return h.name }
@@ -26,6 +28,9 @@ func (h *file) Name() string { return h.name }
 func (h *file) check(op Op, verb string) (*Fault, error) {
 	if h.closed {
 		return nil, pathError(verb, h.name, fs.ErrClosed)
+	}
+	if h.process != h.fs.process {
+		return nil, pathError(verb, h.name, ErrPowerOff)
 	}
 	fault, err := h.fs.check(op, h.name)
 	if err != nil {

@@ -29,6 +29,7 @@ type FS struct {
 	powerOff int        // the call that the power goes at; 0 is none
 	short    int        // bytes of that call that are done when it is a write
 
+	process   int // how many have ended: see EndProcess
 	recording bool
 	changes   []Change
 }
@@ -58,6 +59,14 @@ type entryChange struct {
 	set    map[string]*node // path to node; nil removes
 	moved  [2]string        // from and to of a folder, with all that is in it
 	folder []string         // whose SyncDir makes it durable: any of them
+	buried []*grave         // what was in a folder that is removed
+}
+
+// grave is a name in a removed folder and a file that had it, durable or not. A
+// later folder of that name is another one, and so are its files.
+type grave struct {
+	path string
+	node *node
 }
 
 // NewFS gives an empty file system.
@@ -112,7 +121,7 @@ func (f *FS) OpenFile(name string, flag int, perm os.FileMode) (wal.File, error)
 	if flag&os.O_TRUNC != 0 && len(n.content) > 0 {
 		f.resize(n, 0)
 	}
-	return &file{fs: f, node: n, name: name, flag: flag}, nil
+	return &file{fs: f, node: n, name: name, flag: flag, process: f.process}, nil
 }
 
 // Rename moves a file over whatever has the new name, or a folder to a name that
@@ -207,25 +216,26 @@ func (f *FS) Remove(name string) error {
 	delete(f.now, name)
 	gone := entryChange{set: map[string]*node{name: nil}, folder: []string{filepath.Dir(name)}}
 	if n.dir {
-		f.bury(name, gone.set)
+		gone.buried = f.bury(name)
 	}
 	f.pending = append(f.pending, gone)
 	return nil
 }
 
-// bury moves the changes within a removed folder that are not durable yet into
-// the change that removes it: a later folder of that name is another one. The
-// caller holds mu.
-func (f *FS) bury(folder string, set map[string]*node) {
+// bury takes the changes within a removed folder that are not durable yet and
+// gives what the change that removes it makes an end of. The caller holds mu.
+func (f *FS) bury(folder string) (graves []*grave) {
 	f.pending = slices.DeleteFunc(f.pending, func(c entryChange) bool {
 		if len(c.folder) != 1 || c.folder[0] != folder {
 			return false
 		}
-		for path := range c.set {
-			set[path] = nil
+		graves = append(graves, c.buried...)
+		for path, n := range c.set {
+			graves = append(graves, &grave{path, n}, &grave{path, f.disk[path]})
 		}
 		return true
 	})
+	return graves
 }
 
 // ReadDir lists a folder by name.
@@ -310,6 +320,11 @@ func (f *FS) SyncDir(name string) error {
 }
 
 func (c entryChange) apply(names map[string]*node) {
+	for _, g := range c.buried {
+		if g.node != nil && names[g.path] == g.node {
+			delete(names, g.path)
+		}
+	}
 	if from, to := c.moved[0], c.moved[1]; from != "" {
 		if names[from] == nil { // that it was made is not durable
 			return

@@ -190,6 +190,18 @@ func TestKillKeepsWhatWasWrittenAndStopsTheOldProcess(t *testing.T) {
 	testkit.Diff(t, "after a crash", outcomes(t, next, "/x")["absent"], true)
 }
 
+func TestEndProcessStopsOpenFilesOnly(t *testing.T) {
+	fs := testkit.NewFS()
+	f := create(t, fs, "/x", "data")
+	fs.EndProcess()
+	if _, err := f.WriteAt([]byte("late"), 0); !errors.Is(err, testkit.ErrPowerOff) {
+		t.Fatalf("write of the old process: %v", err)
+	}
+	if got := content(t, fs, "/x"); got != "data" {
+		t.Errorf("new process reads %q", got)
+	}
+}
+
 func TestCutPowerChangesNothingAfterwards(t *testing.T) {
 	fs := testkit.NewFS()
 	fs.CutPower(2)
@@ -200,6 +212,35 @@ func TestCutPowerChangesNothingAfterwards(t *testing.T) {
 	if got := outcomes(t, fs, "/x"); !got["absent"] {
 		t.Errorf("the name was durable without SyncDir: %v", got)
 	}
+}
+
+func TestAFolderMadeAnewIsAnotherOne(t *testing.T) {
+	fs := testkit.NewFS()
+	must(t, fs.MkdirAll("/a/b", 0o700))
+	must(t, create(t, fs, "/a/b/old", "old").Sync())
+	for _, d := range []string{"/a/b", "/a", "/"} {
+		must(t, fs.SyncDir(d))
+	}
+	for _, name := range []string{"/a/b/old", "/a/b", "/a"} {
+		must(t, fs.Remove(name))
+	}
+	must(t, fs.MkdirAll("/a/b", 0o700))
+	must(t, create(t, fs, "/a/b/new", "new").Sync())
+	for _, d := range []string{"/a/b", "/a", "/"} {
+		must(t, fs.SyncDir(d))
+	}
+	testkit.Diff(t, "new", outcomes(t, fs, "/a/b/new"), map[string]bool{"new": true})
+	testkit.Diff(t, "old", outcomes(t, fs, "/a/b/old"), map[string]bool{"absent": true})
+
+	// And under a name that it gets later.
+	must(t, fs.Remove("/a/b/new"))
+	must(t, fs.Remove("/a/b"))
+	must(t, fs.MkdirAll("/a/b", 0o700))
+	must(t, create(t, fs, "/a/b/new", "newer").Sync())
+	must(t, fs.SyncDir("/a/b"))
+	must(t, fs.Rename("/a/b", "/a/c"))
+	must(t, fs.SyncDir("/a"))
+	testkit.Diff(t, "renamed", outcomes(t, fs, "/a/c/new"), map[string]bool{"newer": true})
 }
 
 func TestForgetKeepsOnlyWhatIsDurable(t *testing.T) {
