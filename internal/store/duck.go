@@ -191,6 +191,12 @@ func (c *duckConn) table(ctx context.Context, statement string) (string, error) 
 	return name, err
 }
 
+// forget drops a table before its connection goes.
+func (c *duckConn) forget(ctx context.Context, table string) error {
+	_, err := c.conn.ExecContext(ctx, "DROP TABLE IF EXISTS "+table)
+	return err
+}
+
 // rows calls f for every row of the answer with the values of its columns, which
 // f must not keep.
 func (c *duckConn) rows(ctx context.Context, statement string, f func(v []any) error) error {

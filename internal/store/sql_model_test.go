@@ -243,7 +243,7 @@ func sameSeries(a, b []query.Series) bool {
 	return slices.EqualFunc(a, b, func(x, y query.Series) bool {
 		return slices.EqualFunc(x.Labels, y.Labels, func(l, m query.Label) bool {
 			return l.Name == m.Name && query.CompareGroups([]query.Value{l.Value}, []query.Value{m.Value}) == 0
-		}) && slices.EqualFunc(x.Values, y.Values, func(v, w float64) bool { return cmp.Compare(v, w) == 0 })
+		}) && slices.EqualFunc(x.Values, y.Values, func(v, w float64) bool { return cmp.Compare(v, w) == 0 }) && slices.Equal(x.Exemplars, y.Exemplars)
 	})
 }
 
@@ -255,6 +255,9 @@ func seriesText(s []query.Series) string {
 			out += l.Name + "=" + l.Value.String() + " "
 		}
 		out += fmt.Sprintln(x.Values)
+		for _, e := range x.Exemplars {
+			out += fmt.Sprintf("  %s/%s at %d: %v\n", e.TraceID, e.SpanID, e.Start-base, e.Value)
+		}
 	}
 	return out
 }

@@ -167,16 +167,24 @@ func (c *duckConn) childUnion(ctx context.Context, src sources, sh *shape) (*uni
 }
 
 // freshChildren is childUnion for what is in memory: a batch that has a row for
-// each distinct value of each span is made and read as any other.
+// each distinct value of each span is made and read as any other. What Go can say
+// of the condition is said of the span and kept with its rows; fields of the whole
+// trace are left to SQL.
 func (c *duckConn) freshChildren(ctx context.Context, src sources, sh *shape) (*branch, error) {
 	flat := telemetry.NewBuilder()
 	f := sh.labels[0]
-	attr := query.Field{Scope: telemetry.ScopeSpan, Key: "value"}
+	value := query.Field{Scope: telemetry.ScopeSpan, Key: "value"}
 	res, scope := flat.Resources.AddRow(), flat.Scopes.AddRow()
+	var parts []query.Expr
+	leaf := spanParts(sh.leaves[0], &parts)
 	for _, b := range src.fresh {
 		r := query.NewReader(b)
-		for row, ok := range query.Match(sh.leaves[0], r) {
-			if !ok || !sh.within.Contains(b.Spans.Start[row]) || (src.maxSeq != 0 && b.Spans.Seq[row] > src.maxSeq) {
+		held := make([][]bool, len(parts))
+		for i, e := range parts {
+			held[i] = query.Match(e, r)
+		}
+		for row := range b.Spans.N {
+			if !sh.within.Contains(b.Spans.Start[row]) || (src.maxSeq != 0 && b.Spans.Seq[row] > src.maxSeq) {
 				continue
 			}
 			vals := r.Values(f, row)
@@ -185,12 +193,45 @@ func (c *duckConn) freshChildren(ctx context.Context, src sources, sh *shape) (*
 			})
 			for _, v := range slices.Compact(vals) {
 				at := flat.AddSpan(telemetry.Span{TraceID: b.Spans.TraceID[row], Start: b.Spans.Start[row], Resource: res, Scope: scope}, nil)
-				putValue(&flat.Spans, attr.Key, at, v)
+				putValue(&flat.Spans, value.Key, at, v)
+				for i := range parts {
+					if held[i][row] {
+						putValue(&flat.Spans, partKey(i), at, query.Value{Type: query.TypeBool, Int: 1})
+					}
+				}
 			}
 		}
 	}
 	only := sources{fresh: []*telemetry.Batch{&flat.Batch}}
-	return c.freshBranch(ctx, only, &shape{leaves: []query.Expr{query.Const{Value: true}}, labels: []query.Field{attr}, within: sh.within})
+	return c.freshBranch(ctx, only, &shape{leaves: []query.Expr{leaf}, labels: []query.Field{value}, within: sh.within, trace: sh.trace})
+}
+
+func partKey(i int) string { return fmt.Sprint("part ", i) }
+
+// spanParts takes what reads no field of the whole trace out of a condition and puts
+// a boolean attribute of the flat batch in its place.
+func spanParts(e query.Expr, parts *[]query.Expr) query.Expr {
+	if !readsTrace(e) {
+		*parts = append(*parts, e)
+		part := query.Field{Scope: telemetry.ScopeSpan, Key: partKey(len(*parts) - 1)}
+		return query.Compare{Op: query.OpEq, L: query.Ref{Field: part}, R: query.Lit{Value: query.Value{Type: query.TypeBool, Int: 1}}}
+	}
+	all := func(xs []query.Expr) []query.Expr {
+		out := make([]query.Expr, len(xs))
+		for i, x := range xs {
+			out[i] = spanParts(x, parts)
+		}
+		return out
+	}
+	switch e := e.(type) {
+	case query.And:
+		return query.And{Xs: all(e.Xs)}
+	case query.Or:
+		return query.Or{Xs: all(e.Xs)}
+	case query.Not:
+		return query.Not{X: spanParts(e.X, parts)}
+	}
+	return e
 }
 
 // putValue sets an attribute of a span that is being built.
