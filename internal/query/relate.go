@@ -1,7 +1,8 @@
 package query
 
 import (
-	"cmp"
+	"math/bits"
+	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -14,60 +15,67 @@ import (
 // concurrent use.
 type Tree struct {
 	ids, parents []telemetry.SpanID
-	byID         []int32 // rows in order of their id
-	byParent     []int32 // rows that have a parent, in order of its id
-	hasID        bool    // byID is made
-	hasParent    bool    // byParent is made
+	indexed      bool
+	slots        []treeSlot // open addressing by id, at most half full
+	twin         []int32    // by row: the next row with the same id, or none
+	sibling      []int32    // by row: the next row with the same parent, or none
+	round        uint32     // of marking
 }
+
+// treeSlot is what is known of one id.
+type treeSlot struct {
+	id         telemetry.SpanID // zero: free
+	row, child int32            // first row that has it, first row whose parent it is; or none
+	round      uint32           // of the marking that has been here last
+	left       int32            // the row that it left out, because the question came from it; or none
+}
+
+const noTreeRow = -1
+
+// treeSeed makes the places of ids in a table unknown to who chooses the ids.
+var treeSeed = rand.Uint64() | 1
 
 // Fill makes it the tree of other spans: their ids, and those of their parents,
 // which are zero for none. Both are read until the next Fill.
 func (t *Tree) Fill(ids, parents []telemetry.SpanID) {
-	t.ids, t.parents, t.hasID, t.hasParent = ids, parents, false, false
+	t.ids, t.parents, t.indexed = ids, parents, false
 }
 
-func sortRows(rows []int32, of []telemetry.SpanID) {
-	slices.SortFunc(rows, func(a, b int32) int {
-		return cmp.Or(cmp.Compare(of[a].Uint64(), of[b].Uint64()), cmp.Compare(a, b))
-	})
-}
-
-// equal gives the rows whose id is id, of rows in order of it.
-func equal(rows []int32, of []telemetry.SpanID, id telemetry.SpanID) []int32 {
-	want := id.Uint64()
-	lo, _ := slices.BinarySearchFunc(rows, want, func(row int32, want uint64) int { return cmp.Compare(of[row].Uint64(), want) })
-	hi := lo
-	for hi < len(rows) && of[rows[hi]] == id {
-		hi++
-	}
-	return rows[lo:hi]
-}
-
-func (t *Tree) children(row int) []int32 {
-	if !t.hasParent {
-		t.hasParent, t.byParent = true, t.byParent[:0]
-		for row, p := range t.parents {
-			if !p.IsZero() {
-				t.byParent = append(t.byParent, int32(row))
-			}
+// index makes the table. Each row brings at most two ids.
+func (t *Tree) index() {
+	t.indexed, t.round = true, 0
+	size := 1 << bits.Len(uint(4*len(t.ids)))
+	t.slots = slices.Grow(t.slots[:0], size)[:size]
+	clear(t.slots)
+	t.twin = slices.Grow(t.twin[:0], len(t.ids))[:len(t.ids)]
+	t.sibling = slices.Grow(t.sibling[:0], len(t.ids))[:len(t.ids)]
+	for row, id := range t.ids {
+		t.twin[row], t.sibling[row] = noTreeRow, noTreeRow
+		if s := t.slot(id); s != nil {
+			t.twin[row], s.row = s.row, int32(row)
 		}
-		sortRows(t.byParent, t.parents)
+		if s := t.slot(t.parents[row]); s != nil {
+			t.sibling[row], s.child = s.child, int32(row)
+		}
 	}
-	return equal(t.byParent, t.parents, t.ids[row])
 }
 
-func (t *Tree) parentsOf(row int) []int32 {
-	if t.parents[row].IsZero() {
+// slot finds the slot of an id, or takes one; nil for the zero id, which names nothing.
+func (t *Tree) slot(id telemetry.SpanID) *treeSlot {
+	if id.IsZero() {
 		return nil
 	}
-	if !t.hasID {
-		t.hasID, t.byID = true, t.byID[:0]
-		for row := range t.ids {
-			t.byID = append(t.byID, int32(row))
+	hi, lo := bits.Mul64(id.Uint64(), treeSeed)
+	for i := (hi ^ lo) & uint64(len(t.slots)-1); ; i = (i + 1) & uint64(len(t.slots)-1) {
+		s := &t.slots[i]
+		if s.id == id {
+			return s
 		}
-		sortRows(t.byID, t.ids)
+		if s.id.IsZero() {
+			*s = treeSlot{id: id, row: noTreeRow, child: noTreeRow, left: noTreeRow}
+			return s
+		}
 	}
-	return equal(t.byID, t.ids, t.parents[row])
 }
 
 // Facts are what relations ask of the spans of a trace beside their ids: whether
@@ -165,30 +173,61 @@ func union(a, b []int) []int {
 // children, >> their descendants, < and << parents and ancestors, ~ siblings. A
 // span is no relative of itself, unless a cycle of parents makes it one.
 func (t *Tree) related(op string, rows []int) []bool {
-	step := t.children
-	switch op {
-	case "<", "<<":
-		step = t.parentsOf
-	case "~":
+	if op == "~" {
 		return t.siblings(rows)
 	}
+	if !t.indexed {
+		t.index()
+	}
+	t.round++
 	marked := make([]bool, len(t.ids))
 	todo := slices.Clone(rows)
 	for len(todo) > 0 {
 		row := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
-		for _, n := range step(row) {
-			next := int(n)
-			if next == row || marked[next] {
-				continue
+		t.step(op[0] == '<', int32(row), func(next int32) {
+			if !marked[next] {
+				marked[next] = true
+				if len(op) == 2 {
+					todo = append(todo, int(next))
+				}
 			}
-			marked[next] = true
-			if len(op) == 2 {
-				todo = append(todo, next)
-			}
-		}
+		})
 	}
 	return marked
+}
+
+// step calls f with the parents or the children of a row, but for itself. In one
+// round of marking it calls f once for each, however many rows share an id: a
+// million spans of one id would else be a million million steps.
+func (t *Tree) step(up bool, row int32, f func(int32)) {
+	of, following := t.ids[row], t.sibling
+	if up {
+		of, following = t.parents[row], t.twin
+	}
+	s := t.slot(of)
+	if s == nil {
+		return
+	}
+	if s.round == t.round {
+		if s.left != noTreeRow && s.left != row {
+			f(s.left)
+			s.left = noTreeRow
+		}
+		return
+	}
+	s.round, s.left = t.round, noTreeRow
+	first := s.child
+	if up {
+		first = s.row
+	}
+	for next := first; next != noTreeRow; next = following[next] {
+		if next == row {
+			s.left = row
+		} else {
+			f(next)
+		}
+	}
 }
 
 func (t *Tree) siblings(rows []int) []bool {

@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -116,43 +117,22 @@ func (r *reading) rows(rows rowRange) (*telemetry.Batch, error) {
 	return r.b, nil
 }
 
-// fixed reads the fixed columns that both forms of a read have.
+// fixed reads the fixed columns that every form of a read has.
 func (r *reading) fixed(ranges []rowRange) error {
 	t, p := r.spans, &r.b.Spans
 	ids, err := t.column(colTrace, ranges)
 	if err != nil {
 		return err
 	}
-	p.TraceID, p.N = ids.ids, len(ids.ids)
-	spans, err := t.column(colSpan, ranges)
-	if err != nil {
+	p.TraceID = ids.ids
+	if err := r.identify(ranges); err != nil {
 		return err
 	}
-	p.SpanID = make([]telemetry.SpanID, p.N)
-	for i, v := range spans.nums {
-		p.SpanID[i] = spanID(v)
-	}
-	if err := r.parents(ranges, spans.nums); err != nil {
+	if err := r.starts(ranges); err != nil {
 		return err
 	}
-	base, err := t.column(colTraceStart, ranges)
-	if err != nil {
+	if err := r.numbers(colDuration, ranges, &p.Duration); err != nil {
 		return err
-	}
-	off, err := t.column(colStartOff, ranges)
-	if err != nil {
-		return err
-	}
-	p.Start, p.Duration = make([]int64, p.N), make([]int64, p.N)
-	for i, v := range base.nums {
-		p.Start[i] = int64(v + off.nums[i])
-	}
-	duration, err := t.column(colDuration, ranges)
-	if err != nil {
-		return err
-	}
-	for i, v := range duration.nums {
-		p.Duration[i] = int64(v)
 	}
 	p.Kind, p.Status = make([]uint8, p.N), make([]uint8, p.N)
 	for col, to := range map[int][]uint8{colKind: p.Kind, colStatus: p.Status} {
@@ -172,11 +152,54 @@ func (r *reading) fixed(ranges []rowRange) error {
 	return nil
 }
 
+// identify reads the ids of spans and of their parents.
+func (r *reading) identify(ranges []rowRange) error {
+	c, err := r.spans.column(colSpan, ranges)
+	if err != nil {
+		return err
+	}
+	p := &r.b.Spans
+	p.N = len(c.nums)
+	p.SpanID = make([]telemetry.SpanID, p.N)
+	for i, v := range c.nums {
+		p.SpanID[i] = spanID(v)
+	}
+	return r.parents(ranges, c.nums)
+}
+
+func (r *reading) starts(ranges []rowRange) error {
+	base, err := r.spans.column(colTraceStart, ranges)
+	if err != nil {
+		return err
+	}
+	off, err := r.spans.column(colStartOff, ranges)
+	if err != nil {
+		return err
+	}
+	p := &r.b.Spans
+	p.Start = make([]int64, p.N)
+	for i, v := range base.nums {
+		p.Start[i] = int64(v + off.nums[i])
+	}
+	return nil
+}
+
+// numbers reads a required column of integers.
+func (r *reading) numbers(col int, ranges []rowRange, to *[]int64) error {
+	c, err := r.spans.column(col, ranges)
+	if err != nil {
+		return err
+	}
+	*to = make([]int64, len(c.nums))
+	for i, v := range c.nums {
+		(*to)[i] = int64(v)
+	}
+	return nil
+}
+
 func spanID(v uint64) telemetry.SpanID {
 	var id telemetry.SpanID
-	for i := range id {
-		id[i] = byte(v >> (56 - 8*i))
-	}
+	binary.BigEndian.PutUint64(id[:], v)
 	return id
 }
 

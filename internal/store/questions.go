@@ -45,7 +45,8 @@ func (v *view) sources() sources {
 		if err == nil {
 			var scopes *telemetry.Table
 			if scopes, err = h.seg.Table(segment.TableScopes); err == nil {
-				src.segments = append(src.segments, &segmentSource{dir: h.seg.Dir(), meta: h.meta, resources: resources, scopes: scopes, verify: h.verify(v.e)})
+				src.segments = append(src.segments, &segmentSource{dir: h.seg.Dir(), meta: h.meta, resources: resources, scopes: scopes,
+					verify: h.verify(v.e), structure: h.structure(v.e)})
 				continue
 			}
 		}
@@ -66,6 +67,47 @@ func (h *handle) verify(e *Embedded) func(table byte, columns ...string) error {
 		}
 		return err
 	}
+}
+
+// structure opens the segment's structure; a segment that cannot be read is quarantined.
+func (h *handle) structure(e *Embedded) func() (structureReader, error) {
+	return func() (structureReader, error) {
+		s, err := h.seg.Structure()
+		if err != nil {
+			e.unreadable(h, err)
+			return nil, err
+		}
+		return &guarded{s, h, e}, nil
+	}
+}
+
+// guarded quarantines the segment that it cannot read.
+type guarded struct {
+	*segment.Structure
+	h *handle
+	e *Embedded
+}
+
+func (g *guarded) check(err error) error {
+	if err != nil {
+		g.e.unreadable(g.h, err)
+	}
+	return err
+}
+
+func (g *guarded) At(row int) (telemetry.TraceID, segment.Rows, error) {
+	id, rows, err := g.Structure.At(row)
+	return id, rows, g.check(err)
+}
+
+func (g *guarded) Find(id telemetry.TraceID) (segment.Rows, error) {
+	rows, err := g.Structure.Find(id)
+	return rows, g.check(err)
+}
+
+func (g *guarded) Read(ranges []segment.Rows, f segment.Fields) (*telemetry.Spans, error) {
+	s, err := g.Structure.Read(ranges, f)
+	return s, g.check(err)
 }
 
 func (h *handle) why() string {

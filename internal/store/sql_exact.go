@@ -15,10 +15,6 @@ import (
 // in the trace, and one that can give a span has to hold within the range.
 func (c *duckConn) candidates(ctx context.Context, src sources, p *query.Plan, within query.Range,
 	load func(context.Context, []telemetry.TraceID) ([]*telemetry.Batch, error), f func(*telemetry.Batch, []query.Spanset) error) error {
-	statement, err := c.candidateStatement(ctx, src, p, within)
-	if err != nil {
-		return err
-	}
 	var ids []telemetry.TraceID
 	evaluate := func() error {
 		batches, err := load(ctx, ids)
@@ -38,11 +34,7 @@ func (c *duckConn) candidates(ctx context.Context, src sources, p *query.Plan, w
 		}
 		return ctx.Err()
 	}
-	err = c.rows(ctx, statement, func(v []any) error {
-		id, err := traceID(v[0])
-		if err != nil {
-			return err
-		}
+	err := c.candidateIDs(ctx, src, p, within, func(id telemetry.TraceID) error {
 		if ids = append(ids, id); len(ids) < loadChunk {
 			return nil
 		}
@@ -52,6 +44,31 @@ func (c *duckConn) candidates(ctx context.Context, src sources, p *query.Plan, w
 		return err
 	}
 	return evaluate()
+}
+
+// candidateIDs calls f with the traces that can match, in the order of their ids.
+func (c *duckConn) candidateIDs(ctx context.Context, src sources, p *query.Plan, within query.Range, f func(telemetry.TraceID) error) error {
+	if related(src, p) {
+		return c.relate(ctx, src, p, within, "", func(keys []searchKey) error {
+			for _, k := range keys {
+				if err := f(k.ID); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	statement, err := c.candidateStatement(ctx, src, p, within)
+	if err != nil {
+		return err
+	}
+	return c.rows(ctx, statement, func(v []any) error {
+		id, err := traceID(v[0])
+		if err != nil {
+			return err
+		}
+		return f(id)
+	})
 }
 
 func (c *duckConn) candidateStatement(ctx context.Context, src sources, p *query.Plan, within query.Range) (string, error) {

@@ -163,7 +163,8 @@ func sourceOf(t testing.TB, folder string, s *segment.Segment) *segmentSource {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &segmentSource{dir: folder, meta: s.Meta(), resources: resources, scopes: scopes, verify: s.Verify}
+	return &segmentSource{dir: folder, meta: s.Meta(), resources: resources, scopes: scopes, verify: s.Verify,
+		structure: func() (structureReader, error) { return s.Structure() }}
 }
 
 // arrange stores the spans in the way asked for: fresh, mixed or segments. Traces

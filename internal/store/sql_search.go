@@ -329,20 +329,32 @@ func traceID(v any) (telemetry.TraceID, error) {
 // rankExact evaluates every candidate and keeps the first of the order.
 func (c *duckConn) rankExact(ctx context.Context, src sources, o searchSpec) ([]searchKey, error) {
 	top := &keyHeap{}
-	err := c.candidates(ctx, src, o.plan, o.within, o.load, func(b *telemetry.Batch, sets []query.Spanset) error {
-		k := searchKey{keyOf(o.order, b, sets), b.Spans.TraceID[0]}
+	rank := func(k searchKey) {
 		if o.after != nil && !o.after.before(k) {
-			return nil
+			return
 		}
 		if len(*top) > o.limit {
 			if !k.before((*top)[0]) {
-				return nil
+				return
 			}
 			heap.Pop(top)
 		}
 		heap.Push(top, k)
-		return nil
-	})
+	}
+	var err error
+	if len(o.plan.Stages) == 0 && related(src, o.plan) {
+		err = c.relate(ctx, src, o.plan, o.within, o.order, func(keys []searchKey) error {
+			for _, k := range keys {
+				rank(k)
+			}
+			return nil
+		})
+	} else {
+		err = c.candidates(ctx, src, o.plan, o.within, o.load, func(b *telemetry.Batch, sets []query.Spanset) error {
+			rank(searchKey{keyOf(o.order, b, sets), b.Spans.TraceID[0]})
+			return nil
+		})
+	}
 	keys := []searchKey(*top)
 	slices.SortFunc(keys, func(a, b searchKey) int {
 		if a.before(b) {

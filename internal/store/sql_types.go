@@ -13,6 +13,7 @@ type segmentSource struct {
 	resources *telemetry.Table // row number = id; nobody changes it
 	scopes    *telemetry.Table
 	verify    func(table byte, columns ...string) error // segment.Verify, before DuckDB reads
+	structure func() (structureReader, error)           // segment.Structure
 }
 
 // sources is what a query reads: rows without duplicates, and none that changes.

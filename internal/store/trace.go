@@ -54,10 +54,14 @@ func (e *Embedded) traceIn(ctx context.Context, v *view, id telemetry.TraceID, o
 		return nil, telemetry.Errorf(telemetry.KindNotFound, "trace %s: not found; it may have expired or not arrived yet", id)
 	}
 	if total > most {
-		return nil, telemetry.Errorf(telemetry.KindExhausted, "trace %s has %d spans, the limit is %d: search in it by query, or raise limits.trace_spans in the charter", id, total, most)
+		return nil, tooLong(id, total, most)
 	}
 	out.Batch = joinTrace(parts)
 	return out, nil
+}
+
+func tooLong(id telemetry.TraceID, spans, most int) error {
+	return telemetry.Errorf(telemetry.KindExhausted, "trace %s has %d spans, the limit is %d: search in it by query, or raise limits.trace_spans in the charter", id, spans, most)
 }
 
 // pick copies a few rows out of a large batch.

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/clew-dev/clew/internal/query"
+)
+
+// randomRelation writes relations of filters that mostly can be marked.
+func randomRelation(rng *rand.Rand, depth int) string {
+	one := func(of ...string) string { return of[rng.IntN(len(of))] }
+	if depth > 0 && rng.IntN(3) > 0 {
+		return "(" + randomRelation(rng, depth-1) + " " + one(">", ">>", "<", "<<", "~", "!>", "!>>", "!<", "!<<", "!~", "&>", "&>>", "&<", "&<<", "&~", "&&", "||") +
+			" " + randomRelation(rng, depth-1) + ")"
+	}
+	return one("{ }", "{ status = error }", "{ kind = server }", "{ duration > 12ms }", `{ name = "SELECT" }`, `{ resource.service.name = "web" }`,
+		`{ resource.service.name != "db" }`, `{ .zone = "eu" }`, "{ span.n > 0 }", "{ event:name = \"retry\" }", "{ span.rare != nil }",
+		"{ nestedSetParent < 0 }", "{ false }", "{ "+randomFilter(rng, 1)+" }")
+}
+
+// TestRelationsAgainstModel runs random relations over random traces that lie in
+// one place and in several, over ranges of time and over what a page may see.
+func TestRelationsAgainstModel(t *testing.T) {
+	rounds, queries := 2, 50
+	if testing.Short() {
+		rounds, queries = 1, 20
+	}
+	ctx := context.Background()
+	marked := 0
+	for round := range rounds {
+		rng := rand.New(rand.NewPCG(uint64(round), 11))
+		all := randomSpans(rng, 500+1400*round)
+		dir := t.TempDir()
+		d := openTestDuck(t, dir)
+		var sets []*bench
+		for _, how := range arrangements {
+			sets = append(sets, arrange(t, d, dir, how, all))
+		}
+		for range queries {
+			text := randomRelation(rng, 1+rng.IntN(2))
+			if rng.IntN(4) == 0 {
+				text += " | count() > 1"
+			}
+			p, err := query.Compile(text)
+			if err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+			within := everything
+			if rng.IntN(2) == 0 {
+				within = query.Range{Start: base + int64(rng.IntN(60))*1e8, End: base + int64(61+rng.IntN(60))*1e8}
+			}
+			order := []Order{OrderNewest, OrderSlowest, OrderSpans}[rng.IntN(3)]
+			for i, b := range sets {
+				if related(b.src, p) {
+					marked++
+				}
+				if err := checkSearch(ctx, b, p, within, order, 1+rng.IntN(60)); err != nil {
+					t.Fatalf("round %d, %s, %s, %v:\n%s\n%v", round, arrangements[i], order, within, text, err)
+				}
+			}
+		}
+	}
+	if marked < rounds*queries {
+		t.Errorf("only %d of %d questions were answered by marks", marked, rounds*queries*len(arrangements))
+	}
+}
+
+// Relations over more conditions than can be marked are answered too.
+func TestRelationsOfManyFilters(t *testing.T) {
+	ctx := context.Background()
+	all := randomSpans(rand.New(rand.NewPCG(2, 12)), 300)
+	dir := t.TempDir()
+	b := arrange(t, openTestDuck(t, dir), dir, "mixed", all)
+	text := "{ status = error }"
+	for n := 1; n <= maxMarkedLeaves+1; n++ {
+		p, err := query.Compile(text + " || ({ kind = server } >> { status = ok })")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := related(b.src, p), len(p.Leaves) <= maxMarkedLeaves; got != want {
+			t.Errorf("%d conditions: marked %v, want %v", len(p.Leaves), got, want)
+		}
+		if err := checkSearch(ctx, b, p, everything, OrderSlowest, 25); err != nil {
+			t.Errorf("%s: %v", p.Text, err)
+		}
+		text += ` || { name = "SELECT" }`
+	}
+}
+
+// Marks that would take too much memory are not made.
+func TestRelationsOfManyRows(t *testing.T) {
+	p, err := query.Compile("{ status = error } >> { kind = server }")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := randomSpans(rand.New(rand.NewPCG(2, 13)), 100)
+	dir := t.TempDir()
+	b := arrange(t, openTestDuck(t, dir), dir, "segments", all)
+	most := maxMarkBytes * 8 / (len(p.Leaves) + 1)
+	for _, rows := range []int{most - 100, most + 100} {
+		meta := *b.src.segments[0].meta
+		meta.Rows = rows
+		seg := *b.src.segments[0]
+		seg.meta = &meta
+		if got := related(sources{segments: []*segmentSource{&seg}}, p); got != (rows < most) {
+			t.Errorf("%d rows: marked %v", rows, got)
+		}
+	}
+}
+
+func TestNextBit(t *testing.T) {
+	plane := make([]uint64, 4)
+	for _, row := range []int{0, 63, 64, 130, 200} {
+		plane[row/64] |= 1 << (row % 64)
+	}
+	for _, c := range []struct{ from, to, want int }{
+		{0, 256, 0}, {1, 256, 63}, {1, 63, 63}, {63, 64, 63}, {64, 65, 64}, {65, 130, 130}, {65, 131, 130}, {131, 256, 200}, {201, 256, 256}, {201, 230, 230}, {5, 5, 5}, {256, 256, 256},
+	} {
+		if got := nextBit(plane, c.from, c.to); got != c.want {
+			t.Errorf("from %d to %d: got %d, want %d", c.from, c.to, got, c.want)
+		}
+	}
+}
