@@ -37,7 +37,8 @@ fn summaries_are_ten_a_second_whenever_their_spans_say_that_they_ended() {
     let tracer = clew::otel::provider().tracer("import");
     let began = SystemTime::now();
     for i in 1..=200u8 {
-        let caller = SpanContext::new(TraceId::from_bytes([i; 16]), SpanId::from_bytes([7; 8]), TraceFlags::NOT_SAMPLED, true, TraceState::NONE);
+        let caller =
+            SpanContext::new(TraceId::from_bytes([i; 16]), SpanId::from_bytes([7; 8]), TraceFlags::NOT_SAMPLED, true, TraceState::NONE);
         let mut span = tracer.start_with_context("row", &Context::new().with_remote_span_context(caller));
         span.set_status(Status::error("no such customer"));
         span.end_with_timestamp(began + Duration::from_secs(i.into()));

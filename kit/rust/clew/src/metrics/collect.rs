@@ -1,13 +1,13 @@
 //! Reading everything at once.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 
 use super::distribution::Exemplar;
-use super::engine::{Desc, Engine};
+use super::engine::{Desc, Engine, Kind, Redaction};
 use super::labels::Labels;
-use super::redact::Redactor;
+use super::redact::{Redactor, Since};
 use crate::{Component, Level};
 
 /// The number of a collection.
@@ -84,7 +84,7 @@ impl Engine {
     /// Runs the callbacks and hands all points, redacted, to the sink: instruments as they came, then the producers'. With `next` exemplars are
     /// taken out and a new interval begins; without, all that are held are shown and stay. `deadline` bounds the callbacks alone.
     pub fn collect(&self, sink: &mut dyn Sink, next: bool, deadline: Instant) {
-        let _one = self.collecting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut redacted_by = self.collecting.lock().unwrap_or_else(PoisonError::into_inner);
         let round = Round(self.round.fetch_add(1, Relaxed) + 1);
         self.run_callbacks(deadline);
 
@@ -97,25 +97,45 @@ impl Engine {
             // Records from here on belong to the next interval, even for series that are not read yet.
             self.interval.fetch_add(1, Relaxed);
         }
-        let mut sink = Redactor::new(self, sink);
-        let (start, time) = (self.start, (self.now)());
+        let policy = (self.redaction)();
+        let before = redacted_by.replace(policy.clone());
+        let pointer = |policy: &Redaction| policy.as_ref().map(Arc::as_ptr);
+        let before = before.filter(|before| pointer(before) != pointer(&policy));
+        let mut sink = Redactor::new(self, sink, policy.clone());
+        let time = (self.now)();
         let (mut counts, mut exemplars, mut all) = (Vec::new(), Vec::new(), Vec::new());
-        for instrument in order.iter().filter(|i| i.enabled()) {
+        for instrument in order.iter().filter(|i| before.is_some() || i.enabled()) {
             all.clear();
             instrument.table.all(&mut all);
-            sink.hold(|policy| all.iter().any(|s| s.labels.redacted(policy)));
-            for series in all.iter().filter(|s| s.has(round)) {
-                let (bits, set_after) = (series.bits(), series.set_after());
+            let desc = &instrument.desc;
+            let mut since = instrument.since.lock().unwrap_or_else(PoisonError::into_inner);
+            let changed = |before| all.iter().any(|s| s.labels.changed(desc.kind, before, &policy));
+            if matches!(desc.kind, Kind::Counter | Kind::Histogram) && before.as_ref().is_some_and(changed) {
+                *since = Since::begin(&all, time);
+                continue;
+            }
+            if !instrument.enabled() {
+                continue;
+            }
+            let held = sink.hold(|policy| all.iter().any(|s| s.labels.redacted(policy)));
+            let stays = held && desc.observable && desc.kind == Kind::Counter;
+            let start = since.start.unwrap_or(self.start);
+            for (place, series) in all.iter().enumerate() {
+                let (bits, set_after, seen) = (series.bits(), series.set_after(), series.has(round));
+                if !seen && !(stays && set_after != 0) {
+                    continue;
+                }
                 let mut point = Point { labels: Some(&series.labels), start, time, bits, set_after, counts, exemplars };
                 if let Some(distribution) = &series.distribution {
                     distribution.read(&mut point, interval, !next);
                 }
-                sink.point(&instrument.desc, &point);
+                since.less(place, desc, &mut point);
+                sink.take(desc, &point, seen);
                 (counts, exemplars) = (point.counts, point.exemplars);
             }
         }
         sink.hold(|_| true);
-        let mut emitter = Emitter { engine: self, sink: &mut sink, start, time };
+        let mut emitter = Emitter { engine: self, sink: &mut sink, start: self.start, time };
         for producer in producers {
             producer.lock().unwrap_or_else(PoisonError::into_inner)(&mut emitter);
         }

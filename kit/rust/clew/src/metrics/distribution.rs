@@ -74,10 +74,15 @@ impl Distribution {
         bucket.interval.store(interval, Relaxed);
     }
 
+    /// The counts by bucket.
+    pub fn counts(&self) -> impl Iterator<Item = u64> {
+        self.buckets.iter().map(|bucket| bucket.count.load(Relaxed))
+    }
+
     /// Copies counts and the exemplars of the interval, and of all earlier ones when `older` is set.
     pub fn read(&self, point: &mut Point<'_>, interval: u64, older: bool) {
         point.counts.clear();
-        point.counts.extend(self.buckets.iter().map(|b| b.count.load(Relaxed)));
+        point.counts.extend(self.counts());
         point.bits = self.sum.load(Relaxed);
         point.exemplars.clear();
         let exemplars = self.exemplars.lock().unwrap_or_else(PoisonError::into_inner);

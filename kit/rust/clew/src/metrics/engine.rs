@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::collect::Emitter;
 use super::observe::Callback;
+use super::redact::Since;
 use super::series::Table;
 use crate::policy::Snapshot;
 use crate::selfmetrics::{self, Counters};
@@ -96,6 +97,9 @@ impl Desc {
 /// A figure of the kit's own that is read at collection.
 pub type Producer = Box<dyn Fn(&mut Emitter<'_>) + Send>;
 
+/// The policy, when it redacts anything.
+pub type Redaction = Option<Arc<Snapshot>>;
+
 /// The holder of all instruments.
 pub struct Engine {
     /// Unix nanoseconds.
@@ -103,7 +107,7 @@ pub struct Engine {
     /// Whether an instrument of a component that needs a level is on.
     pub gate: fn(Component, Level) -> bool,
     /// The policy when there is one that redacts; asked once a collection.
-    pub redaction: fn() -> Option<Arc<Snapshot>>,
+    pub redaction: fn() -> Redaction,
     pub counters: &'static Counters,
     /// Unix nanoseconds; all sums began then at zero.
     pub start: u64,
@@ -114,8 +118,8 @@ pub struct Engine {
     /// Series of all instruments.
     pub total: AtomicUsize,
     state: Mutex<State>,
-    /// One collection at a time.
-    pub collecting: Mutex<()>,
+    /// One collection at a time, and what redacted the last one; `None` before the first.
+    pub collecting: Mutex<Option<Redaction>>,
 }
 
 /// What the lock of an [`Engine`] guards.
@@ -137,6 +141,8 @@ pub struct Instrument {
     /// Over a limit or misnamed: it takes values and keeps none.
     pub dead: bool,
     pub table: Table,
+    /// Of the collections.
+    pub since: Mutex<Since>,
 }
 
 /// The process's engine.
@@ -157,7 +163,7 @@ impl Engine {
     pub fn new(
         now: Box<dyn Fn() -> u64 + Send + Sync>,
         gate: fn(Component, Level) -> bool,
-        redaction: fn() -> Option<Arc<Snapshot>>,
+        redaction: fn() -> Redaction,
         counters: &'static Counters,
     ) -> Engine {
         let start = now();
@@ -171,7 +177,7 @@ impl Engine {
             round: AtomicU64::new(0),
             total: AtomicUsize::new(0),
             state: Mutex::default(),
-            collecting: Mutex::new(()),
+            collecting: Mutex::default(),
         }
     }
 
@@ -203,7 +209,7 @@ impl Engine {
     }
 
     fn make(&'static self, desc: Desc, dead: bool) -> Instrument {
-        Instrument { engine: self, desc, dead, table: Table::default() }
+        Instrument { engine: self, desc, dead, table: Table::default(), since: Mutex::default() }
     }
 
     /// Has `producer` called at each collection, after all instruments, on the collecting thread: for figures of the kit's own.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Label;
-use super::engine::Kind;
+use super::engine::{Kind, Redaction};
 use crate::policy::{Action, Snapshot};
 use crate::{Value, wire};
 
@@ -100,6 +100,15 @@ impl Labels {
     /// The policy has a redaction for any of the labels.
     pub fn redacted(&self, policy: &Snapshot) -> bool {
         !self.own && self.list.iter().any(|label| policy.redact(&label.key).is_some())
+    }
+
+    /// They leave in another form under `now` than under `before`.
+    pub fn changed(&self, kind: Kind, before: &Redaction, now: &Redaction) -> bool {
+        let under = |policy: &Redaction| {
+            let redacted = policy.as_deref().and_then(|policy| self.redact(kind, policy));
+            redacted.map_or_else(|| self.otlp.clone(), |labels| labels.otlp)
+        };
+        under(before) != under(now)
     }
 
     /// The labels as they may leave; `None` as they are.

@@ -3,11 +3,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::collect::{Point, Sink};
 use super::distribution::Exemplar;
-use super::engine::{Desc, Engine, Kind};
+use super::engine::{Desc, Engine, Kind, Redaction};
 use super::labels::Labels;
+use super::series::Series;
 use crate::policy::Snapshot;
 
 /// Stands before another sink. Points whose labels become the same are added up to one in the place of the first, because two with the same
@@ -15,7 +17,7 @@ use crate::policy::Snapshot;
 pub struct Redactor<'a> {
     engine: &'a Engine,
     sink: &'a mut dyn Sink,
-    policy: Option<Arc<Snapshot>>,
+    policy: Redaction,
     holds: bool,
     open: Option<Desc>,
     points: Vec<Held>,
@@ -26,6 +28,8 @@ pub struct Redactor<'a> {
 /// A point that is held.
 struct Held {
     labels: Labels,
+    /// Of any of its series.
+    seen: bool,
     start: u64,
     time: u64,
     bits: u64,
@@ -36,28 +40,28 @@ struct Held {
 
 impl<'a> Redactor<'a> {
     /// One for a collection of `engine`.
-    pub fn new(engine: &'a Engine, sink: &'a mut dyn Sink) -> Redactor<'a> {
-        Redactor { engine, sink, policy: (engine.redaction)(), holds: false, open: None, points: Vec::new(), at: HashMap::new() }
+    pub fn new(engine: &'a Engine, sink: &'a mut dyn Sink, policy: Redaction) -> Redactor<'a> {
+        Redactor { engine, sink, policy, holds: false, open: None, points: Vec::new(), at: HashMap::new() }
     }
 
-    /// Says of the points that follow whether the policy that redacts touches them.
-    pub fn hold(&mut self, touched: impl FnOnce(&Snapshot) -> bool) {
+    /// Says of the points that follow whether the policy that redacts touches them, and gives it back.
+    pub fn hold(&mut self, touched: impl FnOnce(&Snapshot) -> bool) -> bool {
         self.flush();
         self.holds = self.policy.as_deref().is_some_and(touched);
+        self.holds
     }
 
     /// Hands on what is held.
     pub fn flush(&mut self) {
         self.at.clear();
         let Some(desc) = self.open.take() else { return };
-        for Held { labels, start, time, bits, set_after, counts, exemplars } in self.points.drain(..) {
+        for Held { labels, start, time, bits, set_after, counts, exemplars, .. } in self.points.drain(..).filter(|held| held.seen) {
             self.sink.point(&desc, &Point { labels: Some(&labels), start, time, bits, set_after, counts, exemplars });
         }
     }
-}
 
-impl Sink for Redactor<'_> {
-    fn point(&mut self, desc: &Desc, p: &Point<'_>) {
+    /// Takes a point. One that was not `seen` in this collection has an earlier value, which counts in a sum of which others were.
+    pub fn take(&mut self, desc: &Desc, p: &Point<'_>, seen: bool) {
         let Some(policy) = self.policy.as_deref().filter(|_| self.holds) else { return self.sink.point(desc, p) };
         let labels = match p.labels {
             Some(labels) => labels.redact(desc.kind, policy).unwrap_or_else(|| labels.clone()),
@@ -68,6 +72,7 @@ impl Sink for Redactor<'_> {
             self.open = Some(desc.clone());
         }
         if let Some(&at) = self.at.get(&labels.otlp) {
+            self.points[at].seen |= seen;
             if !self.points[at].merge(desc, p) {
                 self.engine.invalid();
             }
@@ -75,7 +80,13 @@ impl Sink for Redactor<'_> {
         }
         self.at.insert(labels.otlp.clone(), self.points.len());
         let (counts, exemplars) = (p.counts.clone(), p.exemplars.clone());
-        self.points.push(Held { labels, start: p.start, time: p.time, bits: p.bits, set_after: p.set_after, counts, exemplars });
+        self.points.push(Held { labels, seen, start: p.start, time: p.time, bits: p.bits, set_after: p.set_after, counts, exemplars });
+    }
+}
+
+impl Sink for Redactor<'_> {
+    fn point(&mut self, desc: &Desc, p: &Point<'_>) {
+        self.take(desc, p, true);
     }
 }
 
@@ -108,5 +119,46 @@ impl Held {
             }
         }
         true
+    }
+}
+
+/// Since when the sums of an instrument count. A redaction that comes or goes makes other points of its series, some with the labels of points
+/// that were there before: all begin anew then, because the same point would fall or jump.
+#[derive(Default)]
+pub struct Since {
+    /// Unix nanoseconds; `None`: the start of the engine.
+    pub start: Option<u64>,
+    /// The number or sum, and the counts, that each series had then, in the order of [`Table::all`](super::series::Table::all): a table
+    /// only grows before its overflow, which comes last, and never after it.
+    had: Vec<(u64, Vec<u64>)>,
+}
+
+impl Since {
+    /// Begins anew at `time`.
+    pub fn begin(all: &[Arc<Series>], time: u64) -> Since {
+        let had = all.iter().map(|series| match &series.distribution {
+            Some(distribution) => (distribution.sum.load(Relaxed), distribution.counts().collect()),
+            None => (series.bits(), Vec::new()),
+        });
+        Since { start: Some(time), had: had.collect() }
+    }
+
+    /// Takes from a point of the series at `place` what that had at the start.
+    pub fn less(&mut self, place: usize, desc: &Desc, point: &mut Point<'_>) {
+        let Some((had, counts)) = self.had.get_mut(place) else { return };
+        if desc.kind != Kind::Histogram && !desc.float {
+            point.bits = point.bits.wrapping_sub(*had);
+            return;
+        }
+        let (value, before) = (f64::from_bits(point.bits), f64::from_bits(*had));
+        if desc.observable && value < before {
+            // What is observed has begun anew itself.
+            *had = 0;
+        } else {
+            point.bits = (value - before).to_bits();
+        }
+        for (n, before) in point.counts.iter_mut().zip(counts) {
+            *n = n.saturating_sub(*before);
+        }
     }
 }
