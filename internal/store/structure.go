@@ -142,8 +142,8 @@ func possible(e *query.SpanExpr, held uint64) bool {
 	return possible(e.L, held) && possible(e.R, held)
 }
 
-// structural is a question about relations over fixed sources.
-type structural struct {
+// relating is a question about relations over fixed sources.
+type relating struct {
 	plan   *query.Plan
 	maxSeq int64
 	order  Order // what keys are by; empty: there are none
@@ -181,7 +181,7 @@ func (h *walkHeap) Pop() any {
 }
 
 // start opens the places and goes to the first trace of each.
-func (q *structural) start() error {
+func (q *relating) start() error {
 	var always uint64
 	for _, p := range q.places {
 		always |= p.always
@@ -204,14 +204,14 @@ func (q *structural) start() error {
 	return nil
 }
 
-func (q *structural) close() {
+func (q *relating) close() {
 	for _, w := range q.all {
 		w.reader.Close()
 	}
 }
 
 // step goes on to the next trace of a place.
-func (q *structural) step(w *walk) (ok bool, err error) {
+func (q *relating) step(w *walk) (ok bool, err error) {
 	row := w.rows.Hi
 	if !q.every {
 		row = w.at.seek(row, len(q.plan.Leaves))
@@ -245,7 +245,7 @@ const (
 )
 
 // next collects suspects until there are enough, or no more.
-func (q *structural) next(ctx context.Context) (*suspects, error) {
+func (q *relating) next(ctx context.Context) (*suspects, error) {
 	s := &suspects{}
 	for len(q.walks) > 0 && s.rows < suspectRows && len(s.ids) < suspectTraces {
 		if err := q.suspect(s); err != nil {
@@ -256,7 +256,7 @@ func (q *structural) next(ctx context.Context) (*suspects, error) {
 }
 
 // suspect looks at the trace with the smallest id that is left.
-func (q *structural) suspect(s *suspects) error {
+func (q *relating) suspect(s *suspects) error {
 	id, from, held, in := q.walks[0].id, len(s.parts), uint64(0), 0
 	for len(q.walks) > 0 && q.walks[0].id == id {
 		w := q.walks[0]

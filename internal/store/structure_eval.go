@@ -12,7 +12,7 @@ import (
 // relate calls f with the traces in which the relations of the plan hold, in the
 // order of their ids, each with the key by which order ranks it. Stages are not looked at.
 func (c *duckConn) relate(ctx context.Context, src sources, p *query.Plan, within query.Range, order Order, f func([]searchKey) error) error {
-	q := &structural{plan: p, maxSeq: src.maxSeq, order: order, fields: segment.Fields{Start: order == OrderNewest, Duration: order == OrderSlowest}}
+	q := &relating{plan: p, maxSeq: src.maxSeq, order: order, fields: segment.Fields{Start: order == OrderNewest, Duration: order == OrderSlowest}}
 	var err error
 	if q.places, err = c.mark(ctx, src, p, within); err != nil {
 		return err
@@ -26,7 +26,7 @@ func (c *duckConn) relate(ctx context.Context, src sources, p *query.Plan, withi
 
 // run evaluates suspects beside the walk that finds them, and hands over what
 // they give in the order of the walk.
-func (q *structural) run(ctx context.Context, f func([]searchKey) error) error {
+func (q *relating) run(ctx context.Context, f func([]searchKey) error) error {
 	width := max(2, runtime.GOMAXPROCS(0))
 	idle := make(chan *relater, width)
 	for range width {
@@ -80,7 +80,7 @@ type relation struct {
 
 // relater evaluates suspects, one lot at a time.
 type relater struct {
-	q       *structural
+	q       *relating
 	readers []structureReader // by place, opened on first use
 	tree    query.Tree
 	ids     []telemetry.SpanID
