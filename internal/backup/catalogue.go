@@ -58,6 +58,24 @@ type Catalogue struct {
 	Bytes    int64     `json:"bytes"`
 	Sums     string    `json:"sums_sha256"` // of the file SHA256SUMS
 	Damaged  []Problem `json:"damaged"`     // files that the source held damaged and the backup took as they were
+	Sum      string    `json:"sum"`         // SHA-256 of this file as it is with an empty sum
+}
+
+// encode gives the text of backup.json.
+func (c *Catalogue) encode() ([]byte, error) {
+	c.Sum = ""
+	text, err := c.marshal()
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(text)
+	c.Sum = hex.EncodeToString(sum[:])
+	return c.marshal()
+}
+
+func (c *Catalogue) marshal() ([]byte, error) {
+	text, err := json.MarshalIndent(c, "", "  ")
+	return append(text, '\n'), err
 }
 
 // Problem is one thing that is not as it was written.
@@ -84,6 +102,10 @@ func parseCatalogue(text []byte) (*Catalogue, error) {
 	}
 	if c.Format != formatVersion {
 		return nil, telemetry.Errorf(telemetry.KindConflict, "the backup has format %d, this clew reads up to %d: use the clew that wrote it, %s", c.Format, formatVersion, telemetry.Clip(c.Clew))
+	}
+	said := c.Sum
+	if _, err := c.encode(); err != nil || c.Sum != said {
+		return nil, telemetry.Errorf(telemetry.KindInternal, "%s: its checksum does not match: use another backup", CatalogueName)
 	}
 	if !idPattern.MatchString(c.ID) || len(c.Sums) != 2*sha256.Size || c.Files < 0 || c.Bytes < 0 {
 		return nil, telemetry.Errorf(telemetry.KindInvalid, "%s is not what clew writes: use another backup", CatalogueName)

@@ -104,6 +104,9 @@ func (r *Report) dataFolder(path string, o Options) error {
 	if c.Damage.Lost() {
 		r.Problems = append(r.Problems, Problem{manifestName, fmt.Sprintf("%d bytes fail their checksum: segments that they named are not read; restore the folder from a backup", c.Damage.CorruptBytes+c.Damage.MissingBytes)})
 	}
+	if c.Damage.TornBytes > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("the manifest ends in %d bytes of a write that was interrupted, or is under way: nothing is lost by them", c.Damage.TornBytes))
+	}
 	count := r.count(o)
 	for _, p := range c.Segments {
 		if err := r.segment(c, p, count); err != nil {

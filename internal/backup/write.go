@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -179,14 +178,14 @@ func (b *writer) finish() error {
 	text := b.sums.encode()
 	sum := sha256.Sum256(text)
 	b.catalogue.Sums, b.catalogue.Files = hex.EncodeToString(sum[:]), len(b.sums.names)
-	catalogue, err := json.MarshalIndent(&b.catalogue, "", "  ")
+	catalogue, err := b.catalogue.encode()
 	if err != nil {
 		return err
 	}
 	for _, f := range []struct {
 		name string
 		text []byte
-	}{{SumsName, text}, {CatalogueName, append(catalogue, '\n')}} {
+	}{{SumsName, text}, {CatalogueName, catalogue}} {
 		if err := b.entry(f.name, int64(len(f.text))); err != nil {
 			return err
 		}
