@@ -85,53 +85,89 @@ func (e *Engine) Produce(producer func(*Emitter)) {
 func (e *Engine) Collect(ctx context.Context, sink Sink, next bool) {
 	e.collecting.Lock()
 	defer e.collecting.Unlock()
-	round := e.round.Add(1)
+	c := collection{Emitter: Emitter{engine: e, sink: sink}, round: e.round.Add(1), older: !next}
 	e.runCallbacks(ctx)
 
 	e.mu.Lock()
 	order, producers := e.order, e.producers
 	e.mu.Unlock()
-	interval := e.interval.Load()
+	c.interval = e.interval.Load()
 	if next {
 		// Records from here on belong to the next interval, even for series that
 		// are not read yet.
 		e.interval.Add(1)
 	}
-	redact := e.newRedactor(sink)
-	emitter := Emitter{engine: e, sink: sink, point: Point{Start: e.start, Time: e.now().UnixNano()}}
-	var all []*Series
+	was, now := e.redactedBy, e.redactions()
+	e.redactedBy = now
+	if now != nil {
+		c.redact = &redactor{policy: now, engine: e, sink: sink, at: make(map[string]*held)}
+	}
+	c.point.Time = e.now().UnixNano()
+	// What no collection has read yet has nothing to contradict.
+	other := was != now && c.round > 1
 	for _, in := range order {
-		if !in.Enabled() {
+		enabled := in.Enabled()
+		if !enabled && !other {
 			continue
 		}
-		all = in.table.all(all[:0])
-		to := sink
-		if redact != nil && redact.touches(all) {
-			to = redact
-		}
-		for _, s := range all {
-			if !s.has(round) {
-				continue
-			}
-			p := &emitter.point
-			p.Labels = s.labels
-			if s.dist != nil {
-				s.dist.read(p, interval, !next)
-			} else {
-				p.Bits, p.Set = s.bits.Load(), s.round.Load()
-			}
-			to.Point(in.scope, &in.desc, p)
-		}
-		if to != sink {
-			redact.flush()
+		c.series = in.table.all(c.series[:0])
+		if other && in.changed(c.series, was, now) {
+			in.beginAnew(c.series, c.point.Time)
+		} else if enabled {
+			c.read(in)
 		}
 	}
-	if redact != nil {
-		emitter.sink = redact
-		defer redact.flush()
+	c.point.Start = e.start
+	if c.redact != nil {
+		c.sink = c.redact
+		defer c.redact.flush()
 	}
 	for _, produce := range producers {
-		produce(&emitter)
+		produce(&c.Emitter)
+	}
+}
+
+// collection is one that is under way.
+type collection struct {
+	Emitter
+
+	redact   *redactor // nil where nothing is redacted
+	round    uint64
+	interval uint64
+	older    bool      // exemplars of earlier intervals too
+	series   []*Series // of the instrument that is read
+}
+
+// read hands on the points of an instrument.
+func (c *collection) read(in *Instrument) {
+	// An instrument without labels that are redacted need not be held.
+	hold := c.redact != nil && c.redact.touches(c.series)
+	// A sum that only grows must not fall because one of its series was not observed.
+	stays := hold && in.desc.Observable && in.desc.Kind == Counter
+	p := &c.point
+	p.Start = in.start
+	for _, s := range c.series {
+		seen := s.has(c.round)
+		if !seen && !(stays && s.round.Load() != 0) {
+			continue
+		}
+		p.Labels = s.labels
+		if s.dist != nil {
+			s.dist.read(p, c.interval, c.older)
+		} else {
+			p.Bits, p.Set = s.bits.Load(), s.round.Load()
+		}
+		switch {
+		case !s.less(p):
+			in.invalid()
+		case hold:
+			c.redact.take(in.scope, &in.desc, p, seen)
+		default:
+			c.sink.Point(in.scope, &in.desc, p)
+		}
+	}
+	if hold {
+		c.redact.flush()
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 type distribution struct {
 	sum     atomic.Uint64 // bits of a float64
 	buckets []bucket      // one more than bounds
+	base    []uint64      // the counts at Instrument.start, nil: zeros; guarded by Engine.collecting
 
 	mu        sync.Mutex
 	exemplars []Exemplar // as long as buckets; nil until the first
@@ -73,13 +74,16 @@ func (d *distribution) exemplify(ctx context.Context, e *Engine, i int, v float6
 	d.buckets[i].interval.Store(interval)
 }
 
-// read copies counts and the exemplars of the interval, and of all earlier ones
-// when older is set.
+// read copies the counts less base, the whole sum, and the exemplars of the interval, and
+// of all earlier ones when older is set.
 func (d *distribution) read(p *Point, interval uint64, older bool) {
 	p.Counts, p.Exemplars = p.Counts[:0], p.Exemplars[:0]
 	p.Count = 0
 	for i := range d.buckets {
 		n := d.buckets[i].count.Load()
+		if d.base != nil {
+			n -= d.base[i]
+		}
 		p.Counts = append(p.Counts, n)
 		p.Count += n
 	}

@@ -89,7 +89,7 @@ type Gate func(component, need uint8) bool
 // Engine holds all instruments. Make it with New.
 type Engine struct {
 	now   func() time.Time
-	start int64 // Unix nanoseconds; all sums began then at zero
+	start int64 // Unix nanoseconds; all sums began then at zero, but for those that begin anew
 
 	gate      atomic.Pointer[Gate]
 	redaction atomic.Pointer[func() *policy.Snapshot]
@@ -105,7 +105,8 @@ type Engine struct {
 	callbacks   []*callback
 	producers   []func(*Emitter)
 
-	collecting sync.Mutex // one collection at a time
+	collecting sync.Mutex       // one collection at a time; guards what follows
+	redactedBy *policy.Snapshot // what redacted the last collection; nil: nothing did
 }
 
 // Scope is the library that a set of instruments belongs to.
@@ -129,6 +130,7 @@ type Instrument struct {
 	desc   Desc
 	dead   bool // over a limit or misnamed: it takes values and keeps none
 	table  table
+	start  int64 // Unix nanoseconds: when its sums were zero; guarded by Engine.collecting
 }
 
 // New makes an empty engine. now is the clock of start times, points and
@@ -208,7 +210,7 @@ func (e *Engine) Instrument(scope *Scope, desc Desc) (*Instrument, error) {
 		e.counters.Load().MetricOverflow.Add(1)
 		return e.deadInstrument(scope, desc), fmt.Errorf("create instrument %s: there are %d already; make instruments once and keep them", desc.Name, MaxInstruments)
 	}
-	in := &Instrument{engine: e, scope: scope, desc: desc}
+	in := &Instrument{engine: e, scope: scope, desc: desc, start: e.start}
 	e.instruments[id] = in
 	e.order = append(e.order, in)
 	return in, nil

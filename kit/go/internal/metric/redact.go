@@ -13,6 +13,18 @@ import (
 // collection; nil redacts nothing.
 func (e *Engine) SetRedaction(load func() *policy.Snapshot) { e.redaction.Store(&load) }
 
+// redactions is the policy that redacts now, nil when none does.
+func (e *Engine) redactions() *policy.Snapshot {
+	load := e.redaction.Load()
+	if load == nil || *load == nil {
+		return nil
+	}
+	if snapshot := (*load)(); snapshot.Redacts() {
+		return snapshot
+	}
+	return nil
+}
+
 // redactor is a Sink before another one while the policy redacts. Labels are
 // redacted when they are read and not when a series is bound, so that a new policy
 // holds for series that are bound already and a record pays nothing. Points whose
@@ -26,21 +38,14 @@ type redactor struct {
 
 	scope  *Scope
 	desc   *Desc
-	points []*Point
-	at     map[string]*Point // by encoded labels
+	points []*held
+	at     map[string]*held // by encoded labels
 }
 
-// newRedactor is nil where nothing is redacted.
-func (e *Engine) newRedactor(sink Sink) *redactor {
-	load := e.redaction.Load()
-	if load == nil || *load == nil {
-		return nil
-	}
-	snapshot := (*load)()
-	if !snapshot.Redacts() {
-		return nil
-	}
-	return &redactor{policy: snapshot, engine: e, sink: sink, at: make(map[string]*Point)}
+// held is a point of one or more series.
+type held struct {
+	Point
+	seen bool // any of its series has a value in this collection
 }
 
 // touches reports whether the labels of any series are redacted. The points of an
@@ -50,27 +55,34 @@ func (r *redactor) touches(all []*Series) bool {
 }
 
 // Point takes a point over.
-func (r *redactor) Point(scope *Scope, desc *Desc, p *Point) {
+func (r *redactor) Point(scope *Scope, desc *Desc, p *Point) { r.take(scope, desc, p, true) }
+
+// take is Point for one that may not be seen in this collection: it has an earlier value,
+// which counts in a sum with others, and leaves with them only.
+func (r *redactor) take(scope *Scope, desc *Desc, p *Point, seen bool) {
 	if r.scope != scope || r.desc != desc {
 		r.flush()
 		r.scope, r.desc = scope, desc
 	}
 	labels := p.Labels.redact(desc.Kind, r.policy)
 	if first := r.at[string(labels.otlp)]; first != nil {
+		first.seen = first.seen || seen
 		if !first.merge(desc, p) {
 			r.engine.counters.Load().MetricInvalid.Add(1)
 		}
 		return
 	}
-	held := *p
-	held.Labels, held.Counts, held.Exemplars = labels, slices.Clone(p.Counts), slices.Clone(p.Exemplars)
-	r.points = append(r.points, &held)
-	r.at[string(labels.otlp)] = &held
+	first := &held{*p, seen}
+	first.Labels, first.Counts, first.Exemplars = labels, slices.Clone(p.Counts), slices.Clone(p.Exemplars)
+	r.points = append(r.points, first)
+	r.at[string(labels.otlp)] = first
 }
 
 func (r *redactor) flush() {
 	for _, p := range r.points {
-		r.sink.Point(r.scope, r.desc, p)
+		if p.seen {
+			r.sink.Point(r.scope, r.desc, &p.Point)
+		}
 	}
 	clear(r.points)
 	r.points = r.points[:0]
@@ -109,9 +121,10 @@ func (p *Point) merge(desc *Desc, q *Point) bool {
 	return true
 }
 
-// redacted reports whether the policy has a redaction for any of the labels.
+// redacted reports whether the policy, which may be nil, has a redaction for any of the
+// labels.
 func (l *Labels) redacted(s *policy.Snapshot) bool {
-	return !l.own && slices.ContainsFunc(l.list, func(kv attribute.KeyValue) bool {
+	return s != nil && !l.own && slices.ContainsFunc(l.list, func(kv attribute.KeyValue) bool {
 		_, found := s.Redact(string(kv.Key))
 		return found
 	})

@@ -19,6 +19,7 @@ type Series struct {
 	bits  atomic.Uint64 // sum or last value: an int64, or the bits of a float64
 	round atomic.Uint64 // collection of an observed value, else the one before it and 1; 0: there is none yet
 	dist  *distribution // histograms only
+	base  uint64        // what bits, or a histogram's sum, was at Instrument.start; guarded by Engine.collecting
 }
 
 // table finds the series of a set of labels. Readers take the published map and
