@@ -140,13 +140,13 @@ func NewHTTP(h http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// Stop ends the answers that never end by themselves, so that a graceful
-// shutdown of the http.Server can finish.
-func (s *Server) Stop() { s.stop.Do(func() { close(s.stopping) }) }
-
 // streamsPerConnection bounds the requests of one connection; those of all of them
 // have a bound of their own.
 const streamsPerConnection = 128
+
+// Stop ends the answers that never end by themselves, so that a graceful
+// shutdown of the http.Server can finish.
+func (s *Server) Stop() { s.stop.Do(func() { close(s.stopping) }) }
 
 // route is one path with what it demands.
 type route struct {

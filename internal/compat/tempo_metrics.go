@@ -23,7 +23,14 @@ type rangeAnswer struct {
 type rangeSeries struct {
 	Labels    []keyValue `json:"labels"`
 	Samples   []sample   `json:"samples"`
-	Exemplars []struct{} `json:"exemplars"`
+	Exemplars []exemplar `json:"exemplars"`
+}
+
+// exemplar is a span that stands for a value; its labels say which.
+type exemplar struct {
+	Labels      []keyValue `json:"labels"`
+	Value       double     `json:"value"`
+	TimestampMs int64      `json:"timestampMs,string"`
 }
 
 type sample struct {
@@ -96,6 +103,9 @@ func (t *tempo) evaluate(ctx context.Context, a ask, instant bool) (*store.Metri
 		// Steps lie on multiples of their width, so that a picture does not
 		// change under a clock that runs on.
 		o.Start -= o.Start % int64(o.Step)
+		if o.Exemplars, err = a.number("exemplars", 0, query.MaxExemplars); err != nil {
+			return nil, nil, err
+		}
 		if _, err := query.NewSteps(o.Start, o.End, int64(o.Step)); err != nil {
 			return nil, nil, err
 		}
@@ -112,7 +122,7 @@ func (t *tempo) queryRange(ctx context.Context, a ask) (answer, error) {
 	out := &rangeAnswer{Series: make([]rangeSeries, len(m.Series)), Metrics: metricsOf(m.Stats, m.Partial)}
 	out.Status, out.Message = partialOf(m.Partial)
 	for i, s := range m.Series {
-		line := rangeSeries{Labels: labelsOf(p, s.Labels), Samples: []sample{}, Exemplars: []struct{}{}}
+		line := rangeSeries{Labels: labelsOf(p, s.Labels), Samples: []sample{}, Exemplars: exemplarsOf(s.Exemplars)}
 		for j, v := range s.Values {
 			if !math.IsNaN(v) {
 				line.Samples = append(line.Samples, sample{m.Times[j] / int64(time.Millisecond), double(v)})
@@ -136,6 +146,22 @@ func (t *tempo) queryInstant(ctx context.Context, a ask) (answer, error) {
 		}
 	}
 	return out, nil
+}
+
+// exemplarsOf names the span of each by the fields of the language; clients open
+// the trace by the first.
+func exemplarsOf(found []query.Exemplar) []exemplar {
+	out := make([]exemplar, 0, len(found))
+	for _, e := range found {
+		if math.IsNaN(e.Value) {
+			continue // Tempo has none either: it could not be drawn
+		}
+		out = append(out, exemplar{
+			Labels:      []keyValue{{"trace:id", anyOf(e.TraceID.String())}, {"span:id", anyOf(e.SpanID.String())}},
+			TimestampMs: e.Start / int64(time.Millisecond), Value: double(e.Value),
+		})
+	}
+	return out
 }
 
 // labelsOf names a series without labels by its function, as Tempo does.

@@ -159,6 +159,11 @@ func (s *rangeSeries) appendTo(b []byte) []byte {
 			return putUint(putDouble(b, 1, p.Value), 2, uint64(p.TimestampMs))
 		})
 	}
+	for _, e := range s.Exemplars {
+		b = putMessage(b, 4, func(b []byte) []byte {
+			return putUint(putDouble(putKeyValues(b, 1, e.Labels), 2, e.Value), 3, uint64(e.TimestampMs))
+		})
+	}
 	return b
 }
 

@@ -3,6 +3,7 @@ package compat
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/clew-dev/clew/internal/query"
@@ -65,14 +66,14 @@ func (t *tempo) search(ctx context.Context, a ask) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return searchAnswerOf(found), nil
+	return searchAnswerOf(p, found), nil
 }
 
-func searchAnswerOf(found *store.SearchResult) *searchAnswer {
+func searchAnswerOf(p *query.Plan, found *store.SearchResult) *searchAnswer {
 	out := &searchAnswer{Traces: make([]foundTrace, len(found.Traces)), Metrics: metricsOf(found.Stats, found.Partial)}
 	out.Metrics.InspectedTraces = uint32(len(found.Traces))
 	for i, f := range found.Traces {
-		out.Traces[i] = foundTraceOf(f)
+		out.Traces[i] = foundTraceOf(p, f)
 	}
 	return out
 }
@@ -103,7 +104,7 @@ func (t *tempo) searchPlan(a ask) (*query.Plan, store.SearchOptions, error) {
 	return p, o, err
 }
 
-func foundTraceOf(f store.FoundTrace) foundTrace {
+func foundTraceOf(p *query.Plan, f store.FoundTrace) foundTrace {
 	out := foundTrace{
 		TraceID: f.TraceID.String(), RootServiceName: f.RootService, RootTraceName: f.RootName,
 		Start: positive(f.Start), DurationMs: atMost32(f.Duration / int64(time.Millisecond)), ServiceStats: map[string]serviceStats{},
@@ -118,7 +119,7 @@ func foundTraceOf(f store.FoundTrace) foundTrace {
 	for i, s := range f.Found {
 		set.Spans[i] = foundSpan{
 			SpanID: s.SpanID.String(), Name: s.Name, Start: positive(s.Start), Duration: positive(s.Duration),
-			Attributes: spanAttributes(s.Attrs),
+			Attributes: spanAttributes(slices.Concat(s.Attrs, ownWords(p, s))),
 		}
 	}
 	out.SpanSet, out.SpanSets = &set, []spanSet{set}
@@ -130,6 +131,30 @@ func foundTraceOf(f store.FoundTrace) foundTrace {
 func positive(v int64) uint64 { return uint64(max(v, 0)) }
 
 func atMost32(v int64) uint32 { return uint32(min(max(v, 0), math.MaxUint32)) }
+
+// ownWords gives status and kind when the query speaks of them: Tempo lists them
+// among the attributes, the store has them beside.
+func ownWords(p *query.Plan, s store.FoundSpan) []store.Attr {
+	var out []store.Attr
+	for _, f := range slices.Concat(p.Fields, p.Select) {
+		v := query.Value{Type: f.Type()}
+		switch {
+		case f.Scope != telemetry.ScopeIntrinsic:
+			continue
+		case f.Intrinsic == query.Status:
+			v.Int = int64(s.Status)
+		case f.Intrinsic == query.Kind:
+			v.Int = int64(s.Kind)
+		default:
+			continue
+		}
+		a := store.Attr{Name: f.String(), Value: v.Text()}
+		if !slices.ContainsFunc(slices.Concat(s.Attrs, out), func(b store.Attr) bool { return a.Name == b.Name }) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
 
 // spanAttributes names attributes as Tempo does in search results, without their
 // scope, and leaves out what has a column of its own.

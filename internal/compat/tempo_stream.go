@@ -117,7 +117,7 @@ func (t *tempo) streamSearch(ctx context.Context, a ask, s *sender) error {
 		if err != nil {
 			return err
 		}
-		out := searchAnswerOf(found)
+		out := searchAnswerOf(p, found)
 		sent += len(found.Traces)
 		last := job == jobs || found.Cursor == ""
 		out.Metrics.InspectedTraces = uint32(sent)

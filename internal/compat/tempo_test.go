@@ -133,6 +133,13 @@ func TestLimitsBothSides(t *testing.T) {
 			t.Errorf("limit %s: asked %+v", given, f.Asked)
 		}
 	}
+	for given, want := range map[string]int{"0": 3, "1": 1, "100": 100, "101": 100} {
+		f.Asked = nil
+		get(h, "/tempo/api/search?q={}&spss="+given)
+		if len(f.Asked) != 1 || f.Asked[0].SpansPerTrace != want {
+			t.Errorf("spss %s: asked %+v", given, f.Asked)
+		}
+	}
 	tags := strings.TrimSpace(strings.Repeat("a=b ", 32))
 	if w := get(h, "/tempo/api/search?tags="+url.QueryEscape(tags)); w.Code != 200 {
 		t.Errorf("32 tags: %d %s", w.Code, w.Body)
@@ -178,6 +185,44 @@ func TestOldTags(t *testing.T) {
 			t.Errorf("%s became %s", bad, text)
 		}
 	}
+}
+
+// TestUnfinishedFilter keeps the conditions that are written, and no half of an or.
+func TestUnfinishedFilter(t *testing.T) {
+	for _, tt := range []struct{ q, want string }{
+		{``, ``},
+		{`{}`, `{ }`},
+		{`{ name = "a" && kind = }`, `{ name = "a" }`},
+		{`{ kind = && name = "a" && (span.x = 1 || span.y = 2) && span. }`, `{ name = "a" && (span.x = 1 || span.y = 2) }`},
+		{`{ name = "a" && span.b = "un`, `{ name = "a" }`},
+		{`{ name = "a && b" && span.b = }`, `{ name = "a && b" }`},
+		{"{ name = `a && \\` && span.b = }", `{ name = "a && \\" }`},
+		{`{ name = "a\" && b" && span.b = }`, `{ name = "a\" && b" }`},
+		{`{ name = "a" || kind = }`, ``},
+		{`{ name = "a" && kind = } >> { status = error }`, ``},
+		{`{ name = "a" } | rate()`, ``},
+		{`name = "a`, ``},
+		{`{ && && }`, ``},
+		{`{ (name = "a" && kind = }`, ``},
+	} {
+		got := compat.Usable(tt.q)
+		if want := compat.Usable(tt.want); got != want || (tt.want == "") != (want == "") {
+			t.Errorf("%s: got %q, want %q", tt.q, got, want)
+		}
+	}
+}
+
+func FuzzUnfinishedFilter(f *testing.F) {
+	for _, s := range []string{`{ name = "a" && kind = }`, "{ name = `", `{ "\`, `{(((`, `{ a && b || c }`, `{`, `&&`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if text := compat.Usable(s); text != "" {
+			if _, err := query.Compile(text); err != nil {
+				t.Errorf("%q became %q: %v", s, text, err)
+			}
+		}
+	})
 }
 
 func FuzzOldTags(f *testing.F) {
