@@ -108,7 +108,11 @@ var metricsAggregates = map[string]Aggregate{
 func (c *checker) metrics(s *stage) error {
 	for _, st := range c.plan.Stages {
 		if st.Kind == StageBy {
-			return c.fail(s.pos, "a by(…) stage before %s has no effect on it: write %s(…) by(…)", s.name, s.name)
+			mend := "write " + s.name + "(…) by(…)"
+			if s.name == "compare" {
+				mend = "leave it out, compare is by every attribute"
+			}
+			return c.fail(s.pos, "a by(…) stage before %s has no effect on it: %s", s.name, mend)
 		}
 	}
 	m := &Metrics{Name: s.name, Func: metricsAggregates[s.name], Rate: s.name == "rate"}

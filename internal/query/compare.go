@@ -18,8 +18,8 @@ const (
 // comparedIntrinsics are compared beside all attributes.
 var comparedIntrinsics = []Intrinsic{Name, Status, StatusMessage, Kind, RootName, RootService, EventName, ScopeName, ScopeVersion}
 
-// maxCompared bounds the distinct values that are counted in memory.
-const maxCompared = 500_000
+// MaxComparedValues bounds the distinct values that are counted in memory.
+const MaxComparedValues = 200_000
 
 // ComparedFields gives the fields that compare(…) tells apart, of all attributes
 // that there are, in order of their names.
@@ -127,8 +127,8 @@ func (x *comparing) count(f Field, side, step int, v Value) error {
 	key := string(rune(v.Type)) + v.String()
 	n := sides[side][key]
 	if n == nil {
-		if x.values++; x.values > maxCompared {
-			return telemetry.Errorf(telemetry.KindExhausted, "compare meets over %d distinct values of attributes: narrow the time range or add a filter", maxCompared)
+		if x.values++; x.values > MaxComparedValues {
+			return telemetry.Errorf(telemetry.KindExhausted, "compare meets over %d distinct values of attributes: narrow the time range or add a filter", MaxComparedValues)
 		}
 		n = &comparedCount{value: v, steps: map[int]int64{}}
 		sides[side][key] = n

@@ -10,39 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/clew-dev/clew/internal/query"
+	"github.com/clew-dev/clew/internal/query/querytest"
 )
 
 var update = flag.Bool("update", false, "write what the package answers into testdata")
-
-// corpusCase is a query, a line ----, and what becomes of it. Cases are separated by
-// blank lines; lines that begin with # above a query say why it is there.
-type corpusCase struct{ comment, query, want string }
-
-func readCorpus(t testing.TB, path string) []corpusCase {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var cases []corpusCase
-	for _, block := range strings.Split(strings.TrimSpace(string(data)), "\n\n") {
-		var c corpusCase
-		head, want, ok := strings.Cut(block+"\n", "----\n")
-		if !ok {
-			t.Fatalf("%s: no ---- in %q", path, block)
-		}
-		for _, line := range strings.SplitAfter(head, "\n") {
-			if strings.HasPrefix(line, "#") {
-				c.comment += line
-			} else {
-				c.query += line
-			}
-		}
-		c.query, c.want = strings.TrimSuffix(c.query, "\n"), want
-		cases = append(cases, c)
-	}
-	return cases
-}
 
 // TestCorpus compiles every query of testdata and compares the plan or the error.
 func TestCorpus(t *testing.T) {
@@ -52,19 +23,19 @@ func TestCorpus(t *testing.T) {
 	}
 	for _, path := range paths {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			cases := readCorpus(t, path)
+			cases := querytest.Cases(t, path)
 			var out strings.Builder
 			for i, c := range cases {
-				got := answer(c.query)
+				got := answer(c.Query)
 				if i > 0 {
 					out.WriteString("\n")
 				}
-				out.WriteString(c.comment + c.query + "\n----\n" + got)
+				out.WriteString(c.Comment + c.Query + "\n----\n" + got)
 				if *update {
 					continue
 				}
-				if diff := cmp.Diff(c.want, got); diff != "" {
-					t.Errorf("%s (-want +got):\n%s", c.query, diff)
+				if diff := cmp.Diff(c.Want, got); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", c.Query, diff)
 				}
 			}
 			if *update {
@@ -86,13 +57,15 @@ func answer(text string) string {
 
 func FuzzParse(f *testing.F) {
 	paths, _ := filepath.Glob("testdata/*.txt")
-	for _, path := range paths {
-		for _, c := range readCorpus(f, path) {
-			f.Add(c.query)
+	for _, path := range append(paths, "testdata/eval/queries.txt") {
+		for _, c := range querytest.Cases(f, path) {
+			f.Add(c.Query)
 		}
 	}
 	f.Add("{ span.\"a\\\"b\".c = `x` && -.y ^ -2 ^ 3 >= 1h2m3s } // end")
 	f.Add("((((((({ !(!(!.a)) })))))))")
+	f.Add("((({ .a } | count() > 1) >> ({ } | by(.b) | max(.c) != min(event.d))) | ({ } && { })) | rate() by(.e) <= minInt | topk(2) > 1 with (exemplars = 3)")
+	f.Add("{ } | compare({ }, 100, 1, 2)")
 	f.Fuzz(func(t *testing.T, text string) {
 		q, err := query.Parse(text)
 		if err != nil {

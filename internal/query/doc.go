@@ -21,8 +21,7 @@
 // absence. Types are never coerced, but integers, floats and durations compare as
 // numbers. Regular expressions are RE2 and match the whole value.
 //
-// What the language does not have here yet (pipelines inside parentheses, compare,
-// topk, `parent.`) is refused with its position, never ignored.
+// What the language does not have here is refused with its position, never ignored.
 //
 // Values of these types are immutable after Parse and Plan; any number of
 // goroutines may evaluate one Plan.

@@ -1,6 +1,7 @@
 package query_test
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -33,6 +34,16 @@ func TestLimits(t *testing.T) {
 		{"structural filters", func(n int) string { return join(n, "{ .a }", " >> ") }, query.MaxFilters, "over 64 filters"},
 		{"comparisons", func(n int) string { return "{ " + join(n, ".a", " && ") + " }" }, query.MaxComparisons, "over 256 comparisons"},
 		{"stages", func(n int) string { return "{ }" + strings.Repeat(" | coalesce()", n) }, query.MaxStages, "over 16 stages"},
+		{"stages in parentheses", func(n int) string {
+			return "({ }" + strings.Repeat(" | coalesce()", n-1) + ") | coalesce()"
+		}, query.MaxStages, "over 16 stages"},
+		{"pipelines in parentheses", func(n int) string {
+			return strings.Repeat("(", n) + "{ } | coalesce()" + strings.Repeat(")", n)
+		}, query.MaxDepth, "nested over 64 deep"},
+		{"filters in stages", func(n int) string { return "{ }" + " | " + join(n-1, "{ .a }", " >> ") }, query.MaxFilters, "over 64 filters"},
+		{"topk", func(n int) string { return fmt.Sprintf("{ } | rate() | topk(%d)", n) }, query.MaxSeries, "over 1000 series"},
+		{"compare", func(n int) string { return fmt.Sprintf("{ } | compare({ }, %d)", n) }, query.MaxCompared, "over 100 values"},
+		{"exemplars", func(n int) string { return fmt.Sprintf("{ } | rate() with (exemplars = %d)", n) }, query.MaxExemplars, "up to 100"},
 		{"by", func(n int) string { return "{ } | by(" + join(n, ".a", ",") + ")" }, query.MaxBy, "over 8 fields in by"},
 		{"select", func(n int) string { return "{ } | select(" + join(n, ".a", ",") + ")" }, query.MaxSelect, "over 64 fields in select"},
 		{"two selects", func(n int) string { return "{ } | select(.b) | select(" + join(n-1, ".a", ",") + ")" }, query.MaxSelect, "over 64 fields in all select"},
@@ -137,30 +148,85 @@ func TestSteps(t *testing.T) {
 	}
 }
 
-// TestManySeries groups by a value that is new in every span.
+// spansWith makes n spans with one attribute that is new in each.
+func spansWith(n int) (*telemetry.Batch, []int) {
+	b := telemetry.NewBuilder()
+	res, scope := b.Resources.AddRow(), b.Scopes.AddRow()
+	rows := make([]int, n)
+	for i := range n {
+		row := b.AddSpan(telemetry.Span{Start: 5, Resource: res, Scope: scope, SpanID: telemetry.SpanID{5: byte(i >> 16), 6: byte(i >> 8), 7: byte(i)}}, []byte("x"))
+		b.Spans.Col(telemetry.ScopeSpan, []byte("i"), telemetry.TypeInt).AddNum(row, uint64(i))
+		rows[i] = int(row)
+	}
+	return &b.Batch, rows
+}
+
+// TestManySeries groups by a value that is new in every span. What chooses among
+// series may choose from more than an answer can have.
 func TestManySeries(t *testing.T) {
-	for _, n := range []int{query.MaxSeries, query.MaxSeries + 1} {
-		b := telemetry.NewBuilder()
-		res, scope := b.Resources.AddRow(), b.Scopes.AddRow()
-		rows := make([]int, n)
-		for i := range n {
-			row := b.AddSpan(telemetry.Span{Start: 5, Resource: res, Scope: scope, SpanID: telemetry.SpanID{6: byte(i >> 8), 7: byte(i)}}, []byte("x"))
-			b.Spans.Col(telemetry.ScopeSpan, []byte("i"), telemetry.TypeInt).AddNum(row, uint64(i))
-			rows[i] = int(row)
-		}
-		p, err := query.Compile("{ } | rate() by(span.i)")
+	batch, rows := spansWith(100_001)
+	for _, c := range []struct {
+		text        string
+		steps, n    int
+		over        bool
+		seriesGiven int
+	}{
+		{"{ } | rate() by(span.i)", 1, query.MaxSeries, false, query.MaxSeries},
+		{"{ } | rate() by(span.i)", 1, query.MaxSeries + 1, true, 0},
+		{"{ } | rate() by(span.i) | topk(2)", 1, 100_000, false, 2},
+		{"{ } | rate() by(span.i) | topk(2)", 1, 100_001, true, 0},
+		{"{ } | rate() by(span.i) | bottomk(2)", query.MaxSteps, query.MaxSeries, false, 2},
+		{"{ } | rate() by(span.i) | bottomk(2)", query.MaxSteps, query.MaxSeries + 1, true, 0},
+		{"{ } | rate() by(span.i) > 0", 1, query.MaxSeries, false, query.MaxSeries},
+		{"{ } | rate() by(span.i) > 0", 1, query.MaxSeries + 1, true, 0}, // all of them stay
+	} {
+		p, err := query.Compile(c.text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		steps, err := query.NewSteps(0, 10, 10)
+		steps, err := query.NewSteps(0, int64(c.steps)*10, 10)
 		if err != nil {
 			t.Fatal(err)
 		}
 		m := query.NewMetricsEval(p, steps)
-		err = m.Add(query.NewReader(&b.Batch), rows)
-		if over := n > query.MaxSeries; (err != nil) != over {
-			t.Errorf("%d series: got %v", n, err)
+		var got []query.Series
+		if err = m.Add(query.NewReader(batch), rows[:c.n]); err == nil {
+			got, err = m.Series()
 		}
+		if (telemetry.KindOf(err) == telemetry.KindInvalid && err != nil) != c.over || len(got) != c.seriesGiven {
+			t.Errorf("%s of %d series, %d steps: got %d and %v", c.text, c.n, c.steps, len(got), err)
+		}
+	}
+}
+
+// TestManyComparedValues compares at both bounds: of values that are counted, and of
+// values that are given.
+func TestManyComparedValues(t *testing.T) {
+	p, err := query.Compile("{ } | compare({ span.i > 1000000 }, 100)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps, err := query.NewSteps(0, 10, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const spare = 4 // name, status, kind and rootName have a value each
+	for _, over := range []int{0, 1} {
+		batch, rows := spansWith(query.MaxComparedValues - spare + over)
+		err := query.NewMetricsEval(p, steps).Add(query.NewReader(batch), rows)
+		if (telemetry.KindOf(err) == telemetry.KindExhausted && err != nil) != (over > 0) {
+			t.Errorf("%d over the limit: got %v", over, err)
+		}
+	}
+	long, err := query.NewSteps(0, query.MaxSteps, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := query.CheckCompared(query.MaxSeries, long); err != nil {
+		t.Errorf("at the limit: %v", err)
+	}
+	if err := query.CheckCompared(query.MaxSeries+1, long); telemetry.KindOf(err) != telemetry.KindExhausted {
+		t.Errorf("over the limit: got %v", err)
 	}
 }
 

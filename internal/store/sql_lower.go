@@ -13,8 +13,8 @@ import (
 
 // lowerable reports whether SQL can answer the condition exactly. The rest is left
 // to the evaluation of whole traces: comparisons of an event or link with anything
-// but a constant, the time of an event, counts of children, and all but equality of a
-// parent's id.
+// but a constant, the time of an event, counts of children, powers, and all but
+// equality of a parent's id.
 func lowerable(e query.Expr) bool {
 	switch e := e.(type) {
 	case query.And:
@@ -34,6 +34,7 @@ func lowerable(e query.Expr) bool {
 		}
 		query.WalkOperand(e.L, see)
 		query.WalkOperand(e.R, see)
+		ok = ok && !raises(e.L) && !raises(e.R)
 		_, ref := e.L.(query.Ref)
 		_, lit := e.R.(query.Lit)
 		if parent := isField(e.L, query.ParentID) || isField(e.R, query.ParentID); parent || child {
@@ -42,6 +43,13 @@ func lowerable(e query.Expr) bool {
 		return ok && !(whole && part)
 	}
 	return true
+}
+
+// raises reports whether the operand has a power, whose last bits are not the same
+// in DuckDB and in Go.
+func raises(o query.Operand) bool {
+	a, ok := o.(query.Arith)
+	return ok && (a.Op == '^' || raises(a.L) || raises(a.R))
 }
 
 // fieldLowerable reports whether there are columns with the values of a field.
@@ -69,7 +77,7 @@ func argLowerable(o query.Operand) bool {
 		ok = ok && fieldLowerable(f) && childTable(f) == 0
 	})
 	_, ref := o.(query.Ref)
-	return ok && (!whole || (ref && !part))
+	return ok && !raises(o) && (!whole || (ref && !part))
 }
 
 func allLowerable(xs []query.Expr) bool {
@@ -363,13 +371,7 @@ func arith(a query.Arith, number func(query.Operand) string) string {
 	if l == "" || r == "" {
 		return ""
 	}
-	switch a.Op {
-	case '%':
-		return "fmod(" + l + ", " + r + ")"
-	case '^':
-		return "pow(" + l + ", " + r + ")"
-	}
-	return "(" + l + " " + string(a.Op) + " " + r + ")"
+	return "(" + l + " " + string(a.Op) + " " + r + ")" // % is C's remainder, as Go's is; fmod is not
 }
 
 var sqlOps = map[query.Op]string{query.OpEq: " = ", query.OpNe: " <> ", query.OpGt: " > ", query.OpGe: " >= ", query.OpLt: " < ", query.OpLe: " <= "}

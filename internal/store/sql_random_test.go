@@ -66,7 +66,7 @@ func randomFilter(rng *rand.Rand, depth int) string {
 	case 17:
 		return one("rootName", "rootServiceName") + cmp() + one(`"GET /"`, `"web"`)
 	case 18:
-		return one("span.f", "span.n", ".n", "duration / 1ms") + one(" + ", " - ", " * ", " / ", " % ") + one("span.n", "span.f", "2", "resource.n") + cmp() + one("1", "2.25", "span.f", "0")
+		return one("span.f", "span.n", ".n", "duration / 1ms") + one(" + ", " - ", " * ", " / ", " % ", " ^ ") + one("span.n", "span.f", "2", "resource.n") + cmp() + one("1", "2.25", "span.f", "0", "-0.5")
 	case 19:
 		return one("span.n", ".n", "span.f", "span.zone", ".zone") + cmp() + one("span.f", "resource.n", "resource.zone", "span.zone", ".n")
 	case 20:

@@ -1,0 +1,68 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/clew-dev/clew/internal/query"
+	"github.com/clew-dev/clew/internal/query/querytest"
+	"github.com/clew-dev/clew/internal/telemetry"
+)
+
+// TestLanguageCorpus asks every query of the language's corpus in every arrangement
+// and order: the answers are those that the corpus has for the evaluator.
+func TestLanguageCorpus(t *testing.T) {
+	traces := querytest.Traces(t, "../query/testdata/eval/spans.txt")
+	all := telemetry.NewBuilder()
+	for _, b := range traces {
+		all.AppendRows(b, nil)
+	}
+	dir := t.TempDir()
+	d := openTestDuck(t, dir)
+	orders := []Order{OrderNewest, OrderSlowest, OrderSpans}
+	for i, how := range arrangements {
+		b := arrange(t, d, dir, how, &all.Batch)
+		for _, c := range querytest.Cases(t, "../query/testdata/eval/queries.txt") {
+			if diff := cmp.Diff(c.Want, languageAnswer(t, b, c.Query, orders[i])); diff != "" {
+				t.Errorf("%s, %s (-want +got):\n%s", how, c.Query, diff)
+			}
+		}
+	}
+}
+
+func languageAnswer(t *testing.T, b *bench, text string, order Order) string {
+	t.Helper()
+	within, text := querytest.Within(t, text)
+	p, err := query.Compile(text)
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	ctx := context.Background()
+	if p.Metrics != nil {
+		series, err := b.duck.metrics(ctx, b.src, metricsSpec{plan: p, steps: querytest.Steps(t, p, within), load: b.load})
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		return querytest.Series(series)
+	}
+	hits, more, err := b.duck.search(ctx, b.src, searchSpec{plan: p, within: within, order: order, limit: 10, load: b.load})
+	if err != nil || more {
+		t.Fatalf("%s: more %v, %v", text, more, err)
+	}
+	for i := 1; i < len(hits); i++ {
+		if !hits[i-1].before(hits[i].searchKey) {
+			t.Errorf("%s: not in order by %s", text, order)
+		}
+	}
+	slices.SortFunc(hits, func(a, b found) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	var out strings.Builder
+	for _, f := range hits {
+		out.WriteString(querytest.Sets(f.Batch, f.Sets))
+	}
+	return out.String()
+}
