@@ -179,7 +179,7 @@ func TestFullDiskExpires(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &engine{s, dir, fs, seq}
+	e := &engine{s, dir, fs, seq, &atomic.Int64{}}
 	defer e.Abandon()
 	if err := e.put(plain(storetest.Tenant, 1, 1, 1000, time.Now().UnixNano())); err != nil {
 		t.Fatal(err)
@@ -228,7 +228,7 @@ func TestMergeBringsBackExpired(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &engine{s, dir, fs, seq}
+	e := &engine{s, dir, fs, seq, &atomic.Int64{}}
 	blocked, release := blockMerge(fs, func() *store.Embedded { return s })
 	now := time.Now().UnixNano()
 	go func() {
@@ -268,7 +268,7 @@ func TestCloseWaitsForEveryMerge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &engine{s, dir, fs, seq}
+	e := &engine{s, dir, fs, seq, &atomic.Int64{}}
 	blocked, release := blockMerge(fs, func() *store.Embedded { return s })
 	now := time.Now().UnixNano()
 	go func() {

@@ -11,8 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -184,22 +182,15 @@ func recoverFolder(ctx context.Context, o Options) (_ *Embedded, err error) {
 	}
 	e.maxSeq = e.manifest.seq
 	e.idSeq = e.manifest.nextID
+	e.counters.add("manifest_bytes_torn", e.manifest.recovered.Damage.TornBytes)
 	if err := e.openSegments(); err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
-	}
-	if d := e.manifest.recovered.Damage; d.Lost() {
-		// Folders that the lost records named must not be taken for garbage.
-		e.damaged = fmt.Sprintf("the manifest lost %d bytes to damage: segments that it does not name any more are kept on disk but not read; restore %s from a backup to read them", d.CorruptBytes+d.MissingBytes, filepath.Join(o.Dir, "manifest"))
-		e.o.Logger.Error("manifest damaged", "lost_bytes", d.CorruptBytes+d.MissingBytes)
-	}
-	if err := e.sweep(e.damaged == ""); err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
-	}
-	if err := removeEmpty(o.FS, filepath.Join(o.Dir, "segments"), 2); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	if e.log, err = o.OpenLog(e.manifest.cursor); err != nil {
 		return nil, err
+	}
+	if err := e.tidy(); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
 	}
 	e.noteFree()
 	if err := e.replay(ctx); err != nil {
@@ -279,29 +270,6 @@ func (e *Embedded) unreadable(h *handle, cause error) string {
 	return "segment " + h.folder() + " could not be read this time: " + cause.Error()
 }
 
-// sweep looks at every folder below segments that no manifest record names: what a
-// crash left of a flush, a merge or a removal. Their numbers are not used again,
-// because a removal may not be durable yet; with remove they are removed.
-func (e *Embedded) sweep(remove bool) error {
-	known := map[string]bool{}
-	for _, a := range e.manifest.segments {
-		known[filepath.Join(e.o.Dir, a.folder())] = true
-	}
-	return eachFolder(e.o.FS, filepath.Join(e.o.Dir, "segments"), 2, func(path string) error { // tenant, partition, segment
-		if known[path] {
-			return nil
-		}
-		if id, err := strconv.ParseUint(strings.TrimSuffix(filepath.Base(path), tempSuffix), 16, 64); err == nil {
-			e.idSeq = max(e.idSeq, id+1)
-		}
-		if !remove {
-			return nil
-		}
-		e.o.Logger.Info("unreferenced segment removed", "folder", path)
-		return removeFolder(e.o.FS, path)
-	})
-}
-
 // removeFolder removes a folder of plain files. What is gone already is no error.
 func removeFolder(fs wal.FS, dir string) error {
 	files, err := fs.ReadDir(dir)
@@ -315,35 +283,6 @@ func removeFolder(fs wal.FS, dir string) error {
 	}
 	if err := fs.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
-	}
-	return nil
-}
-
-// removeEmpty removes the folders of tenants and partitions whose last segment has
-// gone; depth says how far below dir they may lie. Only a start does it, since a
-// flush may be about to write into them.
-func removeEmpty(fs wal.FS, dir string, depth int) error {
-	entries, err := fs.ReadDir(dir)
-	if err != nil || depth == 0 {
-		return err
-	}
-	for _, f := range entries {
-		if !f.IsDir() {
-			continue
-		}
-		path := filepath.Join(dir, f.Name())
-		if err := removeEmpty(fs, path, depth-1); err != nil {
-			return err
-		}
-		left, err := fs.ReadDir(path)
-		if err != nil {
-			return err
-		}
-		if len(left) == 0 {
-			if err := fs.Remove(path); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
 }
@@ -379,6 +318,7 @@ func (e *Embedded) replay(ctx context.Context) error {
 		start, end, record, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			lost := e.log.Recovery().Damage
+			e.counters.add("log_bytes_torn", lost.TornBytes)
 			d := r.Damage()
 			if n := lost.CorruptBytes + lost.MissingBytes + d.CorruptBytes + d.MissingBytes; n > 0 {
 				e.counters.add("log_bytes_lost", n)

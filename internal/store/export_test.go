@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"path/filepath"
 
 	"github.com/clew-dev/clew/internal/telemetry"
 )
@@ -56,6 +57,22 @@ func (e *Embedded) Folders() map[string]bool {
 	out := map[string]bool{}
 	for _, a := range e.manifest.segments {
 		out[a.folder()] = true
+	}
+	return out
+}
+
+// Tailed gives the offset of the tail of every Parquet file, by its path below the
+// data folder.
+func (e *Embedded) Tailed() map[string]int64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := map[string]int64{}
+	for _, t := range e.tenants {
+		for _, h := range t.segments {
+			for _, f := range h.meta.Files {
+				out[filepath.Join(h.folder(), f.Name)] = f.TailOffset
+			}
+		}
 	}
 	return out
 }

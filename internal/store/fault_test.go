@@ -26,7 +26,7 @@ func tryOpen(dir string, fs wal.FS, seq *atomic.Int64) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &engine{s, dir, fs, seq}, nil
+	return &engine{s, dir, fs, seq, &atomic.Int64{}}, nil
 }
 
 // trySend appends to log and store and reports whether the batch is acknowledged.

@@ -167,7 +167,16 @@ func TestDamagedManifestKeepsSegments(t *testing.T) {
 	t.Logf("partial says: %v", e.Status().Counters)
 	e.Send(t, plain(storetest.Tenant, 9, 1, 10, now))
 	err = e.Flush(context.Background())
-	for _, f := range before {
+	kept, _ := filepath.Glob(filepath.Join(e.dir, "unnamed/*/*/*/spans.parquet"))
+	if len(before) != 1 || len(kept) != 1 {
+		t.Fatalf("named %v and set aside %v, want one of each", before, kept)
+	}
+	// The damage is mended by what is written now; what was set aside stays.
+	for range 2 {
+		e.Abandon()
+		e = open(t, e.dir, wal.OS, seq)
+	}
+	for _, f := range append(kept, before...) {
 		if _, e := os.Stat(f); e != nil {
 			t.Fatalf("a kept segment was destroyed: %v (flush: %v)", e, err)
 		}
@@ -190,7 +199,7 @@ func limitedLog(t *testing.T, most int64, o store.Options) *engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &engine{s, dir, wal.OS, seq}
+	e := &engine{s, dir, wal.OS, seq, &atomic.Int64{}}
 	t.Cleanup(e.Abandon)
 	return e
 }

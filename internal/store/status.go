@@ -18,6 +18,8 @@ var counterNames = []string{
 	"segments_quarantined", // unreadable segments taken out of answers
 	"spans_expired",        // removed by retention or a disk budget
 	"log_bytes_lost",       // acknowledged bytes of the log that damage of the disk took
+	"log_bytes_torn",       // of the log's end that are no whole record: a write that was interrupted, never acknowledged
+	"manifest_bytes_torn",  // the same of the manifest
 	"read_errors",          // of segments, passing ones: the answer at hand was partial
 	"flushes_failed",
 	"merges_failed",

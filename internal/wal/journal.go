@@ -37,6 +37,7 @@ type Journal struct {
 	out    groupWriter
 	err    error // sticky
 	sealed bool  // the last frame is a seal
+	loose  bool  // that seal is not fsynced
 	done   bool  // closed
 }
 
@@ -44,8 +45,8 @@ type Journal struct {
 // replay in order; a record is valid during the call only. Damage in front of
 // later records is stepped over: the file is then copied beside itself with the
 // suffix ".damaged", and the owner decides by Recovery.Damage whether it can go
-// on without what is lost. The last frames, when they are bad, are taken for an
-// interrupted write and cut.
+// on without what is lost. The last frames, when they are bad and no seal follows
+// them, are taken for an interrupted write and cut.
 //
 // Errors: of kind conflict when a newer version wrote the file, or when not one
 // record of a file with a damaged header can be read; replay's own; the disk's.
@@ -192,7 +193,13 @@ func (j *Journal) Append(records ...[]byte) error {
 	if err := j.f.Sync(); err != nil {
 		return j.fail(fmt.Errorf("fsync: %w", err))
 	}
-	j.off, j.sealed = end, false
+	j.off, j.sealed, j.loose = end, false, false
+	// The records are durable, and from here on damage to them is told from an
+	// interrupted write, unless the power goes before this seal is on disk too.
+	// Without the space for it they are as durable.
+	if err := j.seal(); err != nil {
+		_ = j.f.Truncate(j.off) // what is left there would be written over in any case
+	}
 	return nil
 }
 
@@ -264,7 +271,7 @@ func (j *Journal) replace(records [][]byte) error {
 		return j.notReplaced(next.f, err)
 	}
 	old := j.f
-	j.f, j.salt, j.off, j.sealed = next.f, next.salt, next.off, true
+	j.f, j.salt, j.off, j.sealed, j.loose = next.f, next.salt, next.off, true, false
 	if old != nil {
 		// It has no name any more and nothing in it counts.
 		_ = old.Close()
@@ -356,28 +363,43 @@ func (j *Journal) Close() error {
 		return nil
 	}
 	j.done = true
-	var err error
-	if j.err == nil && !j.sealed {
-		err = j.seal()
-	}
+	err := j.finish()
 	if err = errors.Join(err, j.f.Close()); err != nil {
 		return fmt.Errorf("close journal %s: %w", j.path, err)
 	}
 	return nil
 }
 
-// seal adds a seal; a full disk is no reason to fail, it is a help only.
+// seal adds a seal behind the last record, without an fsync.
 func (j *Journal) seal() error {
 	j.out.begin(j.f, j.off)
 	err := j.out.frame(frameHeader{kind: frameSeal, pos: Position(j.off), group: Position(j.off), salt: j.salt}, nil)
 	if err == nil {
 		err = j.out.flush()
 	}
-	if isDiskFull(err) {
-		return nil
-	}
 	if err == nil {
-		err = j.f.Sync()
+		j.off += FrameBytes
+		j.sealed, j.loose = true, true
 	}
 	return err
+}
+
+// finish leaves a durable seal behind the last record; a full disk is no reason to
+// fail, it is a help only.
+func (j *Journal) finish() error {
+	if j.err != nil {
+		return nil
+	}
+	if !j.sealed {
+		if err := j.seal(); isDiskFull(err) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	if !j.loose {
+		return nil
+	}
+	j.loose = false
+	return j.f.Sync()
 }

@@ -194,8 +194,9 @@ func TestJournalTornAtEveryByte(t *testing.T) {
 	must(t, j.Append(records("second", "third")...))
 	whole := fileBytes(t, fs, manifest)
 	closeJournal(t, j)
-	ends := []int{72 + 37, 72 + 37 + 38, 72 + 37 + 38 + 37}
-	testkit.Diff(t, "size", len(whole), ends[2])
+	// A header and a seal, then a group and its seal twice.
+	ends := []int{72 + 37, 72 + 37 + 32 + 38, 72 + 37 + 32 + 38 + 37}
+	testkit.Diff(t, "size", len(whole), ends[2]+32)
 	for size := wal.FileHeaderBytes; size <= len(whole); size++ {
 		fs := emptyDir(t)
 		putFile(t, fs, manifest, whole[:size])
@@ -216,6 +217,28 @@ func TestJournalTornAtEveryByte(t *testing.T) {
 		if !testkit.Diff(t, "replayed with one more", got, append(want, "after")) || t.Failed() {
 			t.Fatalf("cut at byte %d", size)
 		}
+	}
+}
+
+// Damage to the last record of a process that was killed is told from a write that
+// was interrupted, since a seal follows what is durable.
+func TestJournalKnowsDamageToItsLastRecord(t *testing.T) {
+	fs := emptyDir(t)
+	j, _, _ := openJournal(t, fs)
+	must(t, j.Append(records("first")...))
+	must(t, j.Append(records("last")...))
+	killed := fs.Kill()
+	closeJournal(t, j)
+	size := killed.Files()[manifest]
+	for at := size - 32 - 36; at < size-32; at++ { // the frame of the last record
+		next := killed.Kill()
+		next.Flip(manifest, at, 0x10)
+		j, got, r := openJournal(t, next)
+		testkit.Diff(t, "replayed", got, []string{"first"})
+		if !r.Damage.Lost() || len(r.Quarantined) != 1 {
+			t.Fatalf("byte %d: %+v", at, r)
+		}
+		closeJournal(t, j)
 	}
 }
 

@@ -226,6 +226,9 @@ func (l *Log) dropUnreadable(floor Position) (Position, error) {
 		}
 		switch {
 		case readable:
+			if !f.hasHeader { // it was durable before any frame was written
+				l.recovered.Damage.CorruptBytes += FileHeaderBytes
+			}
 			kept = append(kept, f)
 		case f.bytes > FileHeaderBytes:
 			if err := l.quarantine(f); err != nil {
