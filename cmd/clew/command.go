@@ -51,7 +51,7 @@ func commands() []*command {
 		upCommand(), serveCommand(),
 		searchCommand(), traceCommand(), tailCommand(), servicesCommand(), kitsCommand(),
 		statusCommand(), flushCommand(),
-		backupCommand(), restoreCommand(), verifyCommand(),
+		backupCommand(), restoreCommand(), verifyCommand(), ledgerCommand(),
 		tokenCreateCommand(), tokenListCommand(), tokenRevokeCommand(),
 		versionCommand(), completionCommand(),
 	}

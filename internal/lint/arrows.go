@@ -40,6 +40,7 @@ var layers = map[string]layer{
 	"internal/metrics":  {height: 2},
 	"internal/pipeline": {height: 2},
 	"internal/policy":   {height: 2},
+	"internal/ledger":   {height: 2},
 	"internal/store":    {height: 2},
 	"internal/logs":     {height: 2, beside: []string{"internal/store"}},
 
