@@ -122,7 +122,8 @@ impl Engine {
             let start = since.start.unwrap_or(self.start);
             for (place, series) in all.iter().enumerate() {
                 let (bits, set_after, seen) = (series.bits(), series.set_after(), series.has(round));
-                if !seen && !(stays && set_after != 0) {
+                let was_seen = seen || stays && set_after != 0;
+                if !was_seen {
                     continue;
                 }
                 let mut point = Point { labels: Some(&series.labels), start, time, bits, set_after, counts, exemplars };

@@ -165,15 +165,17 @@ mod tests {
     use super::*;
     use crate::policy::Facts;
 
-    /// A holder and what it published last, with how often it did.
-    fn holder() -> (Holder, Arc<Mutex<(u64, Arc<Snapshot>)>>) {
-        let published = Arc::new(Mutex::new((0, Arc::new(Snapshot::compile(&Document::default(), None, None)))));
-        let last = published.clone();
-        let publish = move |snapshot: &Arc<Snapshot>| {
-            let mut last = last.lock().unwrap();
-            *last = (last.0 + 1, snapshot.clone());
-        };
-        (Holder::new(Document::default(), Box::new(publish)), published)
+    type Published = Arc<Mutex<Vec<Arc<Snapshot>>>>;
+
+    /// A holder and what it published.
+    fn holder() -> (Holder, Published) {
+        let published = Published::default();
+        let to = published.clone();
+        (Holder::new(Document::default(), Box::new(move |snapshot| to.lock().unwrap().push(snapshot.clone()))), published)
+    }
+
+    fn last(published: &Published) -> Arc<Snapshot> {
+        published.lock().unwrap().last().unwrap().clone()
     }
 
     #[test]
@@ -182,7 +184,7 @@ mod tests {
         let document = br#"{"version":"1","ttl_seconds":60,"sampling":{"th":"0","per_second":5}}"#;
         let kept = |second: i64| {
             holder.apply(document, SystemTime::UNIX_EPOCH + Duration::from_secs(second as u64)).unwrap();
-            let snapshot = published.lock().unwrap().1.clone();
+            let snapshot = last(&published);
             let facts = Facts { kind: "internal", name: "x", route: "", method: "" };
             let spread = |i: u64| crate::TraceId((u128::from(i.wrapping_mul(0x9e37_79b9_7f4a_7c15)) | 7 << 64).to_be_bytes());
             (0..1000).filter(|i| snapshot.sampler(&facts, second).root(spread(*i)).sampled).count()
@@ -194,9 +196,9 @@ mod tests {
         }
         // Confirmed in second 4, so it has expired now, and holds again once it is sent again.
         holder.expire(SystemTime::UNIX_EPOCH + Duration::from_secs(64));
-        assert_eq!(published.lock().unwrap().1.version(), "");
+        assert_eq!(last(&published).version(), "");
         holder.apply(document, SystemTime::UNIX_EPOCH + Duration::from_secs(65)).unwrap();
-        assert_eq!(published.lock().unwrap().1.version(), "1");
+        assert_eq!(last(&published).version(), "1");
     }
 
     #[test]
@@ -209,7 +211,7 @@ mod tests {
         holder.set_level(Component::App, Level::Off);
         holder.set_log_level(LogLevel::Error);
         holder.clear_local();
-        assert_eq!(published.lock().unwrap().0, 1, "that of its start");
+        assert_eq!(published.lock().unwrap().len(), 1, "that of its start");
         assert_eq!(holder.load().level(Component::App), Level::Standard);
     }
 }
