@@ -32,11 +32,24 @@ func use(s *segment.Segment, ids []telemetry.TraceID) ([]record, []string, error
 	if err != nil {
 		return nil, nil, err
 	}
-	narrow, err := s.TraceColumns(ids, segment.Want{})
+	x, err := s.Structure()
 	if err != nil {
 		return nil, nil, err
 	}
-	return records(b), fixedLines(narrow, ids), nil
+	defer x.Close()
+	var shape []string
+	for _, id := range ids {
+		rows, err := x.Find(id)
+		if err != nil {
+			return nil, nil, err
+		}
+		spans, err := x.Read([]segment.Rows{rows}, segment.Fields{Start: true, Duration: true, Seq: true})
+		if err != nil {
+			return nil, nil, err
+		}
+		shape = append(shape, fmt.Sprintf("%s in %v: %v, parents %v, starts %v, durations %v, places %v", id, rows, spans.SpanID, spans.Parent, spans.Start, spans.Duration, spans.Seq))
+	}
+	return records(b), shape, nil
 }
 
 // A flipped bit in any file is an error that says which file, or touches
@@ -52,7 +65,7 @@ func TestFlippedBits(t *testing.T) {
 			ids = append(ids, r.trace)
 		}
 	}
-	rows, narrow, err := use(s, ids)
+	rows, shape, err := use(s, ids)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,12 +84,12 @@ func TestFlippedBits(t *testing.T) {
 		} else if err != nil && (telemetry.KindOf(err) != telemetry.KindInternal || !strings.Contains(err.Error(), f.Name)) {
 			t.Errorf("%s: byte %d: %v", f.Name, at, err)
 		}
-		gotRows, gotNarrow, err := use(damaged, ids)
+		gotRows, gotShape, err := use(damaged, ids)
 		switch {
 		case err == nil:
 			silent++
 			requireEqual(t, "rows after a flip in "+f.Name, gotRows, rows)
-			requireEqual(t, "narrow rows after a flip in "+f.Name, gotNarrow, narrow)
+			requireEqual(t, "the shape of traces after a flip in "+f.Name, gotShape, shape)
 		case telemetry.KindOf(err) != telemetry.KindInternal || !strings.Contains(err.Error(), f.Name):
 			t.Errorf("%s: byte %d: %v", f.Name, at, err)
 		}

@@ -153,7 +153,7 @@ func (s *Segment) rowSlice(table byte, page int) (*rowSlice, error) {
 	v := &rowSlice{}
 	if rows.lo < rows.hi {
 		v.table.N = rows.hi - rows.lo
-		if v.table.Cols, err = t.attributes([]rowRange{rows}); err != nil {
+		if v.table.Cols, err = t.attributes([]rowRange{rows}, nil); err != nil {
 			return nil, err
 		}
 		r := reading{s: s}

@@ -12,33 +12,22 @@ import (
 type reading struct {
 	s     *Segment
 	spans *tableReader
+	want  *Want
 	b     *telemetry.Batch
 }
 
-func (s *Segment) startReading() (*reading, error) {
+func (s *Segment) startReading(w *Want) (*reading, error) {
 	t, err := s.open(TableSpans)
 	if err != nil {
 		return nil, err
 	}
-	return &reading{s: s, spans: t, b: &telemetry.Batch{Tenant: s.meta.Tenant}}, nil
+	return &reading{s: s, spans: t, want: w, b: &telemetry.Batch{Tenant: s.meta.Tenant}}, nil
 }
 
 // Trace reads all rows of a trace with everything that belongs to them, or nil
 // when the segment has none. The batch is the caller's.
 func (s *Segment) Trace(id telemetry.TraceID) (*telemetry.Batch, error) {
-	if may, err := s.MayContain(id); err != nil || !may {
-		return nil, err
-	}
-	r, err := s.startReading()
-	if err != nil {
-		return nil, err
-	}
-	defer r.spans.close()
-	rows, err := r.spans.traceRows(id)
-	if err != nil || rows.lo == rows.hi {
-		return nil, err
-	}
-	return r.rows(rows)
+	return s.TracePart(id, nil)
 }
 
 // ReadRows reads the spans [lo, hi) with everything that belongs to them, for a
@@ -47,7 +36,7 @@ func (s *Segment) ReadRows(lo, hi int) (*telemetry.Batch, error) {
 	if lo < 0 || hi > s.meta.Rows || lo > hi {
 		return nil, telemetry.Errorf(telemetry.KindInvalid, "segment %s: rows %d to %d of %d", s.dir, lo, hi, s.meta.Rows)
 	}
-	r, err := s.startReading()
+	r, err := s.startReading(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +53,8 @@ func (r *reading) rows(rows rowRange) (*telemetry.Batch, error) {
 		return nil, err
 	}
 	p := &r.b.Spans
+	p.Flags, p.Marks = make([]uint32, p.N), make([]uint8, p.N)
+	p.Resource, p.Scope = make([]uint32, p.N), make([]uint32, p.N)
 	ints := func(col int, to func(i int, v uint64)) error {
 		c, err := r.spans.column(col, ranges)
 		if err != nil {
@@ -74,12 +65,16 @@ func (r *reading) rows(rows rowRange) (*telemetry.Batch, error) {
 		}
 		return nil
 	}
-	p.Flags, p.Seq = make([]uint32, p.N), make([]int64, p.N)
-	p.Resource, p.Scope, p.Marks = make([]uint32, p.N), make([]uint32, p.N), make([]uint8, p.N)
+	if r.want == nil {
+		if err := ints(colFlags, func(i int, v uint64) { p.Flags[i] = uint32(v) }); err != nil {
+			return nil, err
+		}
+		if err := ints(colMarks, func(i int, v uint64) { p.Marks[i] = uint8(v) }); err != nil {
+			return nil, err
+		}
+	}
 	for _, err := range []error{
-		ints(colFlags, func(i int, v uint64) { p.Flags[i] = uint32(v) }),
-		ints(colMarks, func(i int, v uint64) { p.Marks[i] = uint8(v) }),
-		ints(colSeq, func(i int, v uint64) { p.Seq[i] = int64(v) }),
+		r.numbers(colSeq, ranges, &p.Seq),
 		ints(colResource, func(i int, v uint64) { p.Resource[i] = uint32(v) }),
 		ints(colScope, func(i int, v uint64) { p.Scope[i] = uint32(v) }),
 	} {
@@ -87,34 +82,42 @@ func (r *reading) rows(rows rowRange) (*telemetry.Batch, error) {
 			return nil, err
 		}
 	}
-	var err error
-	if p.Cols, err = r.spans.attributes(ranges); err != nil {
-		return nil, err
-	}
-	events, err := r.events(rows)
-	if err != nil {
-		return nil, err
-	}
-	links, err := r.links(rows)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.rest(TableSpans, rows, &p.Table); err != nil {
-		return nil, err
-	}
-	if err := r.rest(TableEvents, events, &r.b.Events.Table); err != nil {
-		return nil, err
-	}
-	if err := r.rest(TableLinks, links, &r.b.Links.Table); err != nil {
-		return nil, err
-	}
-	if err := r.s.rowTable(TableResources, p.Resource, &r.b.Resources); err != nil {
-		return nil, err
-	}
-	if err := r.s.rowTable(TableScopes, p.Scope, &r.b.Scopes); err != nil {
+	if err := r.attached(rows, ranges); err != nil {
 		return nil, err
 	}
 	return r.b, nil
+}
+
+// attached reads what belongs to the rows: attributes, events, links, resources, scopes.
+func (r *reading) attached(rows rowRange, ranges []rowRange) (err error) {
+	p := &r.b.Spans
+	if p.Cols, err = r.spans.attributes(ranges, r.want); err != nil {
+		return err
+	}
+	var events, links rowRange
+	if r.want == nil || r.want.Events {
+		if events, err = r.events(rows); err != nil {
+			return err
+		}
+	}
+	if r.want == nil || r.want.Links {
+		if links, err = r.links(rows); err != nil {
+			return err
+		}
+	}
+	if err := r.rest(TableSpans, rows, &p.Table); err != nil {
+		return err
+	}
+	if err := r.rest(TableEvents, events, &r.b.Events.Table); err != nil {
+		return err
+	}
+	if err := r.rest(TableLinks, links, &r.b.Links.Table); err != nil {
+		return err
+	}
+	if err := r.s.rowTable(TableResources, p.Resource, &r.b.Resources); err != nil {
+		return err
+	}
+	return r.s.rowTable(TableScopes, p.Scope, &r.b.Scopes)
 }
 
 // fixed reads the fixed columns that every form of a read has.
@@ -248,10 +251,13 @@ func (r *reading) parents(ranges []rowRange, ids []uint64) error {
 	return nil
 }
 
-// attributes reads the frequent columns of a table.
-func (t *tableReader) attributes(ranges []rowRange) ([]*telemetry.Column, error) {
+// attributes reads the frequent columns of a table that are wanted.
+func (t *tableReader) attributes(ranges []rowRange, w *Want) ([]*telemetry.Column, error) {
 	var cols []*telemetry.Column
 	for i, n := range t.s.byFile[t.table] {
+		if !w.has(t.s.meta, n) {
+			continue
+		}
 		c, err := t.attribute(i, n, ranges)
 		if err != nil {
 			return nil, err
@@ -349,17 +355,20 @@ func (r *reading) children(t *tableReader, rows rowRange, table *telemetry.Table
 	if err := fixed(ranges); err != nil {
 		return child, err
 	}
-	table.Cols, err = t.attributes(ranges)
+	table.Cols, err = t.attributes(ranges, r.want)
 	return child, err
 }
 
 // rest adds the rare values of the rows of a table.
 func (r *reading) rest(table byte, rows rowRange, to *telemetry.Table) error {
-	if rows.lo == rows.hi {
+	if rows.lo == rows.hi || !r.want.rare(r.s.meta, table) {
 		return nil
 	}
 	rare := make(map[int]*telemetry.Column)
 	err := r.s.restValues(table, rows, func(n int, row uint32, num uint64, text []byte) {
+		if !r.want.has(r.s.meta, n) {
+			return
+		}
 		c := rare[n]
 		if c == nil {
 			info := &r.s.meta.Columns[n]

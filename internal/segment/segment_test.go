@@ -91,7 +91,7 @@ func readAll(t testing.TB, s *segment.Segment) []record {
 	return records(b)
 }
 
-// Write, ReadRows, Trace and TraceColumns agree with a model of maps and slices.
+// Write, ReadRows, Trace and TracePart agree with a model of maps and slices.
 func TestWriteReadsBack(t *testing.T) {
 	for name, sh := range shapes {
 		t.Run(name, func(t *testing.T) {
@@ -150,37 +150,44 @@ func checkTraces(t *testing.T, s *segment.Segment, model []record) {
 			t.Fatalf("trace %s that is not there: %v, %v", id, b, err)
 		}
 	}
-	narrow, err := s.TraceColumns(ids, segment.Want{})
-	if err != nil {
-		t.Fatal(err)
+	for _, id := range ids {
+		checkPart(t, s, id)
 	}
-	whole, err := s.ReadRows(0, s.Meta().Rows)
-	if err != nil {
-		t.Fatal(err)
-	}
-	requireEqual(t, "narrow rows", fixedLines(narrow, ids), fixedLines(whole, ids))
 }
 
-// fixedLines prints what the narrow form has of some traces.
-func fixedLines(b *telemetry.Batch, ids []telemetry.TraceID) []string {
-	wanted := map[telemetry.TraceID]bool{}
-	for _, id := range ids {
-		wanted[id] = true
-	}
-	services := make([]string, b.Resources.N)
-	if c := b.Resources.Find(telemetry.ScopeResource, telemetry.KeyServiceName, telemetry.TypeString); c != nil {
-		for i, r := range c.Rows {
-			services[r] = c.Dict.Str(c.Codes[i])
+// checkPart reads a trace with every second of its attributes, and without events
+// or links, and compares it with the whole of which the rest was taken away.
+func checkPart(t *testing.T, s *segment.Segment, id telemetry.TraceID) {
+	t.Helper()
+	for _, w := range []segment.Want{{}, {Events: true}, {Links: true}, {Events: true, Links: true}} {
+		for n, c := range s.Meta().Columns {
+			if n%2 == 0 {
+				w.Attributes = append(w.Attributes, segment.Attribute{Scope: c.Scope, Key: c.Key})
+			}
 		}
-	}
-	var out []string
-	s := &b.Spans
-	for i := range s.N {
-		if wanted[s.TraceID[i]] {
-			out = append(out, fmt.Sprintf("%s %s %s %d %d %d %d %q %q", s.TraceID[i], s.SpanID[i], s.Parent[i], s.Start[i], s.Duration[i], s.Kind[i], s.Status[i], s.Names.At(s.Name[i]), services[s.Resource[i]]))
+		whole, err := s.Trace(id)
+		if err != nil {
+			t.Fatal(err)
 		}
+		part, err := s.TracePart(id, &w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(whole.Spans.Flags)
+		clear(whole.Spans.Marks)
+		if !w.Events {
+			whole.Events = telemetry.Events{}
+		}
+		if !w.Links {
+			whole.Links = telemetry.Links{}
+		}
+		for _, table := range []*telemetry.Table{&whole.Spans.Table, &whole.Events.Table, &whole.Links.Table} {
+			table.Cols = slices.DeleteFunc(table.Cols, func(c *telemetry.Column) bool {
+				return !slices.Contains(w.Attributes, segment.Attribute{Scope: c.Scope, Key: c.Key})
+			})
+		}
+		requireEqual(t, fmt.Sprintf("part of trace %s", id), records(part), records(whole))
 	}
-	return out
 }
 
 // Merge of segments is Write of all their batches.

@@ -17,8 +17,9 @@ type Structure struct {
 	ids   []telemetry.TraceID // of the rows looked at last
 }
 
-// structureRows is how many rows a Structure decodes ids of at once.
-const structureRows = 16 << 10
+// structureRows is how many rows a Structure decodes ids of at once: a page, or the
+// greater part of one.
+const structureRows = 4096
 
 // Structure opens the spans for reading. The caller MUST close what it gets.
 func (s *Segment) Structure() (*Structure, error) {

@@ -135,24 +135,6 @@ func (e *Embedded) ask(ctx context.Context, tenant string, r Range, fn func(v *v
 
 func (e *Embedded) quarantined() int64 { return e.counters.get("segments_quarantined") }
 
-// loader reads complete traces of the view; nil for one that is not there.
-func (v *view) loader() func(context.Context, []telemetry.TraceID) ([]*telemetry.Batch, error) {
-	return func(ctx context.Context, ids []telemetry.TraceID) ([]*telemetry.Batch, error) {
-		out := make([]*telemetry.Batch, len(ids))
-		for i, id := range ids {
-			t, err := v.e.traceIn(ctx, v, id, TraceOptions{})
-			switch {
-			case err == nil:
-				out[i] = t.Batch
-				v.partial = cmp.Or(v.partial, t.Partial)
-			case telemetry.KindOf(err) != telemetry.KindNotFound:
-				return nil, err
-			}
-		}
-		return out, nil
-	}
-}
-
 // Search implements Store.
 func (e *Embedded) Search(ctx context.Context, tenant string, p *query.Plan, o SearchOptions) (*SearchResult, error) {
 	if p.Metrics != nil {
@@ -189,7 +171,7 @@ func (e *Embedded) Search(ctx context.Context, tenant string, p *query.Plan, o S
 		}
 		src.maxSeq = page.MaxSeq
 		found, more, err := e.duck.search(ctx, src, searchSpec{plan: p, within: within, order: o.Order, limit: o.Limit,
-			after: page.After, timeout: o.Timeout, load: v.loader()})
+			after: page.After, timeout: o.Timeout, load: v.loader(wanted(p))})
 		if err != nil {
 			return err
 		}
@@ -335,7 +317,7 @@ func (e *Embedded) Metrics(ctx context.Context, tenant string, p *query.Plan, o 
 		res.Times = append(res.Times, steps.Start+int64(i)*steps.Step)
 	}
 	res.Partial, res.Stats, err = e.ask(ctx, tenant, Range{}, func(v *view, src sources) error {
-		series, err := e.duck.metrics(ctx, src, metricsSpec{plan: p, steps: steps, timeout: o.Timeout, load: v.loader()})
+		series, err := e.duck.metrics(ctx, src, metricsSpec{plan: p, steps: steps, timeout: o.Timeout, load: v.loader(wanted(p))})
 		if err != nil {
 			return err
 		}

@@ -79,16 +79,31 @@ func (p *place) any(r segment.Rows) uint64 {
 	return held
 }
 
-// seek gives the first row from on that one of the first n conditions holds for
-// by a mark of its own, or the number of rows.
-func (p *place) seek(from, n int) int {
+// seek gives the first row from on that one of the conditions holds for, or the
+// number of rows.
+func (p *place) seek(from int, conditions uint64) int {
+	if p.always&conditions != 0 {
+		return from
+	}
 	next := p.rows
-	for _, plane := range p.planes[:n] {
-		if plane != nil {
+	for c, plane := range p.planes {
+		if plane != nil && conditions>>c&1 != 0 {
 			next = min(next, nextBit(plane, from, next))
 		}
 	}
 	return next
+}
+
+// count gives the number of rows that a condition holds for.
+func (p *place) count(condition int) int {
+	if p.always>>condition&1 != 0 {
+		return p.rows
+	}
+	n := 0
+	for _, word := range p.planes[condition] {
+		n += bits.OnesCount64(word)
+	}
+	return n
 }
 
 // nextBit gives the place of the first bit in [from, to), or to.
@@ -142,6 +157,26 @@ func possible(e *query.SpanExpr, held uint64) bool {
 	return possible(e.L, held) && possible(e.R, held)
 }
 
+// rarest gives conditions of which one holds in every trace that e gives spans of,
+// and for how many rows they do: the fewest that there are. count is by condition.
+func rarest(e *query.SpanExpr, count []int) (conditions uint64, rows int) {
+	if e.Op == "" {
+		return 1 << e.Leaf, count[e.Leaf]
+	}
+	right, n := rarest(e.R, count)
+	if e.Op[0] == '!' {
+		return right, n
+	}
+	left, m := rarest(e.L, count)
+	switch {
+	case e.Op == "||":
+		return left | right, m + n
+	case m < n:
+		return left, m
+	}
+	return right, n
+}
+
 // relating is a question about relations over fixed sources.
 type relating struct {
 	plan   *query.Plan
@@ -151,7 +186,7 @@ type relating struct {
 	places []*place
 	walks  walkHeap
 	all    []*walk // by place
-	every  bool    // traces without a mark of their own can match
+	drive  uint64  // conditions of which one holds in every trace that can match
 }
 
 // walk goes over the traces of a place.
@@ -182,11 +217,13 @@ func (h *walkHeap) Pop() any {
 
 // start opens the places and goes to the first trace of each.
 func (q *relating) start() error {
-	var always uint64
+	count := make([]int, len(q.plan.Leaves))
 	for _, p := range q.places {
-		always |= p.always
+		for c := range count {
+			count[c] += p.count(c)
+		}
 	}
-	q.every = possible(q.plan.Spans, always)
+	q.drive, _ = rarest(q.plan.Spans, count)
 	for n, p := range q.places {
 		r, err := p.open()
 		if err != nil {
@@ -210,12 +247,9 @@ func (q *relating) close() {
 	}
 }
 
-// step goes on to the next trace of a place.
+// step goes on to the next trace of a place that can match.
 func (q *relating) step(w *walk) (ok bool, err error) {
-	row := w.rows.Hi
-	if !q.every {
-		row = w.at.seek(row, len(q.plan.Leaves))
-	}
+	row := w.at.seek(w.rows.Hi, q.drive)
 	if row >= w.at.rows {
 		return false, nil
 	}
@@ -257,12 +291,10 @@ func (q *relating) next(ctx context.Context) (*suspects, error) {
 
 // suspect looks at the trace with the smallest id that is left.
 func (q *relating) suspect(s *suspects) error {
-	id, from, held, in := q.walks[0].id, len(s.parts), uint64(0), 0
+	id, from := q.walks[0].id, len(s.parts)
 	for len(q.walks) > 0 && q.walks[0].id == id {
 		w := q.walks[0]
-		held |= w.at.any(w.rows)
 		s.parts = append(s.parts, part{w.n, w.rows})
-		in += w.rows.Hi - w.rows.Lo
 		ok, err := q.step(w)
 		switch {
 		case err != nil:
@@ -273,12 +305,8 @@ func (q *relating) suspect(s *suspects) error {
 			heap.Pop(&q.walks)
 		}
 	}
-	if !possible(q.plan.Spans, held) || held>>len(q.plan.Leaves)&1 == 0 {
-		s.parts = s.parts[:from]
-		return nil
-	}
 	have := s.parts[from:]
-	for _, w := range q.all { // the rest of the trace, where no condition holds
+	for _, w := range q.all { // the rest of the trace, to which no walk leads
 		if len(have) > 0 && have[0].place == w.n {
 			have = have[1:]
 			continue
@@ -289,12 +317,20 @@ func (q *relating) suspect(s *suspects) error {
 		}
 		if rows.Lo < rows.Hi {
 			s.parts = append(s.parts, part{w.n, rows})
-			in += rows.Hi - rows.Lo
 		}
 	}
-	if in > maxTraceSpans {
-		return tooLong(id, in, maxTraceSpans)
+	held, in := uint64(0), 0
+	for _, p := range s.parts[from:] {
+		held |= q.places[p.place].any(p.rows)
+		in += p.rows.Hi - p.rows.Lo
 	}
-	s.ids, s.ends, s.rows = append(s.ids, id), append(s.ends, len(s.parts)), s.rows+in
+	switch {
+	case !possible(q.plan.Spans, held) || held>>len(q.plan.Leaves)&1 == 0:
+		s.parts = s.parts[:from]
+	case in > maxTraceSpans:
+		return tooLong(id, in, maxTraceSpans)
+	default:
+		s.ids, s.ends, s.rows = append(s.ids, id), append(s.ends, len(s.parts)), s.rows+in
+	}
 	return nil
 }
