@@ -2,7 +2,7 @@
 // project is held to.
 //
 //	bench run     make a load, start clew in a temporary folder, send, ask, print the table
-//	bench ledger  kill clew with -9 under load again and again and look for every acknowledged span
+//	bench ledger  run clew's own ledger on a folder and ports of its own: kill -9 under load, again and again
 //
 // Figures hold on another machine as well, because work is stated as a share of a
 // yardstick taken in the same run: decoding the same requests into the OpenTelemetry
@@ -55,17 +55,15 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		o.clew, o.seed = *clew, *seed
 		return runBench(ctx, o, out, progress)
 	case "ledger":
-		o := ledgerOptions{}
-		set.IntVar(&o.cycles, "cycles", 20, "how often to kill")
+		cycles := set.Int("cycles", 20, "how often to kill")
 		if err := set.Parse(args[1:]); err != nil {
 			return err
 		}
-		o.clew, o.seed = *clew, *seed
-		r, err := runLedger(ctx, o, progress)
+		r, err := runLedger(ctx, *clew, *cycles)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(out, r)
+		fmt.Fprintf(out, "%d cycles of kill -9 under load: %+v\n", *cycles, r)
 		return r.err()
 	}
 	return fmt.Errorf("unknown verb %q; write run or ledger", args[0])

@@ -43,12 +43,12 @@ func runBench(ctx context.Context, o runOptions, out, progress io.Writer) error 
 		return err
 	}
 	b.say("kill -9 ledger, %d cycles", o.cycles)
-	r, err := runLedger(ctx, ledgerOptions{clew: o.clew, seed: o.seed, cycles: o.cycles}, io.Discard)
+	r, err := runLedger(ctx, o.clew, o.cycles)
 	if err != nil {
 		return err
 	}
-	b.add(row{what: fmt.Sprintf("acknowledged spans lost in %d kill -9 cycles", r.cycles), value: float64(r.lost), must: 0, aim: 0,
-		note: fmt.Sprintf("of %d; %d stored twice", r.acknowledged, r.twice)})
+	b.add(row{what: fmt.Sprintf("acknowledged spans lost in %d kill -9 cycles", o.cycles), value: float64(r.Lost), must: 0, aim: 0,
+		note: fmt.Sprintf("of %d; %d stored twice, %d damaged", r.Acknowledged, r.Doubled, r.Damaged)})
 	if o.shapes {
 		for _, shape := range shapes[1:] {
 			if err := b.other(ctx, shape); err != nil {

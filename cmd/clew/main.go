@@ -4,12 +4,14 @@
 //	                                          │
 //	                 up, serve ── node.Open ──┤
 //	                 token ────── auth ───────┤  the data folder
+//	restore, verify, backup --data ─ backup ──┤  data folders that no server needs
+//	                 ledger ───── ledger ─────┤  OTLP and the API of any backend
 //	                 all others ─ client ─────┘  the HTTP API of a running server
 //
 // A command is a value in the table that commands returns. The table is the only
 // source of -h, of docs/cli.md and of the shell completions, so they cannot
 // disagree with what the parser accepts. Client commands talk to the HTTP API and
-// never open the data folder; token is the one exception and says so.
+// never open the data folder; those that do say so.
 //
 // Text from spans is foreign: it reaches a terminal only through clean, which
 // makes control characters visible instead of letting them act.
