@@ -70,7 +70,7 @@ func TestUsageErrors(t *testing.T) {
 		{"search --limit", nil, "search: --limit needs a value: --limit N\nTry: clew search -h"},
 		{"search --limit many", nil, `search: --limit: "many" is not a whole number; write for example 20`},
 		{"search --limit 1001", nil, "search: --limit: 1001 is not between 1 and 1000"},
-		{"search --order oldest", nil, `search: --order: "oldest" is none of newest, slowest`},
+		{"search --order oldest", nil, `search: --order: "oldest" is none of newest, slowest, spans`},
 		{"search --since yesterday", nil, `search: --since: "yesterday" is not a duration; write for example 15m, 1h or 7d`},
 		{"search { status", nil, `search: unexpected "status"; put the query in single quotes`},
 		{"search --all=perhaps", nil, `search: --all: "perhaps" is neither true nor false`},

@@ -15,10 +15,11 @@ func searchCommand() *command {
 		short: "find traces with a TraceQL query",
 		long: `Lists the traces that have spans matching QUERY, one a line. Without QUERY
 every trace matches. The answer is complete and ordered: "slowest" gives the
-longest matching spans of the whole range, not of what was looked at first.
+longest matching spans of the whole range, not of what was looked at first,
+"spans" the traces with the most spans.
 More is fetched with --cursor from the line that ends a page, or with --all.`,
 		flags: append(append(append([]flagDef{
-			{name: "order", kind: choice, value: "ORDER", def: "newest", choices: []string{"newest", "slowest"}, help: "What comes first."},
+			{name: "order", kind: choice, value: "ORDER", def: "newest", choices: []string{"newest", "slowest", "spans"}, help: "What comes first."},
 			{name: "limit", kind: count, value: "N", def: "20", help: "Traces a page, 1 to 1000."},
 			{name: "spans", kind: count, value: "N", def: "0", help: "Matching spans to list beneath each trace, at most 100."},
 			{name: "cursor", value: "CURSOR", help: "Continue the search that printed this cursor."},

@@ -11,12 +11,13 @@ import (
 type statsJSON struct {
 	Rows     int64   `json:"rows"`
 	Segments int     `json:"segments"`
+	Bytes    int64   `json:"bytes"`
 	Fresh    int64   `json:"fresh"`
 	TookMs   float64 `json:"tookMs"`
 }
 
 func statsOf(s store.QueryStats) statsJSON {
-	return statsJSON{s.Rows, s.Segments, s.Fresh, float64(s.Took.Microseconds()) / 1000}
+	return statsJSON{s.Rows, s.Segments, s.Bytes, s.Fresh, float64(s.Took.Microseconds()) / 1000}
 }
 
 type searchJSON struct {
@@ -67,12 +68,12 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request) error {
 	if o.Range, err = s.rangeOf(r); err != nil {
 		return err
 	}
-	switch v := r.FormValue("order"); v {
-	case "", string(store.OrderNewest):
-	case string(store.OrderSlowest):
-		o.Order = store.OrderSlowest
+	switch v := store.Order(r.FormValue("order")); v {
+	case "":
+	case store.OrderNewest, store.OrderSlowest, store.OrderSpans:
+		o.Order = v
 	default:
-		return telemetry.Errorf(telemetry.KindInvalid, "order: %q is not an order; write newest or slowest", telemetry.Clip(v))
+		return telemetry.Errorf(telemetry.KindInvalid, "order: %q is not an order; write newest, slowest or spans", telemetry.Clip(string(v)))
 	}
 	if o.Limit, err = number(r, "limit", 20, 1, 1000); err != nil {
 		return err

@@ -20,8 +20,16 @@ type metricsJSON struct {
 }
 
 type seriesJSON struct {
-	Labels []attributeJSON `json:"labels"`
-	Values []*float64      `json:"values"`
+	Labels    []attributeJSON `json:"labels"`
+	Values    []*float64      `json:"values"`
+	Exemplars []exemplarJSON  `json:"exemplars,omitempty"`
+}
+
+type exemplarJSON struct {
+	TraceID string   `json:"traceId"`
+	SpanID  string   `json:"spanId"`
+	Start   string   `json:"start"`
+	Value   *float64 `json:"value"`
 }
 
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) error {
@@ -55,14 +63,22 @@ func metricsOf(m *store.MetricsResult, step time.Duration) metricsJSON {
 		out.Times[i] = nanos(t)
 	}
 	for i, line := range m.Series {
-		one := seriesJSON{attrsJSON(line.Labels), make([]*float64, len(line.Values))}
+		one := seriesJSON{Labels: attrsJSON(line.Labels), Values: make([]*float64, len(line.Values))}
 		for j := range line.Values {
-			// A step without data is null; so is an infinity, which JSON cannot say.
-			if v := line.Values[j]; !math.IsNaN(v) && !math.IsInf(v, 0) {
-				one.Values[j] = &line.Values[j]
-			}
+			one.Values[j] = finite(line.Values[j])
+		}
+		for _, e := range line.Exemplars {
+			one.Exemplars = append(one.Exemplars, exemplarJSON{e.TraceID.String(), e.SpanID.String(), nanos(e.Start), finite(e.Value)})
 		}
 		out.Series[i] = one
 	}
 	return out
+}
+
+// finite is nil for a step without data, and for an infinity, which JSON cannot say.
+func finite(v float64) *float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
 }

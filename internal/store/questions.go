@@ -39,14 +39,14 @@ func (r Range) within() (query.Range, error) {
 // sources gives the view in the form of the query engine. A segment whose
 // resources cannot be read is quarantined and left out.
 func (v *view) sources() sources {
-	src := sources{fresh: v.fresh}
+	src := sources{fresh: v.fresh, looked: &lookedAt{}}
 	for _, h := range v.segments {
 		resources, err := h.seg.Table(segment.TableResources)
 		if err == nil {
 			var scopes *telemetry.Table
 			if scopes, err = h.seg.Table(segment.TableScopes); err == nil {
 				src.segments = append(src.segments, &segmentSource{dir: h.seg.Dir(), meta: h.meta, resources: resources, scopes: scopes,
-					verify: h.verify(v.e), structure: h.structure(v.e)})
+					verify: h.verify(v.e, src.looked), structure: h.structure(v.e)})
 				continue
 			}
 		}
@@ -56,10 +56,13 @@ func (v *view) sources() sources {
 }
 
 // verify checks columns before DuckDB, which knows no checksums, reads them.
-func (h *handle) verify(e *Embedded) func(table byte, columns ...string) error {
+func (h *handle) verify(e *Embedded, looked *lookedAt) func(table byte, columns ...string) error {
 	return func(table byte, columns ...string) error {
 		if len(columns) == 0 {
 			return nil // for Verify none means all
+		}
+		for _, c := range columns {
+			looked.add(column{h.ID, table, c}, h.meta)
 		}
 		err := h.seg.Verify(table, columns...)
 		if err != nil {
@@ -125,7 +128,7 @@ func (e *Embedded) ask(ctx context.Context, tenant string, r Range, fn func(v *v
 		err = fn(v, src)
 		partial = v.partial
 		stored, fresh := src.rows()
-		stats = QueryStats{Rows: stored + fresh, Segments: len(src.segments), Fresh: fresh, Took: time.Since(began)}
+		stats = QueryStats{Rows: stored + fresh, Segments: len(src.segments), Bytes: src.looked.bytes(), Fresh: fresh, Took: time.Since(began)}
 		v.release()
 		if err == nil || e.quarantined() == before || ctx.Err() != nil {
 			return partial, stats, err

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"sync"
+
 	"github.com/clew-dev/clew/internal/query"
 	"github.com/clew-dev/clew/internal/segment"
 	"github.com/clew-dev/clew/internal/telemetry"
@@ -20,7 +22,41 @@ type segmentSource struct {
 type sources struct {
 	segments []*segmentSource
 	fresh    []*telemetry.Batch
+	looked   *lookedAt
 	maxSeq   int64 // rows with a larger seq are invisible; 0: all rows are visible
+}
+
+// lookedAt adds up the columns of segments that a question reads, each once however
+// many of its statements do.
+type lookedAt struct {
+	mu      sync.Mutex
+	columns map[column]int64
+}
+
+type column struct {
+	segment uint64
+	table   byte
+	name    string
+}
+
+func (l *lookedAt) add(c column, m *segment.Meta) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.columns == nil {
+		l.columns = map[column]int64{}
+	}
+	if _, ok := l.columns[c]; !ok {
+		l.columns[c] = m.ColumnBytes(c.table, c.name)
+	}
+}
+
+func (l *lookedAt) bytes() (n int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, b := range l.columns {
+		n += b
+	}
+	return n
 }
 
 // within gives the sources that can have spans that start inside r. What is in

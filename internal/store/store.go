@@ -151,6 +151,7 @@ type Attr struct {
 type QueryStats struct {
 	Rows     int64 // rows in the sources that were not pruned
 	Segments int
+	Bytes    int64 // of the columns that were read, as stored
 	Fresh    int64 // rows read from memory
 	Took     time.Duration
 }

@@ -1,5 +1,7 @@
 // Package querytest reads the corpus of the language, which the evaluator and every
-// store have to answer alike, and writes answers as the corpus has them.
+// store have to answer alike, and writes answers as the corpus has them. It judges
+// none of them: those who ask compare. Nothing in it may run at once with another
+// test of the same files that updates them.
 package querytest
 
 import (

@@ -289,6 +289,8 @@ var shapes = []string{
 	`{ kind = consumer } && { status = error }`, `{ name = "GET" } || { name = "charge" }`,
 	`{ resource.service.name = "gateway" } > { status = error }`, `{ kind = server } >> { span.db.query.text != nil }`,
 	`{ event.exception.type = "shop.Deadline" }`, `{ status = error } | count() > 2`, `{} | avg(duration) > 3ms`,
+	`({ status = error } | count() > 1) && { kind = server }`, `{} | { kind = server } >> { status = error }`, `{} | max(duration) > avg(duration)`,
+	`{ span:childCount > 2 }`, `{} | by(event:name) | count() > 1`, `{ status = error } | select(nestedSetLeft, nestedSetRight, nestedSetParent)`,
 	`{ span.app.mixed = 3 }`, `{ span.app.mixed = "text" }`, `{ span.rare.7 = "rare value" }`, `{ span.none = 1 }`,
 }
 
@@ -297,7 +299,7 @@ func arrangements(t *testing.T, e Engine) {
 	answers := func() []string {
 		var out []string
 		for _, q := range shapes {
-			for _, order := range []store.Order{store.OrderNewest, store.OrderSlowest} {
+			for _, order := range []store.Order{store.OrderNewest, store.OrderSlowest, store.OrderSpans} {
 				res, err := e.Search(context.Background(), Tenant, parse(t, q), store.SearchOptions{Order: order, Limit: 7, SpansPerTrace: 3})
 				if err != nil {
 					t.Fatalf("%s: %v", q, err)
@@ -306,7 +308,9 @@ func arrangements(t *testing.T, e Engine) {
 				out = append(out, fmt.Sprintf("%s %s %+v", q, order, res))
 			}
 		}
-		for _, q := range []string{`{} | rate() by (resource.service.name)`, `{ status = error } | count_over_time() by (name)`, `{} | quantile_over_time(duration, 0.5, 0.99) by (kind)`, `{} | avg_over_time(duration)`} {
+		for _, q := range []string{`{} | rate() by (resource.service.name)`, `{ status = error } | count_over_time() by (name)`, `{} | quantile_over_time(duration, 0.5, 0.99) by (kind)`, `{} | avg_over_time(duration)`,
+			`{} | count_over_time() by (name) | topk(2) with (exemplars = 5)`, `{} | quantile_over_time(duration, 0.9) by (kind) > 1ms with (exemplars = true)`,
+			`{ kind = server } >> {} | rate() by (event:name) with (exemplars = 3)`, `{} | compare({ status = error }, 3)`, `{} >> {} | compare({ status = error })`} {
 			res, err := e.Metrics(context.Background(), Tenant, parse(t, q), store.MetricsOptions{Range: store.Range{Start: Base, End: Base + int64(2*time.Minute)}, Step: 10 * time.Second})
 			if err != nil {
 				t.Fatalf("%s: %v", q, err)
@@ -352,8 +356,8 @@ func pages(t *testing.T, e Engine) {
 			flush(t, e)
 		}
 	}
-	for _, order := range []store.Order{store.OrderNewest, store.OrderSlowest} {
-		late := int64(31 + len(order))
+	for i, order := range []store.Order{store.OrderNewest, store.OrderSlowest, store.OrderSpans} {
+		late, later := NewGen(int64(31+i), Base), []telemetry.TraceID{}
 		got := map[telemetry.TraceID]bool{}
 		cursor := ""
 		for page := 0; ; page++ {
@@ -370,15 +374,17 @@ func pages(t *testing.T, e Engine) {
 			if cursor = res.Cursor; cursor == "" {
 				break
 			}
-			if page == 2 { // what arrives now must not show
-				send(t, e, NewGen(late, Base).Trace(Tenant, 3)...)
+			if page >= 2 { // what arrives now must not show, and segments are merged under the cursor
+				later = append(later, send(t, e, late.Trace(Tenant, 3+page)...))
+				flush(t, e)
 			}
 		}
 		if diff := cmp.Diff(got, want); diff != "" {
 			t.Fatalf("%s: pages differ (-got +want):\n%s", order, diff)
 		}
-		// The second order may see what the first must not.
-		want[NewGen(late, Base).Trace(Tenant, 3)[0].Spans.TraceID[0]] = true
+		for _, id := range later { // the next order may see what this one must not
+			want[id] = true
+		}
 	}
 }
 

@@ -31,6 +31,8 @@ export type Stats = {
   /** Rows in the sources that were not pruned. */
   rows: number;
   segments: number;
+  /** Of the columns that were read, as stored. */
+  bytes: number;
   /** Rows read from memory. */
   fresh: number;
   tookMs: number;
@@ -187,6 +189,15 @@ export type Series = {
   labels: Attribute[];
   /** One a step; null where there is none. */
   values: (number | null)[];
+  /** Examples of values, when asked for by `with (exemplars = 10)`. */
+  exemplars?: Exemplar[];
+};
+
+export type Exemplar = {
+  traceId: string;
+  spanId: string;
+  start: Nanos;
+  value: number | null;
 };
 
 export type MetricsAnswer = {
