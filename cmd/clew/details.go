@@ -35,6 +35,7 @@ type otlpDocument struct {
 		ScopeSpans []struct {
 			Spans []struct {
 				SpanID     string         `json:"spanId"`
+				Kind       int            `json:"kind"`
 				Attributes []otlpKeyValue `json:"attributes"`
 				Events     []struct {
 					Time       decimal        `json:"timeUnixNano"`
@@ -44,6 +45,7 @@ type otlpDocument struct {
 				Links []struct {
 					TraceID    string         `json:"traceId"`
 					SpanID     string         `json:"spanId"`
+					Kind       int            `json:"kind"`
 					Attributes []otlpKeyValue `json:"attributes"`
 				} `json:"links"`
 			} `json:"spans"`
@@ -66,9 +68,15 @@ func (d *decimal) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// spans gives the details by span id. Of spans that share an id the later one wins.
-func (doc *otlpDocument) spans() map[string]*spanDetails {
-	out := map[string]*spanDetails{}
+// spanKey tells spans apart: in Zipkin, client and server of a call share an id.
+type spanKey struct{ id, kind string }
+
+// kinds are OTLP's, by number.
+var kinds = [...]string{"unspecified", "internal", "server", "client", "producer", "consumer"}
+
+// spans gives the details. Of spans that share an id and a kind the later one wins.
+func (doc *otlpDocument) spans() map[spanKey]*spanDetails {
+	out := map[spanKey]*spanDetails{}
 	for _, rs := range doc.ResourceSpans {
 		for _, ss := range rs.ScopeSpans {
 			for _, s := range ss.Spans {
@@ -79,7 +87,11 @@ func (doc *otlpDocument) spans() map[string]*spanDetails {
 				for _, l := range s.Links {
 					d.links = append(d.links, spanLink{l.TraceID, l.SpanID, attrsOf(l.Attributes)})
 				}
-				out[s.SpanID] = d
+				key := spanKey{s.SpanID, kinds[0]}
+				if s.Kind > 0 && s.Kind < len(kinds) {
+					key.kind = kinds[s.Kind]
+				}
+				out[key] = d
 			}
 		}
 	}

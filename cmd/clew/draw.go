@@ -20,7 +20,7 @@ type drawing struct {
 	*screen
 	trace    *traceAnswer
 	mark     string // id of the span to mark, or empty
-	details  map[string]*spanDetails
+	details  map[spanKey]*spanDetails
 	attrs    bool
 	events   bool
 	foldFrom int // 0: fold nothing
@@ -242,7 +242,7 @@ func (d *drawing) spanLines(n *treeNode, own, inner string) {
 		}
 		d.note(inner, word+clean(s.StatusMessage))
 	}
-	det := d.details[s.SpanID]
+	det := d.details[spanKey{s.SpanID, s.Kind}]
 	if d.service != "" && s.Service != d.service {
 		det = nil // only the way to the service: its details are not asked for
 	}

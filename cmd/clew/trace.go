@@ -64,7 +64,7 @@ func runTrace(ctx context.Context, in *invocation) error {
 		return printJSON(in.std.out, body)
 	}
 	warnPartial(in, t.Partial)
-	var details map[string]*spanDetails
+	var details map[spanKey]*spanDetails
 	if in.on("attrs") || in.on("events") {
 		var doc otlpDocument
 		if _, err := c.get(ctx, path+"/otlp", nil, &doc); err != nil {

@@ -21,7 +21,8 @@ func nodeFlags() []flagDef {
 		{name: "data", value: "FOLDER", def: "./clew-data", help: "Where everything is kept. Made when it is not there."},
 		{name: "listen.http", value: "ADDRESS", def: "127.0.0.1:7700", help: "Address of the page and of all APIs."},
 		{name: "listen.otlp-grpc", value: "ADDRESS", def: "127.0.0.1:4317", help: "Address that takes OTLP over gRPC."},
-		{name: "listen.otlp-http", value: "ADDRESS", def: "127.0.0.1:4318", help: "Address that takes OTLP over HTTP, protobuf and JSON."},
+		{name: "listen.otlp-http", value: "ADDRESS", def: "127.0.0.1:4318", help: "Address that takes OTLP over HTTP, protobuf and JSON, and Zipkin's JSON at /api/v2/spans."},
+		{name: "listen.zipkin", value: "ADDRESS", help: "Address of Zipkin's own port too, for senders that cannot be told another: 127.0.0.1:9411. Off unless given."},
 		{name: "charter", value: "FILE", help: "The charter: retention, limits and tenants. It is read again when it changes. Without it the built-in defaults hold."},
 		{name: "kit-policy", value: "FILE", help: "What the kits of services are told: levels, sampling, redaction (JSON). It is read again when it changes. Defaults to kit-policy.json in the data folder."},
 		{name: "memory", kind: size, value: "SIZE", def: "450MiB", help: "Memory that the process aims to stay within: log, fresh spans, flush and queries share it."},
@@ -75,14 +76,17 @@ func runNode(ctx context.Context, in *invocation, greet bool) error {
 	if (in.str("tls-cert") == "") != (in.str("tls-key") == "") {
 		return in.usage("--tls-cert and --tls-key belong together; give both or none")
 	}
-	for _, name := range []string{"listen.http", "listen.otlp-grpc", "listen.otlp-http"} {
+	for _, name := range []string{"listen.http", "listen.otlp-grpc", "listen.otlp-http", "listen.zipkin"} {
+		if name == "listen.zipkin" && in.str(name) == "" {
+			continue
+		}
 		if _, _, err := net.SplitHostPort(in.str(name)); err != nil {
 			return in.usage("--%s: %q is not an address; write for example 127.0.0.1:7700", name, in.str(name))
 		}
 	}
 	n, err := node.Open(ctx, node.Options{
 		Data: in.str("data"), ListenHTTP: in.str("listen.http"), ListenGRPC: in.str("listen.otlp-grpc"),
-		ListenOTLPHTTP: in.str("listen.otlp-http"), Charter: in.str("charter"), KitPolicy: in.str("kit-policy"), MemoryBytes: in.bytes("memory"),
+		ListenOTLPHTTP: in.str("listen.otlp-http"), ListenZipkin: in.str("listen.zipkin"), Charter: in.str("charter"), KitPolicy: in.str("kit-policy"), MemoryBytes: in.bytes("memory"),
 		TLSCert: in.str("tls-cert"), TLSKey: in.str("tls-key"), Logger: newLogger(in),
 	})
 	if err != nil {
@@ -108,8 +112,12 @@ func greeting(in *invocation, n *node.Node) {
 	if in.str("tls-cert") != "" {
 		scheme = "https"
 	}
-	fmt.Fprintf(in.std.out, "Clew is ready.\n  page       %s://%s\n  OTLP gRPC  %s\n  OTLP HTTP  %s\n  data       %s\nSend traces, then look at the page, or ask: clew search --since 15m\n",
-		scheme, n.HTTPAddr(), n.GRPCAddr(), n.OTLPHTTPAddr(), in.str("data"))
+	zipkin := ""
+	if n.ZipkinAddr() != "" {
+		zipkin = "  Zipkin     " + n.ZipkinAddr() + "\n"
+	}
+	fmt.Fprintf(in.std.out, "Clew is ready.\n  page       %s://%s\n  OTLP gRPC  %s\n  OTLP HTTP  %s\n%s  data       %s\nSend traces, then look at the page, or ask: clew search --since 15m\n",
+		scheme, n.HTTPAddr(), n.GRPCAddr(), n.OTLPHTTPAddr(), zipkin, in.str("data"))
 }
 
 func newLogger(in *invocation) *slog.Logger {

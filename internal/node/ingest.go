@@ -13,7 +13,7 @@ import (
 // receiveOptions joins limits of the charter with the share of memory.
 func (n *Node) receiveOptions(sink telemetry.Sink, limits charter.Limits, mem memory) receive.Options {
 	return receive.Options{
-		GRPC: n.grpc, HTTP: n.otlp, TLS: n.tls, Sink: sink, Logger: n.log,
+		GRPC: n.grpc, HTTP: n.otlp, Zipkin: n.zipkin, TLS: n.tls, Sink: sink, Logger: n.log,
 		Authenticate: n.mayWrite, Guarded: n.guarded,
 		Counter: func(name, help string, labels ...string) receive.Counter {
 			return n.registry.Counter(name, help, labels...)

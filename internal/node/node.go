@@ -39,12 +39,13 @@ import (
 	"github.com/clew-dev/clew/ui"
 )
 
-// Options are what cannot change while a node runs. Data and the three addresses are needed.
+// Options are what cannot change while a node runs. Data and the first three addresses are needed.
 type Options struct {
 	Data           string
 	ListenHTTP     string // page and APIs
 	ListenGRPC     string // OTLP/gRPC
 	ListenOTLPHTTP string // OTLP/HTTP
+	ListenZipkin   string // Zipkin; empty: at the address of OTLP/HTTP only
 	Charter        string // path; empty: the built-in one
 	KitPolicy      string // path; empty: kit-policy.json in Data
 	MemoryBytes    int64  // 0: DefaultMemory
@@ -75,6 +76,7 @@ type Node struct {
 	guarded  bool // a token existed at the start
 
 	page, grpc, otlp net.Listener
+	zipkin           net.Listener // nil: none
 	handler          atomic.Pointer[http.Handler]
 	fatal            chan error
 	background       sync.WaitGroup
@@ -142,7 +144,10 @@ func (n *Node) open(ctx context.Context) error {
 	for _, l := range []struct {
 		flag, address string
 		to            *net.Listener
-	}{{"listen.http", n.o.ListenHTTP, &n.page}, {"listen.otlp-grpc", n.o.ListenGRPC, &n.grpc}, {"listen.otlp-http", n.o.ListenOTLPHTTP, &n.otlp}} {
+	}{{"listen.http", n.o.ListenHTTP, &n.page}, {"listen.otlp-grpc", n.o.ListenGRPC, &n.grpc}, {"listen.otlp-http", n.o.ListenOTLPHTTP, &n.otlp}, {"listen.zipkin", n.o.ListenZipkin, &n.zipkin}} {
+		if l.to == &n.zipkin && l.address == "" {
+			continue
+		}
 		if *l.to, err = listener(l.flag, l.address, n.guarded); err != nil {
 			return err
 		}
@@ -298,6 +303,14 @@ func (n *Node) GRPCAddr() string { return n.grpc.Addr().String() }
 // OTLPHTTPAddr is the address of OTLP/HTTP.
 func (n *Node) OTLPHTTPAddr() string { return n.otlp.Addr().String() }
 
+// ZipkinAddr is the address for Zipkin alone, or empty.
+func (n *Node) ZipkinAddr() string {
+	if n.zipkin == nil {
+		return ""
+	}
+	return n.zipkin.Addr().String()
+}
+
 // Wait blocks until the node cannot go on or is closed.
 func (n *Node) Wait() error {
 	select {
@@ -342,7 +355,7 @@ func (n *Node) Close(ctx context.Context) error {
 	if n.state != nil {
 		errs = append(errs, n.state.Close())
 	}
-	for _, l := range []net.Listener{n.page, n.grpc, n.otlp} {
+	for _, l := range []net.Listener{n.page, n.grpc, n.otlp, n.zipkin} {
 		if l != nil {
 			if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 				errs = append(errs, err)

@@ -1,8 +1,10 @@
 // Package otlp turns OTLP trace requests into telemetry.Batch and back. It is the
-// only package that knows the wire forms of OTLP: protobuf and JSON.
+// only package that knows the wire forms of OTLP: protobuf and JSON. Zipkin's JSON
+// becomes OTLP here, too.
 //
 //	protobuf ─────────────────────► Decoder ──► telemetry.Builder ──► Batch
 //	JSON ──► protobuf in a buffer ────┘                                 │
+//	Zipkin ──► the same ──────────────┘                                 │
 //	protobuf, JSON ◄── AppendTraces, AppendTracesJSON ◄─────────────────┘
 //
 // The Decoder reads the wire once, without generated types: a span's fields are

@@ -50,6 +50,9 @@ var fieldNames = func() map[string]string {
 		"status", "flags", "message", "code", "timeUnixNano", "time_unix_nano", "key", "value", "values",
 		"stringValue", "string_value", "boolValue", "bool_value", "intValue", "int_value", "doubleValue", "double_value",
 		"arrayValue", "array_value", "kvlistValue", "kvlist_value", "bytesValue", "bytes_value",
+		// Of Zipkin.
+		"id", "parentId", "timestamp", "duration", "debug", "shared", "localEndpoint", "remoteEndpoint",
+		"serviceName", "ipv4", "ipv6", "port", "annotations", "tags", "binaryAnnotations",
 	} {
 		m[n] = n
 	}

@@ -1,5 +1,5 @@
-// Package receive takes OTLP traces from the network: OTLP/gRPC, and OTLP/HTTP with
-// protobuf and JSON, plain, gzip or zstd. Behind it nothing sees a wire format.
+// Package receive takes traces from the network: OTLP/gRPC, OTLP/HTTP with protobuf
+// and JSON, and Zipkin's JSON, plain, gzip or zstd. Behind it nothing sees a wire format.
 //
 //	connection ─► token ─► tenant ─► bytes reserved ─► inflated ─► otlp.Decoder ─► Sink ─► answer
 //	 (counted)     401,403            429, 413          413, 400      400, partial   503
@@ -13,8 +13,8 @@
 //
 // gRPC is served by net/http's HTTP/2 server and a unary frame reader of our own: a
 // gRPC library reads a whole message before its handler is asked, so that a sender of
-// many unfinished messages decides how much memory there is. Both listeners speak both
-// protocols; which is which is a matter of default ports.
+// many unfinished messages decides how much memory there is. Every listener speaks every
+// protocol; which is which is a matter of default ports.
 //
 // The answer to a sender waits for Sink.Write. Nothing that failed is answered as a
 // success: what Sink refuses, the sender is told to send again, or told why not.

@@ -10,7 +10,7 @@ import (
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
-// serve is the handler of both listeners.
+// serve is the handler of every listener.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if rpc.Is(r) {
 		s.serveGRPC(w, r)

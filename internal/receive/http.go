@@ -15,24 +15,32 @@ import (
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
-// form is one of the two forms of OTLP/HTTP.
+// form is how a body is written and answered: the two forms of OTLP/HTTP, and Zipkin's.
 type form struct {
+	transport   int
 	contentType string
 	decode      decodeFunc
-	response    func(otlp.Response, []byte) []byte
+	response    func(otlp.Response, []byte) []byte // nil: an accepted request is answered with 202 and nothing
 	status      func(proto.Message) ([]byte, error)
 }
 
 var (
-	protobufForm = form{"application/x-protobuf", (*otlp.Decoder).DecodeTraces, otlp.Response.Append, proto.Marshal}
-	jsonForm     = form{"application/json", (*otlp.Decoder).DecodeTracesJSON, otlp.Response.AppendJSON, protojson.Marshal}
+	protobufForm = form{overHTTP, "application/x-protobuf", (*otlp.Decoder).DecodeTraces, otlp.Response.Append, proto.Marshal}
+	jsonForm     = form{overHTTP, "application/json", (*otlp.Decoder).DecodeTracesJSON, otlp.Response.AppendJSON, protojson.Marshal}
+	zipkinForm   = form{overZipkin, "application/json", (*otlp.Decoder).DecodeZipkinJSON, nil, protojson.Marshal}
 )
+
+// zipkinPath takes spans of Zipkin's version 2.
+const zipkinPath = "/api/v2/spans"
 
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	f, err := formOf(r)
 	if err == nil {
 		var response otlp.Response
-		if response, err = s.exportHTTP(w, r, f); err == nil {
+		if response, err = s.exportHTTP(w, r, f); err == nil && f.response == nil {
+			w.WriteHeader(http.StatusAccepted)
+			return
+		} else if err == nil {
 			out := f.response(response, nil)
 			w.Header().Set("Content-Type", f.contentType)
 			w.Header().Set("Content-Length", strconv.Itoa(len(out)))
@@ -51,8 +59,10 @@ func (s *Server) exportHTTP(w http.ResponseWriter, r *http.Request, f form) (otl
 	switch {
 	case r.URL.Path == "/v1/metrics" || r.URL.Path == "/v1/logs" || r.URL.Path == "/v1development/profiles":
 		return otlp.Response{}, refuse(unknownMethod, telemetry.KindNotFound, 0, "%s is not served: this clew stores traces only; send them to /v1/traces", r.URL.Path)
-	case r.URL.Path != "/v1/traces":
-		return otlp.Response{}, refuse(unknownMethod, telemetry.KindNotFound, 0, "%.80q is not served; send traces to /v1/traces", r.URL.Path)
+	case r.URL.Path == "/api/v1/spans":
+		return otlp.Response{}, refuse(unknownMethod, telemetry.KindNotFound, 0, "%s is not served: send spans of Zipkin's version 2 to %s", r.URL.Path, zipkinPath)
+	case r.URL.Path != "/v1/traces" && r.URL.Path != zipkinPath:
+		return otlp.Response{}, refuse(unknownMethod, telemetry.KindNotFound, 0, "%.80q is not served; send traces to /v1/traces, or spans of Zipkin to %s", r.URL.Path, zipkinPath)
 	case r.Method != http.MethodPost:
 		return otlp.Response{}, errMethod
 	}
@@ -66,7 +76,7 @@ func (s *Server) exportHTTP(w http.ResponseWriter, r *http.Request, f form) (otl
 		return otlp.Response{}, refuse(unknownType, telemetry.KindInvalid, 0, "Content-Encoding %.40q is not known; send gzip, zstd or none", e)
 	}
 	s.deadline(w, s.o.BodyTimeout)
-	response, err := s.export(overHTTP, tenant, b, f.decode)
+	response, err := s.export(f.transport, tenant, b, f.decode)
 	return response, err
 }
 
@@ -76,16 +86,19 @@ var errMethod = refuse(unknownMethod, telemetry.KindInvalid, 0, "traces are sent
 func formOf(r *http.Request) (form, error) {
 	value := r.Header.Get("Content-Type")
 	media, _, _ := mime.ParseMediaType(value)
-	switch media {
-	case "application/x-protobuf", "application/protobuf":
+	inJSON, protobuf, takes := jsonForm, true, "application/x-protobuf or application/json"
+	if r.URL.Path == zipkinPath {
+		inJSON, protobuf, takes = zipkinForm, false, "application/json"
+	}
+	switch {
+	case media == "application/json":
+		return inJSON, nil
+	case protobuf && (media == "application/x-protobuf" || media == "application/protobuf"):
 		return protobufForm, nil
-	case "application/json":
-		return jsonForm, nil
+	case r.Method != http.MethodPost:
+		return inJSON, nil // the method is what is wrong
 	}
-	if r.Method != http.MethodPost {
-		return jsonForm, nil // the method is what is wrong
-	}
-	return jsonForm, refuse(unknownType, telemetry.KindInvalid, 0, "Content-Type %.80q is not known; send application/x-protobuf or application/json", value)
+	return inJSON, refuse(unknownType, telemetry.KindInvalid, 0, "Content-Type %.80q is not known; send %s", value, takes)
 }
 
 // deadline sets the time until which the body may arrive.

@@ -30,8 +30,8 @@ var refusalNames = [refusals]string{
 
 // metrics are the counters of this part.
 type metrics struct {
-	spans    [2]Counter // by transport
-	requests [2]Counter
+	spans    [transports]Counter
+	requests [transports]Counter
 	bytes    map[string]Counter // by encoding
 	inflated Counter
 	refused  [refusals]Counter
@@ -42,6 +42,8 @@ type metrics struct {
 const (
 	overGRPC = iota
 	overHTTP
+	overZipkin
+	transports
 )
 
 // Encodings of a body.
@@ -53,7 +55,7 @@ const (
 
 func newMetrics(counter func(name, help string, labels ...string) Counter) *metrics {
 	m := &metrics{bytes: map[string]Counter{}}
-	for i, t := range []string{"grpc", "http"} {
+	for i, t := range [transports]string{"grpc", "http", "zipkin"} {
 		m.spans[i] = counter("clew_receive_spans_total", "Spans acknowledged.", "transport", t)
 		m.requests[i] = counter("clew_receive_requests_total", "Requests acknowledged.", "transport", t)
 	}

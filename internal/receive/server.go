@@ -19,9 +19,10 @@ import (
 
 // Options say how a Server is built. A zero number means its default.
 type Options struct {
-	GRPC net.Listener // usually port 4317; nil: none
-	HTTP net.Listener // usually port 4318; nil: none
-	TLS  *tls.Config  // of both listeners; nil: plain text
+	GRPC   net.Listener // usually port 4317; nil: none
+	HTTP   net.Listener // usually port 4318; nil: none
+	Zipkin net.Listener // usually port 9411; nil: none
+	TLS    *tls.Config  // of all listeners; nil: plain text
 
 	// Authenticate names the tenant of a request. token is that of "Authorization: Bearer",
 	// orgID the header X-Scope-OrgID; both may be empty. Its errors carry a telemetry.Kind.
@@ -49,7 +50,7 @@ type Options struct {
 // Counter counts up.
 type Counter interface{ Add(delta float64) }
 
-// Server serves OTLP on its listeners.
+// Server serves OTLP and Zipkin on its listeners.
 type Server struct {
 	o       Options
 	m       *metrics
@@ -97,7 +98,7 @@ func New(o Options) (*Server, error) {
 		return nil, telemetry.Errorf(telemetry.KindInvalid,
 			"%d bytes in flight are too few for one compressed request of %d bytes; allow at least %d", o.MaxInflightBytes, o.MaxRequestBytes, least)
 	}
-	for _, l := range []net.Listener{o.GRPC, o.HTTP} {
+	for _, l := range []net.Listener{o.GRPC, o.HTTP, o.Zipkin} {
 		if l != nil && !o.Guarded && !loopback(l.Addr()) {
 			return nil, telemetry.Errorf(telemetry.KindInvalid,
 				"listen on %s without tokens: anyone who reaches this address could write; make a token with clew token create, or listen on 127.0.0.1", l.Addr())
@@ -108,12 +109,12 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make zstd decoder: %w", err)
 	}
-	s := &Server{o: o, m: newMetrics(o.Counter), budget: budget{max: o.MaxInflightBytes}, zstd: dec, failed: make(chan error, 2)}
+	s := &Server{o: o, m: newMetrics(o.Counter), budget: budget{max: o.MaxInflightBytes}, zstd: dec, failed: make(chan error, 3)}
 	s.work.New = func() any { return &work{b: telemetry.NewBuilder()} }
 	for _, e := range []struct {
 		name string
 		l    net.Listener
-	}{{"otlp-grpc", o.GRPC}, {"otlp-http", o.HTTP}} {
+	}{{"otlp-grpc", o.GRPC}, {"otlp-http", o.HTTP}, {"zipkin", o.Zipkin}} {
 		if e.l != nil {
 			s.servers = append(s.servers, served{e.name, s.limit(e.l), s.httpServer()})
 		}
