@@ -242,6 +242,43 @@ func TestBackupsOfARunningStore(t *testing.T) {
 	}
 }
 
+// A folder that a store writes to, flushes and merges in is never taken for damaged.
+func TestVerifyOfARunningStore(t *testing.T) {
+	data := t.TempDir()
+	e := openEngine(t, wal.OS, data)
+	defer e.Close()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		for n := 1; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			e.send(7)
+			if n%5 == 0 {
+				e.flush()
+			}
+		}
+	}()
+	looks, most := 0, 0
+	for looks < 20 || e.done.Load() < 2000 {
+		r, err := backup.Verify(data, backup.Options{})
+		if err != nil || len(r.Problems) > 0 {
+			t.Errorf("look %d: %+v, %v", looks, r, err)
+			break
+		}
+		looks++
+		most = max(most, r.Segments)
+	}
+	close(stop)
+	<-stopped
+	if most < 2 {
+		t.Errorf("at most %d segments were seen", most)
+	}
+}
+
 func saveWhileRunning(e *engine, data, to string) (*backup.Catalogue, error) {
 	c, err := e.Copy()
 	if err != nil {

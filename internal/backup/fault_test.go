@@ -92,7 +92,7 @@ func TestKilledAtEveryCall(t *testing.T) {
 			}
 			calls := fs.Calls("") - before
 			finished := 0
-			for cut := 0; cut <= calls+1+calls/100; cut += 1 + calls/100 { // the last lets all calls happen
+			for cut := 0; cut <= calls+1+calls/60; cut += 1 + calls/60 { // the last lets all calls happen
 				for _, kill := range []bool{false, true} {
 					fs, dir := place(t, stream)
 					fs.CutPower(cut)
