@@ -66,3 +66,48 @@ func languageAnswer(t *testing.T, b *bench, text string, order Order) string {
 	}
 	return out.String()
 }
+
+// TestSelectedFields shows fields beside a span: those of the query and those that
+// it selects, numbers of nested sets too, and not what a span shows of itself.
+func TestSelectedFields(t *testing.T) {
+	trace := querytest.Traces(t, "../query/testdata/eval/spans.txt")[0]
+	p, err := query.Compile(`{ event.n = 1 && status = ok } | select(name, nestedSetLeft, nestedSetRight, nestedSetParent, rootName, span.zone, event.n, span:childCount)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := found{Batch: trace, Sets: query.EvalTrace(p, query.NewReader(trace), querytest.Always)}
+	got := describe(&f, p, SearchOptions{SpansPerTrace: 3}).Found
+	want := []Attr{{"event.n", int64(1)}, {"nestedSetLeft", int64(6)}, {"nestedSetRight", int64(9)}, {"nestedSetParent", int64(1)},
+		{"rootName", "GET /cart"}, {"span.zone", "us"}, {"span:childCount", int64(1)}}
+	if len(got) != 1 || !slices.Equal(got[0].Attrs, want) {
+		t.Errorf("got %+v, want %v", got, want)
+	}
+}
+
+// TestExemplarsAskedFor asks for exemplars beside the query, at both ends of the limit;
+// what the query says itself stays.
+func TestExemplarsAskedFor(t *testing.T) {
+	for text, given := range map[string]int{"{ } | rate()": 0, "{ } | rate() with (exemplars = 3)": 3} {
+		p, err := query.Compile(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, want := range map[int]int{0: 0, 1: 1, query.MaxExemplars: query.MaxExemplars} {
+			if given > 0 {
+				want = given
+			}
+			with, err := withExemplars(p, n)
+			if err != nil || with.Metrics.Exemplars != want {
+				t.Errorf("%s, %d asked for: got %d and %v, want %d", text, n, with.Metrics.Exemplars, err, want)
+			}
+		}
+		for _, n := range []int{-1, query.MaxExemplars + 1} {
+			if _, err := withExemplars(p, n); telemetry.KindOf(err) != telemetry.KindInvalid || err == nil {
+				t.Errorf("%d: got %v, want an invalid error", n, err)
+			}
+		}
+		if p.Metrics.Exemplars != given {
+			t.Errorf("%s: the plan was changed", text)
+		}
+	}
+}
