@@ -26,6 +26,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/dynamicpb"
 
 	"github.com/clew-dev/clew/internal/api/apitest"
 	"github.com/clew-dev/clew/internal/charter"
@@ -307,4 +308,43 @@ func FuzzQuestion(f *testing.F) {
 			t.Errorf("%s %x: %v", method, question, err)
 		}
 	})
+}
+
+// TestPartial: an answer from which something may be missing says so in every form:
+// by a status and a message where Tempo has them, else by a job that is not done.
+func TestPartial(t *testing.T) {
+	f := apitest.Seed()
+	f.Partial = "a segment is quarantined"
+	c, _ := serveFake(t, f)
+	for _, tt := range []struct{ target, method, question string }{
+		{"/tempo/api/search?q=%7B%7D", "Search", `{"Query":"{}"}`},
+		{"/tempo/api/search?q=%7B%7D&limit=500", "Search", `{"Query":"{}","Limit":500}`},
+		{"/tempo/api/v2/search/tags", "SearchTagsV2", `{}`},
+		{"/tempo/api/search/tag/name/values", "SearchTagValues", `{"tagName":"name"}`},
+		{"/tempo/api/metrics/query?q=%7B%7D%7Crate()", "MetricsQueryInstant", `{"query":"{}|rate()"}`},
+		{"/tempo/api/metrics/query_range?q=%7B%7D%7Crate()", "MetricsQueryRange", `{"query":"{}|rate()"}`},
+	} {
+		name := streamMessages[tt.method][1]
+		_, _, body := c.http(tt.target, nil)
+		_, _, packed := c.http(tt.target, http.Header{"Accept": {"application/protobuf"}})
+		streamed, err := c.stream(t.Context(), tt.method, tt.question)
+		if err != nil {
+			t.Errorf("%s: %v", tt.method, err)
+			continue
+		}
+		for form, m := range map[string]*dynamicpb.Message{"JSON": c.strict(name, body), "protobuf": c.strict(name, packed), "gRPC": streamed[len(streamed)-1]} {
+			if done := jobsOf(m); done[0] == 0 || done[1] != done[0]+1 {
+				t.Errorf("%s in %s: %d of %d jobs", tt.target, form, done[0], done[1])
+			}
+			if status := m.Descriptor().Fields().ByName("status"); status != nil {
+				if m.Get(status).Enum() != 1 || m.Get(m.Descriptor().Fields().ByName("message")).String() != f.Partial {
+					t.Errorf("%s in %s: status %v", tt.target, form, m)
+				}
+			}
+		}
+	}
+	_, _, body := c.http("/tempo/api/v2/traces/"+apitest.ShopTrace, http.Header{"Accept": {"application/protobuf"}})
+	if m := c.strict("TraceByIDResponse", body); m.Get(m.Descriptor().Fields().ByName("status")).Enum() != 1 {
+		t.Errorf("a trace: %s", body)
+	}
 }
