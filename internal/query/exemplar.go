@@ -8,10 +8,10 @@ import (
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
-// Exemplar is a span that is an example of one value of a series: of a maximum or
-// minimum the span that has it, of a quantile the span that is it, and of all else
-// the span with the largest number of the step, which is its duration where the
-// function counts. Of equal ones it is the first by start, trace id, span id.
+// Exemplar is a span that is an example of one value of a series: of a maximum,
+// minimum or quantile the span that has it, and of all else the span with the
+// largest number of the step, which is its duration where the function counts. Of
+// equal ones it is the first by start, trace id, span id.
 type Exemplar struct {
 	TraceID telemetry.TraceID
 	SpanID  telemetry.SpanID
@@ -45,7 +45,7 @@ func (m *Metrics) exemplarOf(s *telemetry.Spans, row int, v Value) Exemplar {
 	if m.Arg == nil {
 		v = Value{Type: TypeDuration, Int: s.Duration[row]}
 	}
-	return Exemplar{s.TraceID[row], s.SpanID[row], s.Start[row], v.Number()}
+	return Exemplar{s.TraceID[row], s.SpanID[row], s.Start[row], v.Number() + 0} // −0 is 0
 }
 
 // exemplars collects those of one group.
@@ -88,12 +88,17 @@ func (x *exemplars) of(bucket int) []Exemplar {
 	return out
 }
 
-// quantile gives the spans that are quantile number i of their step, one of each window.
+// quantile gives the first spans that have quantile number i of their step, one of
+// each window.
 func (x *exemplars) quantile(m *Metrics, steps Steps, i int) []Exemplar {
 	var found exemplars
 	for step, all := range x.all {
 		slices.SortFunc(all, func(a, b Exemplar) int { return cmp.Or(cmp.Compare(a.Value, b.Value), a.order(b)) })
-		found.put(m, [2]int{0, m.Window(step, steps)}, all[QuantileIndex(m.Quantiles[i], len(all))])
+		at := QuantileIndex(m.Quantiles[i], len(all))
+		for at > 0 && all[at-1].Value == all[at].Value {
+			at--
+		}
+		found.put(m, [2]int{0, m.Window(step, steps)}, all[at])
 	}
 	return found.of(0)
 }

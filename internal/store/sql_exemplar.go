@@ -63,7 +63,7 @@ func (x *exemplarRows) put(labels []query.Label, window int, e query.Exemplar) {
 
 // numbered selects labels, step, the number v that orders spans, and who they are.
 func (a *assembly) numbered(u *union) string {
-	number := "CAST(" + a.number() + " AS DOUBLE)"
+	number := "CAST(" + a.number() + " AS DOUBLE) + 0" // −0 is 0
 	if a.m.Arg == nil {
 		number = "CAST(duration AS DOUBLE)"
 	}
@@ -73,7 +73,7 @@ func (a *assembly) numbered(u *union) string {
 }
 
 // largest gives for every group, histogram bucket and window the span with the
-// largest number, of minima the smallest. Adding 0 makes −0 and 0 equal.
+// largest number, of minima the smallest.
 func (a *assembly) largest(u *union) string {
 	group := append(slices.Clone(a.labels), fmt.Sprintf("step * %d // %d AS w", a.m.Windows(a.steps), a.steps.N))
 	if a.m.Func == query.Histogram {
@@ -81,7 +81,7 @@ func (a *assembly) largest(u *union) string {
 	}
 	v := "0 - v"
 	if a.m.Func == query.Min {
-		v = "v + 0"
+		v = "v"
 	}
 	inner := fmt.Sprintf("SELECT %s, min({'v': %s, 'at': start, 't': trace_id, 's': span_id}) AS e FROM %s GROUP BY ALL", strings.Join(group, ", "), v, a.numbered(u))
 	outer := append(slices.Clone(a.labels), "w")
@@ -91,17 +91,21 @@ func (a *assembly) largest(u *union) string {
 	return "SELECT " + strings.Join(outer, ", ") + ", e.v, e.at, e.t, e.s FROM (" + inner + ")"
 }
 
-// ranked gives the spans whose place among the numbers of their group and step is
-// that of a quantile.
+// ranked gives for every quantile of a group and step the first span that has it.
+// The rows are read twice, which takes less than to number all of them in order.
 func (a *assembly) ranked(u *union) string {
-	part := "PARTITION BY " + strings.Join(append(slices.Clone(a.labels), "step"), ", ")
-	places := make([]string, len(a.m.Quantiles))
-	for i, q := range a.m.Quantiles {
-		places[i] = fmt.Sprintf("greatest(n - CAST(floor(n - %s * n) AS BIGINT), 1)", double(q)) // query.QuantileIndex
+	on := []string{"n.step = q.step", "n.v = q.v"}
+	outer := make([]string, 0, len(a.labels)+1)
+	for _, l := range a.labels {
+		on = append(on, "n."+l+" IS NOT DISTINCT FROM q."+l)
+		outer = append(outer, "n."+l+" AS "+l)
 	}
-	cols := append(slices.Clone(a.labels), "step")
-	return fmt.Sprintf("SELECT %s, i, n, v, start, trace_id, span_id FROM (SELECT *, row_number() OVER (%s ORDER BY v, start, trace_id, span_id) AS i, count(*) OVER (%s) AS n FROM %s) WHERE i IN (%s)",
-		strings.Join(cols, ", "), part, part, a.numbered(u), strings.Join(places, ", "))
+	group := strings.Join(append(slices.Clone(a.labels), "step"), ", ")
+	return fmt.Sprintf(`WITH n AS NOT MATERIALIZED %s,
+q AS (SELECT %s, unnest(quantile_disc(v, %s)) AS v, unnest(range(%d)) AS i FROM n GROUP BY %s)
+SELECT %s, i, v, e.at, e.t, e.s FROM (SELECT %s, i, n.v AS v, min({'at': n.start, 't': n.trace_id, 's': n.span_id}) AS e FROM n JOIN q ON %s GROUP BY ALL)`,
+		a.numbered(u), group, doubles(a.m.Quantiles), len(a.m.Quantiles), group,
+		group, strings.Join(append(outer, "n.step AS step"), ", "), strings.Join(on, " AND "))
 }
 
 func (x *exemplarRows) addLargest(row []any) error {
@@ -133,20 +137,15 @@ func (x *exemplarRows) addRanked(row []any) error {
 	if err != nil {
 		return err
 	}
-	place, ok := rest[1].(int64)
-	n, ok2 := rest[2].(int64)
-	if !ok || !ok2 {
+	i, ok := rest[1].(int64)
+	if !ok || i < 0 || int(i) >= len(x.m.Quantiles) {
 		return fmt.Errorf("exemplar %v has unexpected types", row)
 	}
-	e, err := exemplarOf(rest[3:])
+	e, err := exemplarOf(rest[2:])
 	if err != nil {
 		return err
 	}
-	for _, q := range x.m.Quantiles {
-		if query.QuantileIndex(q, int(n)) == int(place)-1 {
-			x.put(append(slices.Clone(labels), query.QuantileLabel(q)), x.m.Window(int(step), x.steps), e)
-		}
-	}
+	x.put(append(labels, query.QuantileLabel(x.m.Quantiles[i])), x.m.Window(int(step), x.steps), e)
 	return nil
 }
 

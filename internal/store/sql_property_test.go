@@ -16,7 +16,7 @@ import (
 
 var arrangements = []string{"fresh", "mixed", "segments"}
 
-var randomQueries = flag.Int("queries", 240, "how many random queries TestSQLAgainstModel asks")
+var randomQueries = flag.Int("queries", 160, "how many random queries TestSQLAgainstModel asks")
 
 // TestSQLAgainstModel runs random queries over random traces, in memory, in
 // segments and in both, and compares every answer with that of the evaluator.
