@@ -102,6 +102,7 @@ type duckConn struct {
 	d     *duck
 	conn  *sql.Conn
 	arrow *duckdb.Arrow
+	seen  int // traces that were evaluated in Go
 	drop  []string
 }
 

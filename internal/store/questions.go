@@ -174,7 +174,8 @@ func (e *Embedded) Search(ctx context.Context, tenant string, p *query.Plan, o S
 		}
 		src.maxSeq = page.MaxSeq
 		found, more, err := e.duck.search(ctx, src, searchSpec{plan: p, within: within, order: o.Order, limit: o.Limit,
-			after: page.After, timeout: o.Timeout, load: v.loader(wanted(p))})
+			after: page.After, timeout: o.Timeout, load: v.loader(wanted(p)),
+			unfinished: func(why string) { v.partial = cmp.Or(v.partial, why) }})
 		if err != nil {
 			return err
 		}

@@ -18,9 +18,13 @@ func (c *duckConn) candidates(ctx context.Context, src sources, p *query.Plan, w
 	var ids []telemetry.TraceID
 	evaluate := func() error {
 		batches, err := load(ctx, ids)
+		if ctx.Err() != nil {
+			return ctx.Err() // which says more than what was read when it came
+		}
 		if err != nil {
 			return err
 		}
+		c.seen += len(ids)
 		ids = ids[:0]
 		for _, b := range batches {
 			if b = visible(b, src.maxSeq); b == nil {

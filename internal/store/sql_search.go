@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"container/heap"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,7 +40,13 @@ type searchSpec struct {
 	timeout time.Duration
 	// load gives complete traces by id, nil for one that is not there.
 	load func(ctx context.Context, ids []telemetry.TraceID) ([]*telemetry.Batch, error)
+	// unfinished is told why not all traces were evaluated, when the time limit is
+	// reached among them; nil makes that an error.
+	unfinished func(why string)
 }
+
+// fillTime is what an unfinished search may still take to load what it has found.
+const fillTime = 5 * time.Second
 
 // found is one trace of the answer with all of its rows and its matched spans.
 type found struct {
@@ -50,8 +57,9 @@ type found struct {
 
 // search gives the first traces of the answer in order, at most limit, and
 // whether there are more. SQL ranks all candidates where it can say the whole
-// plan; relations and what lowerable refuses are evaluated trace by trace. Either
-// way every candidate is seen before one is answered.
+// plan; relations are found in the shape of traces, and what lowerable refuses is
+// evaluated trace by trace. Either way every candidate is seen before one is
+// answered, or the answer says that not all were.
 func (d *duck) search(ctx context.Context, src sources, o searchSpec) (out []found, more bool, err error) {
 	err = d.do(ctx, o.timeout, func(ctx context.Context, c *duckConn) error {
 		var keys []searchKey
@@ -60,6 +68,12 @@ func (d *duck) search(ctx context.Context, src sources, o searchSpec) (out []fou
 			keys, e = c.rank(ctx, src, o)
 		} else {
 			keys, e = c.rankExact(ctx, src, o)
+		}
+		if e != nil && o.unfinished != nil && c.seen > 0 && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			o.unfinished(fmt.Sprintf("the time limit was reached after %d of the traces that can match, in order of their ids: narrow the time range or add a filter", c.seen))
+			late, cancel := context.WithTimeout(context.WithoutCancel(ctx), fillTime)
+			defer cancel()
+			ctx, e = late, nil
 		}
 		if e != nil {
 			return e
@@ -76,7 +90,7 @@ func (d *duck) search(ctx context.Context, src sources, o searchSpec) (out []fou
 // loadChunk is how many traces are in memory at once while candidates are evaluated.
 const loadChunk = 64
 
-// fill loads the traces of the answer. Only they are read whole.
+// fill loads the traces of the answer, as far as it needs them.
 func fill(ctx context.Context, src sources, o searchSpec, keys []searchKey) ([]found, error) {
 	var out []found
 	for chunk := range slices.Chunk(keys, loadChunk) {

@@ -21,12 +21,17 @@ func (c *duckConn) relate(ctx context.Context, src sources, p *query.Plan, withi
 	if err := q.start(); err != nil {
 		return err
 	}
-	return q.run(ctx, f)
+	return q.run(ctx, func(r relation) error {
+		if order != "" { // else what matches is evaluated again, and counted then
+			c.seen += r.seen
+		}
+		return f(r.keys)
+	})
 }
 
 // run evaluates suspects beside the walk that finds them, and hands over what
 // they give in the order of the walk.
-func (q *relating) run(ctx context.Context, f func([]searchKey) error) error {
+func (q *relating) run(ctx context.Context, f func(relation) error) error {
 	width := max(2, runtime.GOMAXPROCS(0))
 	idle := make(chan *relater, width)
 	for range width {
@@ -53,7 +58,7 @@ func (q *relating) run(ctx context.Context, f func([]searchKey) error) error {
 			go func() {
 				keys, err := r.evaluate(s)
 				idle <- r
-				done <- relation{keys, err}
+				done <- relation{keys, len(s.ids), err}
 			}()
 		}
 		for len(waiting) > 0 && (len(waiting) == width || len(q.walks) == 0) {
@@ -62,7 +67,7 @@ func (q *relating) run(ctx context.Context, f func([]searchKey) error) error {
 			if got.err != nil {
 				return got.err
 			}
-			if err := f(got.keys); err != nil {
+			if err := f(got); err != nil {
 				return err
 			}
 		}
@@ -75,6 +80,7 @@ func (q *relating) run(ctx context.Context, f func([]searchKey) error) error {
 // relation is what suspects give.
 type relation struct {
 	keys []searchKey
+	seen int // suspects
 	err  error
 }
 

@@ -2,10 +2,14 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/clew-dev/clew/internal/query"
+	"github.com/clew-dev/clew/internal/telemetry"
 )
 
 // randomRelation writes relations of filters that mostly can be marked.
@@ -121,5 +125,42 @@ func TestNextBit(t *testing.T) {
 		if got := nextBit(plane, c.from, c.to); got != c.want {
 			t.Errorf("from %d to %d: got %d, want %d", c.from, c.to, got, c.want)
 		}
+	}
+}
+
+// A search whose time runs out among the traces that it evaluates answers with
+// what it has found, and says so; without anybody to tell, it is an error.
+func TestUnfinishedSearch(t *testing.T) {
+	all := randomSpans(rand.New(rand.NewPCG(4, 14)), 4*8*loadChunk)
+	dir := t.TempDir()
+	b := arrange(t, openTestDuck(t, dir), dir, "mixed", all)
+	p, err := query.Compile("{ event:timeSinceStart >= 0ms }")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := true
+	o := searchSpec{plan: p, within: everything, order: OrderNewest, limit: 5, timeout: 2 * time.Second}
+	o.load = func(ctx context.Context, ids []telemetry.TraceID) ([]*telemetry.Batch, error) {
+		if len(ids) == loadChunk && !first {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		first = false
+		return b.load(ctx, ids)
+	}
+	if _, _, err := b.duck.search(context.Background(), b.src, o); telemetry.KindOf(err) != telemetry.KindExhausted {
+		t.Errorf("nobody to tell: got %v", err)
+	}
+	var why string
+	first, o.unfinished = true, func(w string) { why = w }
+	found, more, err := b.duck.search(context.Background(), b.src, o)
+	if err != nil || len(found) != 5 || !more || !strings.Contains(why, fmt.Sprintf("after %d of the traces", loadChunk)) {
+		t.Errorf("got %d traces, more %v, %q, %v", len(found), more, why, err)
+	}
+	first = true
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, _, err := b.duck.search(ctx, b.src, o); telemetry.KindOf(err) != telemetry.KindUnavailable {
+		t.Errorf("cancelled: got %v", err)
 	}
 }
