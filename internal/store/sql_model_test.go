@@ -222,22 +222,17 @@ func (b *bench) model(p *query.Plan, within query.Range, order Order) []searchKe
 }
 
 // modelSeries answers a metrics query likewise.
-func (b *bench) modelSeries(t testing.TB, p *query.Plan, steps query.Steps) []query.Series {
-	t.Helper()
+func (b *bench) modelSeries(p *query.Plan, steps query.Steps) ([]query.Series, error) {
 	m := query.NewMetricsEval(p, steps)
 	for _, id := range b.order {
 		r := query.NewReader(b.traces[id])
 		for _, s := range query.EvalTrace(p, r, steps.Range) {
 			if err := m.Add(r, s.Rows); err != nil {
-				t.Fatal(err)
+				return nil, err
 			}
 		}
 	}
-	out, err := m.Series()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
+	return m.Series()
 }
 
 func sameSeries(a, b []query.Series) bool {
