@@ -140,6 +140,18 @@ func (s *Segment) readTail(f wal.File, info *FileInfo) ([]byte, error) {
 	return p, nil
 }
 
+// readHead checks the bytes in front of the first chunk, which no checksum covers.
+func (s *Segment) readHead(f wal.File, info *FileInfo) error {
+	var head [len(magic)]byte
+	if _, err := f.ReadAt(head[:], 0); err != nil {
+		return readError(s.dir, info.Name, err)
+	}
+	if string(head[:]) != magic {
+		return damaged(s.dir, info.Name, errChecksum)
+	}
+	return nil
+}
+
 func readError(dir, name string, err error) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return damaged(dir, name, fmt.Errorf("the file was cut: restore it from a backup"))
@@ -157,14 +169,10 @@ func (s *Segment) loadFooter(f wal.File, table byte, info *FileInfo) (*footer, e
 	if err != nil {
 		return nil, err
 	}
-	var head [len(magic)]byte
-	if _, err := f.ReadAt(head[:], 0); err != nil {
-		return nil, readError(s.dir, info.Name, err)
+	if err := s.readHead(f, info); err != nil {
+		return nil, err
 	}
 	foot, err := openTail(tail, info, tableSpecs(s.meta.Columns, table))
-	if err == nil && string(head[:]) != magic {
-		err = errChecksum
-	}
 	if err != nil {
 		return nil, damaged(s.dir, info.Name, err)
 	}

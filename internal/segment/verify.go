@@ -61,6 +61,9 @@ func (s *Segment) Verify(table byte, columns ...string) error {
 			if _, err := s.readTail(f, info); err != nil {
 				return err
 			}
+			if err := s.readHead(f, info); err != nil {
+				return err
+			}
 		} else if err := s.verifyChunk(f, info, &info.Chunks[i], specs[i%len(specs)].name, buf); err != nil {
 			return err
 		}

@@ -83,6 +83,9 @@ func (m *manifest) replay(path string, record []byte) error {
 	return m.apply(&c)
 }
 
+// maxID leaves room to count on from the largest number.
+const maxID = 1<<62 - 1
+
 func (m *manifest) apply(c *change) error {
 	for _, id := range c.Remove {
 		delete(m.segments, id)
@@ -91,8 +94,14 @@ func (m *manifest) apply(c *change) error {
 		if !tenantPattern.MatchString(a.Tenant) || !partitionPattern.MatchString(a.Partition) {
 			return fmt.Errorf("manifest: segment %d has tenant %q and partition %q, which are no names of folders", a.ID, a.Tenant, a.Partition)
 		}
+		if a.ID > maxID {
+			return fmt.Errorf("manifest: segment %d: numbers end at %d, no clew wrote this", a.ID, uint64(maxID))
+		}
 		m.segments[a.ID] = a
 		m.nextID = max(m.nextID, a.ID+1)
+	}
+	if c.NextID > maxID+1 {
+		return fmt.Errorf("manifest: the next segment would be %d: numbers end at %d, no clew wrote this", c.NextID, uint64(maxID))
 	}
 	m.cursor = max(m.cursor, c.Cursor)
 	m.seq = max(m.seq, c.Seq)
