@@ -15,9 +15,8 @@ func kitsCommand() *command {
 		short: "list the kits inside services and the policy they have applied",
 		long: `Lists every process whose kit asked for its policy in the last ten minutes: what
 language and version it is, which version of the policy it has applied, the
-levels of its components where they differ from standard, how many spans, points
-and lines it lost, and how many its collector does not take at all: Clew takes no
-metrics and no logs.`,
+levels of its components where they differ from standard, how many records it
+lost, and how many its collector does not take: Clew takes no metrics or logs.`,
 		flags: append(outputFlags(), clientFlags()...),
 		examples: []example{
 			{"clew kits", "who is instrumented, and who is behind"},
