@@ -32,8 +32,12 @@ func (e *Embedded) Look(ctx context.Context) error {
 // Expire is what retention does in one look.
 func (e *Embedded) Expire() error { return e.expire() }
 
-// CompactAfter lets the manifest grow to so many records only.
-func (e *Embedded) CompactAfter(records int) { e.manifest.most = records }
+// Compact replaces the manifest by a shorter one, as a commit does after many records.
+func (e *Embedded) Compact() error {
+	e.commitMu.Lock()
+	defer e.commitMu.Unlock()
+	return e.manifest.compact()
+}
 
 // Rows gives everything that is stored of a tenant.
 func (e *Embedded) Rows(tenant string) (rows []*telemetry.Batch, partial string, err error) {

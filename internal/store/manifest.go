@@ -55,13 +55,12 @@ type manifest struct {
 	seq       int64
 	nextID    uint64
 	records   int
-	most      int // records that are not compacted in any case: compactAfter, less in tests
 	notBefore int // records at which a failed compaction is tried again
 }
 
 // openManifest reads the catalogue, or starts an empty one.
 func openManifest(fs wal.FS, path string) (*manifest, error) {
-	m := &manifest{segments: map[uint64]added{}, nextID: 1, most: compactAfter}
+	m := &manifest{segments: map[uint64]added{}, nextID: 1}
 	journal, recovered, err := wal.OpenJournal(path, wal.JournalOptions{FS: fs}, func(record []byte) error { return m.replay(path, record) })
 	if err != nil {
 		return nil, err
@@ -138,13 +137,13 @@ func (m *manifest) write(c *change) (unknown bool, err error) {
 // what is committed; it is tried again after as many records more. e.commitMu
 // MUST be held.
 func (m *manifest) compactIfDue() error {
-	if m.records <= max(m.most, 2*len(m.segments), m.notBefore) {
+	if m.records <= max(compactAfter, 2*len(m.segments), m.notBefore) {
 		return nil
 	}
 	err := m.compact()
 	m.notBefore = 0
 	if err != nil {
-		m.notBefore = m.records + m.most
+		m.notBefore = m.records + compactAfter
 	}
 	return err
 }

@@ -81,6 +81,9 @@ func (s *scripted) chance(r *rand.Rand, sent []*telemetry.Batch) []*telemetry.Ba
 		s.flush()
 	case 2:
 		s.look()
+		if r.IntN(2) == 0 {
+			s.compact()
+		}
 	case 3:
 		s.clock.Advance(time.Duration(r.IntN(90)) * time.Minute)
 	case 4:

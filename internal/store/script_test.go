@@ -83,7 +83,6 @@ func (s *scripted) start() error {
 		s.e = nil
 		return err
 	}
-	e.CompactAfter(4)
 	s.e, s.seq = e, max(s.seq, e.LastSeq())
 	if s.tails != nil {
 		s.tails.follow(s)
@@ -151,6 +150,12 @@ func (s *scripted) flush() {
 	}
 }
 
+func (s *scripted) compact() {
+	if s.e != nil {
+		s.fine("compact", s.e.Compact())
+	}
+}
+
 // look lets the background work of the store happen once.
 func (s *scripted) look() {
 	s.w.cutoff[tenantShort] = s.clock.Now().Add(-time.Hour).UnixNano()
@@ -203,6 +208,7 @@ func (s *scripted) play() {
 		func() { s.send(brief[0]) },
 		func() { s.send(s.trace(tenantLong, old, 3)[0]) },
 		s.flush,
+		s.compact,
 		func() { s.send(early[0]) }, // a repeat
 		func() { s.send(early[1]) }, // late spans of a stored trace
 		func() { s.send(s.trace(tenantLong, old, 3)[0]) },
@@ -213,6 +219,7 @@ func (s *scripted) play() {
 		s.flush,
 		func() { s.clock.Advance(2 * time.Hour) },
 		s.look, // what is short expires
+		s.compact,
 		func() { s.send(s.trace(tenantShort, 0, 4)[0]) },
 		func() { s.send(s.trace(tenantLong, 0, 4)[0]) },
 		s.flush,
