@@ -85,7 +85,7 @@ func TestOverload(t *testing.T) {
 	dir := t.TempDir()
 	disk := &slowDisk{FS: wal.OS, bytesPerSecond: 256 << 10}
 	open := func() *store.Embedded {
-		s, err := store.Open(context.Background(), store.Options{Dir: dir, FS: disk, FreshBytes: 512 << 10, LogBytes: 2 << 20,
+		s, err := store.Open(context.Background(), store.Options{Dir: dir, FS: disk, FreshBytes: 128 << 10, LogBytes: 2 << 20,
 			OpenLog: func(notBefore wal.Position) (*wal.Log, error) {
 				return wal.Open(filepath.Join(dir, "log"), wal.Options{FS: disk, NotBefore: notBefore, SegmentBytes: 256 << 10, MaxBytes: 2 << 20,
 					MaxRecordBytes: 64 << 10, MaxPendingBytes: 72 << 10})
@@ -109,7 +109,7 @@ func TestOverload(t *testing.T) {
 			c := &count{}
 			metrics[name+" "+strings.Join(labels, " ")] = c
 			return c
-		}, Limits: otlp.DefaultLimits(), MaxRequestBytes: 256 << 10, MaxInflightBytes: 1 << 20})
+		}, Limits: otlp.DefaultLimits(), MaxRequestBytes: 256 << 10, MaxInflightBytes: 16 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,6 +124,9 @@ func TestOverload(t *testing.T) {
 	t.Logf("%v: %d requests offered, %d acknowledged, refused %v; %d MiB of heap at most", *overloadFor, o.offered.Load(), len(o.acked), o.refusals, o.heap>>20)
 	if n := int64(len(o.acked)); n == 0 || o.offered.Load() < 10*n {
 		t.Errorf("%d offered, %d acknowledged: that is no overload of ten times", o.offered.Load(), n)
+	}
+	if o.refusals["log is full"] == 0 || o.refusals["the store is"] == 0 {
+		t.Errorf("refused by %v: the bounds of log and store were not both reached", o.refusals)
 	}
 	if o.heap > memory {
 		t.Errorf("the heap took %d MiB, its bound is %d", o.heap>>20, memory>>20)
@@ -158,11 +161,11 @@ type overload struct {
 
 	mu       sync.Mutex
 	acked    []telemetry.TraceID
-	refusals map[string]int64 // by status
+	refusals map[string]int64 // by who refused
 }
 
 const (
-	overloadSenders = 24
+	overloadSenders = 64
 	overloadSpans   = 100 // of a request
 )
 
@@ -216,13 +219,23 @@ func (o *overload) send(t *testing.T, client *http.Client) bool {
 		o.acked = append(o.acked, b.Spans.TraceID[0])
 		return true
 	}
-	o.refusals[res.Status]++
+	o.refusals[refuser(body)]++
 	wait, err := strconv.Atoi(res.Header.Get("Retry-After"))
 	if (res.StatusCode != http.StatusTooManyRequests && res.StatusCode != http.StatusServiceUnavailable) || err != nil || wait < 1 || len(body) < 20 {
 		t.Errorf("refused with %s, to come again after %q, and %q", res.Status, res.Header.Get("Retry-After"), body)
 		return false
 	}
 	return true
+}
+
+// refuser says which bound a refusal names.
+func refuser(body []byte) string {
+	for _, who := range []string{"log is full", "the store is", "in flight"} {
+		if bytes.Contains(body, []byte(who)) {
+			return who
+		}
+	}
+	return string(body)
 }
 
 // check wants each acknowledged trace whole.
