@@ -158,6 +158,8 @@ race: .make/ui .make/go ## the Go tests once more, watched for races
 nightly: race bin/bench bin/clew ## what takes too long for every change
 	$(MAKE) --no-print-directory fuzz FUZZ_TIME=5m
 	go test -p 1 -tags "$(TEST_TAGS)" ./internal/store -run TestSQLAgainstModel -queries 10000 -timeout 90m
+	go test -count=1 -tags "$(TEST_TAGS)" -timeout 90m ./internal/store -run 'PowerLoss|Decay|RandomOperations|Overload' -seeds 10000 -flips 10000 -walks 100 -overload 60s
+	go test -count=1 -tags "$(TEST_TAGS)" -timeout 90m ./internal/wal -run Crashes -seeds 10000
 	bin/bench ledger --clew bin/clew --cycles 20
 	$(MAKE) --no-print-directory bench BENCH_SPANS=5000000
 
