@@ -106,12 +106,17 @@ fn metrics_of_a_service() {
 
     // Redactions hold for series that are bound already.
     let redacted = metrics::counter("test.redacted", "");
-    redacted.with(&[("test.card", "4111222233334444".into()), ("user.email", "ada@example.com".into())]).add(1);
-    redacted.with(&[("test.card", "4111555566667777".into()), ("user.email", "bob@example.com".into())]).add(2);
+    let ada = redacted.with(&[("test.card", "4111222233334444".into()), ("user.email", "ada@example.com".into())]);
+    let bob = redacted.with(&[("test.card", "4111555566667777".into()), ("user.email", "bob@example.com".into())]);
+    ada.add(1);
+    bob.add(2);
     has(&metrics::text(), &["test_redacted_total{test_card=\"4111\",user_email=\"ada@example.com\"} 1\n"]);
     clew::apply_policy(br#"{"version":"2","redact":[{"key":"user.*","action":"mask"}]}"#).unwrap();
+    has_not(&metrics::text(), &["test_redacted"]);
+    ada.add(3);
+    bob.add(4);
     let text = metrics::text();
-    has(&text, &["test_redacted_total{test_card=\"4111\",user_email=\"***\"} 3\n"]);
+    has(&text, &["test_redacted_total{test_card=\"4111\",user_email=\"***\"} 7\n"]);
     has_not(&text, &["example.com", "41112", "41115"]);
 
     // A switch holds at once.
