@@ -73,6 +73,9 @@ func places(t *testing.T, s *scripted) map[string][]place {
 				add("log header", 0, 40)
 			}
 			add("log frame", max(40, cursor-start), size)
+			if size > 80 && start+size == int64(n.e.Log().End()) {
+				add("log, last frame", size-40, size)
+			}
 		case name == "manifest":
 			add("manifest header", 0, 40)
 			add("manifest record", 40, size)
