@@ -29,7 +29,7 @@ var layers = map[string]layer{
 
 	"internal/charter":  {height: 1},
 	"internal/otlp":     {height: 1},
-	"internal/query":    {height: 1},
+	"internal/query":    {height: 1, beside: []string{"internal/otlp"}}, // the elements of lists
 	"internal/rpc":      {height: 1},
 	"internal/analysis": {height: 1},
 	"internal/wal":      {height: 1},

@@ -9,6 +9,8 @@ func (r *Reader) Access(f Field) func(row int) Value {
 	var of []uint32
 	var n int
 	switch {
+	case f.Parent: // which has a row of its own
+		return r.rowByRow(f)
 	case f.Intrinsic == Name:
 		of, n = s.Name, s.Names.Len()
 	case f.Level() == LevelResource:
@@ -16,10 +18,7 @@ func (r *Reader) Access(f Field) func(row int) Value {
 	case f.Level() == LevelInstrumentation:
 		of, n = s.Scope, r.b.Scopes.N
 	default:
-		return func(row int) Value {
-			v, _ := r.One(f, row)
-			return v
-		}
+		return r.rowByRow(f)
 	}
 	known := make([]bool, n)
 	vals := make([]Value, n)
@@ -30,6 +29,13 @@ func (r *Reader) Access(f Field) func(row int) Value {
 			vals[id], _ = r.One(f, row)
 		}
 		return vals[id]
+	}
+}
+
+func (r *Reader) rowByRow(f Field) func(row int) Value {
+	return func(row int) Value {
+		v, _ := r.One(f, row)
+		return v
 	}
 }
 

@@ -72,9 +72,6 @@ func (c *checker) compareNil(n *node, op Op, l, r Operand) (Expr, error) {
 	if !ok || (op != OpEq && op != OpNe) {
 		return nil, c.fail(n.pos, "nil can only be compared with a field, by = (is missing) or != (is there)")
 	}
-	if f.Field.nested() {
-		return nil, c.fail(n.pos, "of the numbers of nested sets only nestedSetParent can be compared, with 0 or -1, to ask for roots")
-	}
 	if op == OpEq {
 		return Not{Exists(f)}, nil
 	}
@@ -124,23 +121,8 @@ func (c *checker) types(n *node, e Compare) error {
 // levels refuses a comparison that reads events and links at once: which pairs of
 // them it is about would be a guess.
 func (c *checker) levels(n *node, e Compare) error {
-	var events, links, nested bool
-	see := func(f Field) {
-		events = events || f.Level() == LevelEvent
-		links = links || f.Level() == LevelLink
-		nested = nested || f.nested()
-	}
-	WalkOperand(e.L, see)
-	WalkOperand(e.R, see)
-	if events && links {
+	if reach := reachOf(e.L, e.R); reach.events && reach.links {
 		return c.fail(n.pos, "a comparison of an event with a link is not supported yet: compare each with a value")
-	}
-	if nested {
-		ref, ok := e.L.(Ref)
-		lit, ok2 := e.R.(Lit)
-		if !ok || !ok2 || ref.Field.Intrinsic != NestedSetParent || (lit.Value.Type != TypeInt) || lit.Value.Int < -1 || lit.Value.Int > 0 {
-			return c.fail(n.pos, "of the numbers of nested sets only nestedSetParent can be compared, with 0 or -1, to ask for roots")
-		}
 	}
 	return nil
 }
@@ -166,7 +148,16 @@ func (c *checker) pattern(n *node, e Compare) (Expr, error) {
 	return e, nil
 }
 
-// special brings constants that are compared with ids into the form in which ids are stored.
+// asksForRoots reports whether the comparison is the same for all numbers that a span
+// with a parent can have, so that its own row decides it.
+func asksForRoots(op Op, v Value) bool {
+	negative := v.Type != TypeFloat && v.Int < 0 || v.Type == TypeFloat && (v.Float < 0 || math.IsNaN(v.Float))
+	zero := v.Number() == 0 && (op == OpLt || op == OpGe)
+	return negative || zero
+}
+
+// special brings constants that are compared with ids into the form in which ids are
+// stored, and questions for roots into one that needs no other span.
 func (c *checker) special(n *node, e Compare) (Expr, error) {
 	ref, ok := e.L.(Ref)
 	lit, ok2 := e.R.(Lit)
@@ -176,6 +167,11 @@ func (c *checker) special(n *node, e Compare) (Expr, error) {
 	var err error
 	var text string
 	switch ref.Field.Intrinsic {
+	case NestedSetParentLeft:
+		if asksForRoots(e.Op, lit.Value) {
+			e.L = Ref{IntrinsicField(NestedSetParent)}
+		}
+		return e, nil
 	case TraceIDField, LinkTraceID:
 		var id telemetry.TraceID
 		id, err = telemetry.ParseTraceID(lit.Value.Str)
@@ -217,13 +213,21 @@ func operandType(o Operand) Type {
 	return TypeAny
 }
 
+// wholeParent is nestedSetParent as the number that it is.
+func wholeParent(f Field) Field {
+	if f.Intrinsic == NestedSetParent {
+		f.Intrinsic = NestedSetParentLeft
+	}
+	return f
+}
+
 // operand checks a value, a field or a calculation.
 func (c *checker) operand(n *node) (Operand, error) {
 	switch n.kind {
 	case nodeValue:
 		return Lit{n.value}, nil
 	case nodeField:
-		return Ref{n.field}, nil
+		return Ref{wholeParent(n.field)}, nil
 	case nodeUnary:
 		if n.op == "-" {
 			x, err := c.number(n.kids[0])
@@ -259,9 +263,6 @@ func (c *checker) number(n *node) (Operand, error) {
 	}
 	if t := operandType(o); t != TypeAny && !t.IsNumeric() {
 		return nil, c.fail(n.pos, "%s cannot be calculated with", t)
-	}
-	if r, ok := o.(Ref); ok && r.Field.nested() {
-		return nil, c.fail(n.pos, "of the numbers of nested sets only nestedSetParent can be compared, with 0 or -1, to ask for roots")
 	}
 	return o, nil
 }

@@ -3,28 +3,17 @@ package query
 // by checks what spans are grouped by.
 func (c *checker) by(fields []placedField) ([]Field, error) {
 	var out []Field
-	var events, links bool
+	var n reach
 	for _, f := range fields {
-		if err := c.single(f.field, f.pos, "by"); err != nil {
-			return nil, err
-		}
-		events = events || f.field.Level() == LevelEvent
-		links = links || f.field.Level() == LevelLink
-		if events && links {
+		n = n.with(f.field)
+		if n.events && n.links {
 			return nil, c.fail(f.pos, "by(…) of events and links at once is about no pair of them: group by one of both")
 		}
-		c.plan.note(f.field)
-		out = append(out, f.field)
+		of := wholeParent(f.field)
+		c.plan.note(of)
+		out = append(out, of)
 	}
 	return out, nil
-}
-
-// single refuses what select(…) alone can show.
-func (c *checker) single(f Field, pos int, what string) error {
-	if f.nested() {
-		return c.fail(pos, "%s(%s): numbers of nested sets can be selected, and nestedSetParent be compared with 0 or -1 to ask for roots", what, f)
-	}
-	return nil
 }
 
 var aggregateNames = [...]string{"count", "avg", "min", "max", "sum", "quantile", "histogram", "compare"}
@@ -86,15 +75,12 @@ func (c *checker) argument(s *stage) (Operand, error) {
 	fields := 0
 	WalkOperand(arg, func(f Field) {
 		fields++
-		if e := c.single(f, s.expr.pos, s.name); e != nil && err == nil {
-			err = e
-		}
 		c.plan.note(f)
 	})
 	if err == nil && fields == 0 {
 		err = c.fail(s.expr.pos, "%s needs a field: write for example %s(duration)", s.name, s.name)
 	}
-	if err == nil && reads(arg, LevelEvent) && reads(arg, LevelLink) {
+	if n := reachOf(arg); err == nil && n.events && n.links {
 		err = c.fail(s.expr.pos, "%s of events and links at once is about no pair of them: calculate with one of both", s.name)
 	}
 	return arg, err
@@ -134,7 +120,11 @@ func (c *checker) metrics(s *stage) error {
 	if m.By, err = c.by(s.by); err != nil {
 		return err
 	}
-	if m.links() && m.events() {
+	n := reachOfFields(m.By)
+	if m.Arg != nil {
+		n = n.and(reachOf(m.Arg))
+	}
+	if n.links && n.events {
 		return c.fail(s.pos, "%s of events and links at once is about no pair of them: use one of both", s.name)
 	}
 	return c.threshold(s)

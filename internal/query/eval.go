@@ -41,9 +41,9 @@ func (r *Reader) Eval(e Expr, row int) bool {
 	case Const:
 		return e.Value
 	case Exists:
-		level := e.Field.Level()
-		return r.eachChild(level == LevelEvent, level == LevelLink, row, func(child int) bool {
-			_, ok := r.values(nil, e.Field, row, child)
+		n := reach{}.with(e.Field)
+		return r.each(n, n, row, func(at spot) bool {
+			_, ok := r.values(nil, e.Field, at)
 			return ok
 		})
 	case Compare:
@@ -53,26 +53,13 @@ func (r *Reader) Eval(e Expr, row int) bool {
 }
 
 func (r *Reader) compare(e Compare, row int) bool {
-	events, links := reads(e.L, LevelEvent) || reads(e.R, LevelEvent), reads(e.L, LevelLink) || reads(e.R, LevelLink)
+	n := reachOf(e.L, e.R)
 	var left, right []Value
-	return r.eachChild(events, links, row, func(child int) bool {
-		left = r.operand(left[:0], e.L, row, child)
-		right = r.operand(right[:0], e.R, row, child)
-		for _, a := range left {
-			for _, b := range right {
-				if e.holds(a, b) {
-					return true
-				}
-			}
-		}
-		return false
+	return r.each(n, n, row, func(at spot) bool {
+		left = r.operand(left[:0], e.L, at)
+		right = r.operand(right[:0], e.R, at)
+		return e.holdsForAny(left, right) || r.compareLists(e, at, left, right)
 	})
-}
-
-// reads reports whether the operand has a field of that level.
-func reads(o Operand, level Level) (yes bool) {
-	WalkOperand(o, func(f Field) { yes = yes || f.Level() == level })
-	return yes
 }
 
 func (e Compare) holds(a, b Value) bool {
@@ -83,15 +70,15 @@ func (e Compare) holds(a, b Value) bool {
 }
 
 // operand appends the values of one side.
-func (r *Reader) operand(dst []Value, o Operand, row, child int) []Value {
+func (r *Reader) operand(dst []Value, o Operand, at spot) []Value {
 	switch o := o.(type) {
 	case Lit:
 		return append(dst, o.Value)
 	case Ref:
-		dst, _ = r.values(dst, o.Field, row, child)
+		dst, _ = r.values(dst, o.Field, at)
 		return dst
 	case Arith:
-		if v, ok := r.number(o, row, child); ok {
+		if v, ok := r.number(o, at); ok {
 			return append(dst, v)
 		}
 	}
@@ -100,19 +87,19 @@ func (r *Reader) operand(dst []Value, o Operand, row, child int) []Value {
 
 // number gives the one number that an operand is in a calculation or an
 // aggregate: of an attribute with two types, the integer.
-func (r *Reader) number(o Operand, row, child int) (Value, bool) {
+func (r *Reader) number(o Operand, at spot) (Value, bool) {
 	if a, ok := o.(Arith); ok {
-		x, ok := r.number(a.L, row, child)
+		x, ok := r.number(a.L, at)
 		if !ok {
 			return Value{}, false
 		}
-		y, ok := r.number(a.R, row, child)
+		y, ok := r.number(a.R, at)
 		if !ok {
 			return Value{}, false
 		}
 		return Value{Type: TypeFloat, Float: arithmetic(a.Op, x.Number(), y.Number())}, true
 	}
-	for _, v := range r.operand(nil, o, row, child) {
+	for _, v := range r.operand(nil, o, at) {
 		if v.Type.IsNumeric() {
 			return v, true
 		}
@@ -121,10 +108,12 @@ func (r *Reader) number(o Operand, row, child int) (Value, bool) {
 }
 
 // Number gives what an aggregate over spans reads: no value and NaN are left out.
-func (r *Reader) Number(o Operand, row int) (Value, bool) { return r.numberAt(o, row, -1) }
+func (r *Reader) Number(o Operand, row int) (Value, bool) {
+	return r.numberAt(o, spot{row, none, none})
+}
 
-func (r *Reader) numberAt(o Operand, row, child int) (Value, bool) {
-	v, ok := r.number(o, row, child)
+func (r *Reader) numberAt(o Operand, at spot) (Value, bool) {
+	v, ok := r.number(o, at)
 	if !ok || (v.Type == TypeFloat && math.IsNaN(v.Float)) {
 		return Value{}, false
 	}
@@ -132,10 +121,11 @@ func (r *Reader) numberAt(o Operand, row, child int) (Value, bool) {
 }
 
 // eachNumber calls f with every number that the span has for the operand: one of
-// each event or link when it reads those.
+// each event, link or parent when it reads those.
 func (r *Reader) eachNumber(o Operand, row int, f func(Value)) {
-	r.eachChild(reads(o, LevelEvent), reads(o, LevelLink), row, func(child int) bool {
-		if v, ok := r.numberAt(o, row, child); ok {
+	n := reachOf(o)
+	r.each(n, n, row, func(at spot) bool {
+		if v, ok := r.numberAt(o, at); ok {
 			f(v)
 		}
 		return false
@@ -143,36 +133,29 @@ func (r *Reader) eachNumber(o Operand, row int, f func(Value)) {
 }
 
 // eachGroup calls f once for every group that the span belongs to: the values of
-// each of its events or links when fields are of those, and of the span otherwise.
-// Without any event or link, their values are missing.
+// each of its events, links or parents when fields are of those, and of the span
+// otherwise. Where there is none, its values are missing.
 func (r *Reader) eachGroup(fields []Field, row int, f func(by []Value)) {
-	events, links := anyLevel(fields, LevelEvent), anyLevel(fields, LevelLink)
+	n := reachOfFields(fields)
 	var seen [][]Value
-	r.eachChildOrNone(events, links, row, func(child int) {
-		by := r.tuple(fields, row, child)
+	r.each(n, reach{}, row, func(at spot) bool {
+		by := r.tuple(fields, at)
 		if slices.ContainsFunc(seen, func(o []Value) bool { return CompareGroups(o, by) == 0 }) {
-			return
+			return false
 		}
-		if events || links {
+		if n.anything() {
 			seen = append(seen, by)
 		}
 		f(by)
+		return false
 	})
 }
 
-func anyLevel(fields []Field, level Level) bool {
-	return slices.ContainsFunc(fields, func(f Field) bool { return f.Level() == level })
-}
-
-// tuple gives the values of fields for the span and one of its events or links, −1
-// for none.
-func (r *Reader) tuple(fields []Field, row, child int) []Value {
+// tuple gives the values of fields at a place.
+func (r *Reader) tuple(fields []Field, at spot) []Value {
 	by := make([]Value, len(fields))
 	for i, f := range fields {
-		by[i] = Value{Type: TypeNil}
-		if level := f.Level(); child >= 0 || (level != LevelEvent && level != LevelLink) {
-			by[i], _ = r.oneAt(f, row, child)
-		}
+		by[i], _ = r.oneAt(f, at)
 	}
 	return by
 }

@@ -112,16 +112,17 @@ func (e *MetricsEval) addRow(r *Reader, row int) (err error) {
 		r.eachGroup(e.m.By, row, func(by []Value) { err = firstError(err, e.count(r, row, by, Value{})) })
 		return err
 	}
-	if !reads(e.m.Arg, LevelEvent) && !reads(e.m.Arg, LevelLink) {
+	needed := reachOf(e.m.Arg)
+	if !needed.anything() {
 		v, ok := r.Number(e.m.Arg, row)
 		if ok {
 			r.eachGroup(e.m.By, row, func(by []Value) { err = firstError(err, e.count(r, row, by, v)) })
 		}
 		return err
 	}
-	r.eachChild(e.m.events(), e.m.links(), row, func(child int) bool {
-		if v, ok := r.numberAt(e.m.Arg, row, child); ok {
-			err = e.count(r, row, r.tuple(e.m.By, row, child), v)
+	r.each(needed.and(reachOfFields(e.m.By)), needed, row, func(at spot) bool {
+		if v, ok := r.numberAt(e.m.Arg, at); ok {
+			err = e.count(r, row, r.tuple(e.m.By, at), v)
 		}
 		return err != nil
 	})
@@ -133,15 +134,6 @@ func firstError(first, second error) error {
 		return first
 	}
 	return second
-}
-
-// events and links report whether the function or its groups read those.
-func (m *Metrics) events() bool { return m.readsLevel(LevelEvent) }
-
-func (m *Metrics) links() bool { return m.readsLevel(LevelLink) }
-
-func (m *Metrics) readsLevel(level Level) bool {
-	return anyLevel(m.By, level) || (m.Arg != nil && reads(m.Arg, level))
 }
 
 func (e *MetricsEval) count(r *Reader, row int, by []Value, v Value) error {

@@ -14,6 +14,7 @@ type Field struct {
 	Scope     telemetry.Scope // ScopeIntrinsic: Intrinsic says which, Key is empty
 	Intrinsic Intrinsic
 	Key       string
+	Parent    bool // of the span's parent instead of the span
 }
 
 // Intrinsic is a field that is no attribute.
@@ -36,6 +37,7 @@ const (
 	NestedSetParent
 	NestedSetLeft
 	NestedSetRight
+	NestedSetParentLeft // what nestedSetParent is where more than its sign is asked for
 	ChildCount
 	EventName
 	EventTime
@@ -82,18 +84,23 @@ var intrinsics = [...]intrinsicInfo{
 	NestedSetParent: {"nestedSetParent", "", TypeInt, LevelSpan},
 	NestedSetLeft:   {"nestedSetLeft", "", TypeInt, LevelTrace},
 	NestedSetRight:  {"nestedSetRight", "", TypeInt, LevelTrace},
-	ChildCount:      {"span:childCount", "childCount", TypeInt, LevelTrace},
-	EventName:       {"event:name", "", TypeString, LevelEvent},
-	EventTime:       {"event:timeSinceStart", "", TypeDuration, LevelEvent},
-	LinkTraceID:     {"link:traceID", "", TypeString, LevelLink},
-	LinkSpanID:      {"link:spanID", "", TypeString, LevelLink},
-	ScopeName:       {"instrumentation:name", "", TypeString, LevelInstrumentation},
-	ScopeVersion:    {"instrumentation:version", "", TypeString, LevelInstrumentation},
+	// A span's own row tells whether it is a root, and nothing more.
+	NestedSetParentLeft: {"nestedSetParent", "", TypeInt, LevelTrace},
+	ChildCount:          {"span:childCount", "childCount", TypeInt, LevelTrace},
+	EventName:           {"event:name", "", TypeString, LevelEvent},
+	EventTime:           {"event:timeSinceStart", "", TypeDuration, LevelEvent},
+	LinkTraceID:         {"link:traceID", "", TypeString, LevelLink},
+	LinkSpanID:          {"link:spanID", "", TypeString, LevelLink},
+	ScopeName:           {"instrumentation:name", "", TypeString, LevelInstrumentation},
+	ScopeVersion:        {"instrumentation:version", "", TypeString, LevelInstrumentation},
 }
 
 var intrinsicByName = func() map[string]Intrinsic {
 	m := map[string]Intrinsic{}
 	for i, info := range intrinsics[1:] {
+		if Intrinsic(i+1) == NestedSetParentLeft {
+			continue // the checker puts it where it belongs
+		}
 		m[info.name] = Intrinsic(i + 1)
 		if info.alias != "" {
 			m[info.alias] = Intrinsic(i + 1)
@@ -102,9 +109,23 @@ var intrinsicByName = func() map[string]Intrinsic {
 	return m
 }()
 
-// notYet lists words of the language that are refused with a reason of their own.
-var notYet = map[string]string{
-	"parent": "use { … } > { … } to put a condition on the parent",
+// parentWords are the intrinsics that can be asked of a parent, in the order in
+// which messages list them.
+var parentWords = []struct {
+	name string
+	of   Intrinsic
+}{
+	{"parent:name", Name}, {"parent:duration", Duration}, {"parent:status", Status}, {"parent:statusMessage", StatusMessage},
+	{"parent:kind", Kind}, {"parent:id", SpanIDField}, {"parent:parentID", ParentID}, {"parent:childCount", ChildCount},
+}
+
+func parentIntrinsic(word string) (Field, bool) {
+	for _, w := range parentWords {
+		if w.name == word {
+			return Field{Scope: telemetry.ScopeIntrinsic, Intrinsic: w.of, Parent: true}, true
+		}
+	}
+	return Field{}, false
 }
 
 var scopeWords = map[string]telemetry.Scope{
@@ -127,11 +148,6 @@ var scopePrefix = map[telemetry.Scope]string{
 // IntrinsicField gives the field of an intrinsic.
 func IntrinsicField(i Intrinsic) Field { return Field{Scope: telemetry.ScopeIntrinsic, Intrinsic: i} }
 
-// nested reports whether the field is a number of nested sets.
-func (f Field) nested() bool {
-	return f.Intrinsic == NestedSetParent || f.Intrinsic == NestedSetLeft || f.Intrinsic == NestedSetRight
-}
-
 // Type is TypeAny for attributes.
 func (f Field) Type() Type {
 	if f.Scope == telemetry.ScopeIntrinsic {
@@ -140,8 +156,11 @@ func (f Field) Type() Type {
 	return TypeAny
 }
 
-// Level says on what the field hangs.
+// Level says on what the field hangs. A parent may be anywhere in the trace.
 func (f Field) Level() Level {
+	if f.Parent {
+		return LevelTrace
+	}
 	switch f.Scope {
 	case telemetry.ScopeIntrinsic:
 		return intrinsics[f.Intrinsic].level
@@ -161,8 +180,23 @@ func (f Field) Level() Level {
 
 // String writes the field so that ParseField reads it back.
 func (f Field) String() string {
-	if f.Scope == telemetry.ScopeIntrinsic {
+	switch {
+	case f.Parent && f.Scope == telemetry.ScopeIntrinsic:
+		for _, w := range parentWords {
+			if w.of == f.Intrinsic {
+				return w.name
+			}
+		}
+	case f.Scope == telemetry.ScopeIntrinsic:
 		return intrinsics[f.Intrinsic].name
+	case f.Parent && f.Scope == 0:
+		first, _, dotted := strings.Cut(f.Key, ".")
+		if _, scope := scopeWords[first]; scope && dotted {
+			return "parent." + quote(f.Key)
+		}
+		return "parent." + quoteKey(f.Key)
+	case f.Parent:
+		return "parent." + scopePrefix[f.Scope] + quoteKey(f.Key)
 	}
 	return scopePrefix[f.Scope] + quoteKey(f.Key)
 }

@@ -110,7 +110,7 @@ func (l *lexer) operator(r rune) error {
 	case '\'':
 		mend = `write text in "double quotes"`
 	case '[', ']':
-		mend = "a range is given with the request, not in the query"
+		mend = "a range is given with the request, and a list is compared with one of its elements"
 	}
 	return l.fail(l.pos, "%q does not belong here: %s", r, mend)
 }
@@ -244,8 +244,8 @@ func (l *lexer) name(t *token) error {
 		l.pos++
 		w += ":" + letters()
 	}
-	if why, ok := notYet[w]; ok {
-		return l.fail(t.pos, "%s is not supported yet: %s", w, why)
+	if w == "parent" {
+		return l.parent(t)
 	}
 	if l.pos < len(l.text) && l.text[l.pos] == '.' {
 		l.pos++
@@ -262,6 +262,10 @@ func (l *lexer) name(t *token) error {
 			return l.fail(t.pos, "%q needs a scope: write .%s, span.%s or resource.%s", clip(w+"."+key), clip(full), clip(full), clip(full))
 		}
 		t.kind, t.field = tokField, Field{Scope: scope, Key: key}
+		return nil
+	}
+	if f, ok := parentIntrinsic(w); ok {
+		t.kind, t.field = tokField, f
 		return nil
 	}
 	if i, ok := intrinsicByName[w]; ok {
@@ -282,6 +286,30 @@ func (l *lexer) name(t *token) error {
 	return nil
 }
 
+// parent reads what stands behind the word: the name of an attribute, with or
+// without a scope of its own.
+func (l *lexer) parent(t *token) error {
+	if l.pos == len(l.text) || l.text[l.pos] != '.' {
+		return l.fail(t.pos, "parent is a scope without an attribute: write for example parent.name, parent.resource.service.name or parent:name; { parent:id = nil } has no stored parent")
+	}
+	l.pos++
+	t.kind, t.field = tokField, Field{Parent: true}
+	start := l.pos
+	for w, scope := range scopeWords {
+		if !strings.HasPrefix(l.text[start:], w+".") {
+			continue
+		}
+		if scope == telemetry.ScopeEvent || scope == telemetry.ScopeLink {
+			return l.fail(start, "%ss of a parent cannot be asked for here: write { %s.… } > { … }, or put the name in quotes when it is one", w, w)
+		}
+		t.field.Scope = scope
+		l.pos += len(w) + 1
+	}
+	var err error
+	t.field.Key, err = l.key()
+	return err
+}
+
 func telemetryScope(w string) bool { _, ok := scopeWords[w]; return ok }
 
 // knownWith lists the fields that share the word's prefix, as a mend.
@@ -295,8 +323,13 @@ func knownWith(w string) string {
 			}
 		}
 	}
+	if prefix == "parent:" {
+		for _, w := range parentWords {
+			names = append(names, w.name)
+		}
+	}
 	if len(names) == 0 {
-		return "prefixes are span:, trace:, event:, link: and instrumentation:"
+		return "prefixes are span:, parent:, trace:, event:, link: and instrumentation:"
 	}
 	return "there are " + strings.Join(names, ", ")
 }

@@ -65,14 +65,14 @@ func (r *Reader) matchRows(e Expr, out []bool) {
 func (r *Reader) matchColumn(e Compare, out []bool) bool {
 	ref, ok := e.L.(Ref)
 	lit, ok2 := e.R.(Lit)
-	if !ok || !ok2 {
+	if !ok || !ok2 || ref.Field.Parent {
 		return false
 	}
 	s := &r.b.Spans
 	switch {
 	case ref.Field.Scope == telemetry.ScopeSpan:
 		for _, c := range r.columns(&s.Table, ref.Field.Scope, ref.Field.Key) {
-			matchSparse(e, lit.Value, c, out)
+			r.matchSparse(e, lit.Value, c, out)
 		}
 	case ref.Field.Scope == telemetry.ScopeResource:
 		held := r.matchTable(e, lit.Value, &r.b.Resources, ref.Field)
@@ -110,13 +110,13 @@ func matchByte(e Compare, lit Value, t Type, col []uint8, out []bool) {
 func (r *Reader) matchTable(e Compare, lit Value, t *telemetry.Table, f Field) []bool {
 	held := make([]bool, t.N)
 	for _, c := range r.columns(t, f.Scope, f.Key) {
-		matchSparse(e, lit, c, held)
+		r.matchSparse(e, lit, c, held)
 	}
 	return held
 }
 
 // matchSparse sets the rows of one column for which the comparison holds.
-func matchSparse(e Compare, lit Value, c *telemetry.Column, out []bool) {
+func (r *Reader) matchSparse(e Compare, lit Value, c *telemetry.Column, out []bool) {
 	switch c.Type {
 	case telemetry.TypeString:
 		known := make([]int8, c.Dict.Len()) // 0 not asked yet, 1 holds, -1 does not
@@ -128,6 +128,12 @@ func matchSparse(e Compare, lit Value, c *telemetry.Column, out []bool) {
 				}
 			}
 			if known[code] > 0 {
+				out[c.Rows[i]] = true
+			}
+		}
+	case telemetry.TypeValue:
+		for i, code := range c.Codes {
+			if !out[c.Rows[i]] && e.holdsFor(r.elements(c, code), []Value{lit}) {
 				out[c.Rows[i]] = true
 			}
 		}

@@ -35,7 +35,7 @@ func (r *Reader) nestedField(i Intrinsic, row int) Value {
 		v.Int = r.nested.left[row]
 	case NestedSetRight:
 		v.Int = r.nested.right[row]
-	case NestedSetParent:
+	case NestedSetParentLeft:
 		v.Int = r.nested.parent[row]
 	default:
 		v.Int = r.nested.children[row]

@@ -18,6 +18,7 @@ func TestNestedSets(t *testing.T) {
 	const want = `1: a -1 1..10, b 1 2..5, c 2 3..4, d 1 6..9, e 6 7..8
 2: f 0 1..2, g 0 3..4
 3: h 0 0..0, i 0 0..0, j 0 0..0, j 0 0..0, k 0 0..0
+4: l -1 1..8, m 1 2..7, n 2 3..4, o 2 5..6, p 0 0..0
 `
 	var got strings.Builder
 	for _, b := range querytest.Traces(t, "testdata/eval/spans.txt") {

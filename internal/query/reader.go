@@ -14,6 +14,9 @@ type Reader struct {
 	cols   map[colKey][]*telemetry.Column
 	traces map[telemetry.TraceID]traceFacts // made on first use
 	nested *nestedSets                      // likewise
+	byID   map[spanKey][]int                // likewise
+	lists  map[listKey][]Value
+	listed bool // there are lists in the Batch
 }
 
 type colKey struct {
@@ -24,7 +27,11 @@ type colKey struct {
 
 // NewReader reads b.
 func NewReader(b *telemetry.Batch) *Reader {
-	return &Reader{b: b, cols: map[colKey][]*telemetry.Column{}}
+	r := &Reader{b: b, cols: map[colKey][]*telemetry.Column{}}
+	for _, t := range []*telemetry.Table{&b.Spans.Table, &b.Resources, &b.Scopes, &b.Events.Table, &b.Links.Table} {
+		r.listed = r.listed || slices.ContainsFunc(t.Cols, func(c *telemetry.Column) bool { return c.Type == telemetry.TypeValue })
+	}
+	return r
 }
 
 // typeOrder is the order in which the values of one attribute with several types come.
@@ -45,7 +52,7 @@ func (r *Reader) columns(t *telemetry.Table, s telemetry.Scope, key string) []*t
 }
 
 // attribute appends the values of row to dst and reports whether there is one of
-// any type; lists, key-value lists and bytes are there but compare with nothing.
+// any type. Lists are not among the values: comparisons look at their elements.
 func (r *Reader) attribute(dst []Value, t *telemetry.Table, s telemetry.Scope, key string, row uint32) ([]Value, bool) {
 	found := false
 	for _, c := range r.columns(t, s, key) {
@@ -68,33 +75,68 @@ func (r *Reader) attribute(dst []Value, t *telemetry.Table, s telemetry.Scope, k
 	return dst, found
 }
 
-// values appends the values that the field has for the span at row; child is the
-// row of the event or link for fields of those, which it must then be.
-func (r *Reader) values(dst []Value, f Field, row, child int) ([]Value, bool) {
+// of gives the field and the row that it is read from, when the place has that.
+func (at spot) of(f Field) (own Field, row int, ok bool) {
+	if f.Parent {
+		f.Parent = false
+		return f, at.parent, at.parent != none
+	}
+	level := f.Level()
+	return f, at.row, at.child != none || (level != LevelEvent && level != LevelLink)
+}
+
+// tableRow is where an attribute may be.
+type tableRow struct {
+	table *telemetry.Table
+	scope telemetry.Scope
+	row   uint32
+}
+
+// tables gives where the attribute of a span may be, in the order in which it is
+// looked for.
+func (r *Reader) tables(f Field, row, child int) (out [2]tableRow, n int) {
 	s := &r.b.Spans
 	switch f.Scope {
+	case telemetry.ScopeSpan:
+		out[0] = tableRow{&s.Table, f.Scope, uint32(row)}
+	case telemetry.ScopeResource:
+		out[0] = tableRow{&r.b.Resources, f.Scope, s.Resource[row]}
+	case telemetry.ScopeInstrumentation:
+		out[0] = tableRow{&r.b.Scopes, f.Scope, s.Scope[row]}
+	case telemetry.ScopeEvent:
+		out[0] = tableRow{&r.b.Events.Table, f.Scope, uint32(child)}
+	case telemetry.ScopeLink:
+		out[0] = tableRow{&r.b.Links.Table, f.Scope, uint32(child)}
 	case telemetry.ScopeIntrinsic:
-		v, ok := r.intrinsic(f.Intrinsic, row, child)
+		return out, 0
+	default:
+		out[0] = tableRow{&s.Table, telemetry.ScopeSpan, uint32(row)}
+		out[1] = tableRow{&r.b.Resources, telemetry.ScopeResource, s.Resource[row]}
+		return out, 2
+	}
+	return out, 1
+}
+
+// values appends the values that the field has at a place.
+func (r *Reader) values(dst []Value, f Field, at spot) ([]Value, bool) {
+	f, row, ok := at.of(f)
+	if !ok {
+		return dst, false
+	}
+	if f.Scope == telemetry.ScopeIntrinsic {
+		v, ok := r.intrinsic(f.Intrinsic, row, at.child)
 		if !ok {
 			return dst, false
 		}
 		return append(dst, v), true
-	case telemetry.ScopeSpan:
-		return r.attribute(dst, &s.Table, f.Scope, f.Key, uint32(row))
-	case telemetry.ScopeResource:
-		return r.attribute(dst, &r.b.Resources, f.Scope, f.Key, s.Resource[row])
-	case telemetry.ScopeInstrumentation:
-		return r.attribute(dst, &r.b.Scopes, f.Scope, f.Key, s.Scope[row])
-	case telemetry.ScopeEvent:
-		return r.attribute(dst, &r.b.Events.Table, f.Scope, f.Key, uint32(child))
-	case telemetry.ScopeLink:
-		return r.attribute(dst, &r.b.Links.Table, f.Scope, f.Key, uint32(child))
 	}
-	dst, ok := r.attribute(dst, &s.Table, telemetry.ScopeSpan, f.Key, uint32(row))
-	if ok {
-		return dst, true
+	tables, n := r.tables(f, row, at.child)
+	for _, t := range tables[:n] {
+		if dst, ok = r.attribute(dst, t.table, t.scope, f.Key, t.row); ok {
+			return dst, true
+		}
 	}
-	return r.attribute(dst, &r.b.Resources, telemetry.ScopeResource, f.Key, s.Resource[row])
+	return dst, false
 }
 
 func (r *Reader) intrinsic(i Intrinsic, row, child int) (Value, bool) {
@@ -132,7 +174,7 @@ func (r *Reader) intrinsic(i Intrinsic, row, child int) (Value, bool) {
 			return Value{Type: TypeInt, Int: -1}, true
 		}
 		return Value{Type: TypeInt, Int: 1}, true
-	case NestedSetLeft, NestedSetRight, ChildCount:
+	case NestedSetLeft, NestedSetRight, NestedSetParentLeft, ChildCount:
 		return r.nestedField(i, row), true
 	case EventName:
 		return str(r.b.Events.Names.Str(r.b.Events.Name[child]))
@@ -232,8 +274,9 @@ func children(spans []uint32, row int) (lo, hi int) {
 // event or link included, in the order in which they are stored.
 func (r *Reader) Values(f Field, row int) []Value {
 	var out []Value
-	r.eachChild(f.Level() == LevelEvent, f.Level() == LevelLink, row, func(child int) bool {
-		out, _ = r.values(out, f, row, child)
+	n := reach{}.with(f)
+	r.each(n, n, row, func(at spot) bool {
+		out, _ = r.values(out, f, at)
 		return false
 	})
 	return out
@@ -243,54 +286,20 @@ func (r *Reader) Values(f Field, row int) []Value {
 // where conditions know of nestedSetParent no more than its sign.
 func (r *Reader) Selected(f Field, row int) []Value {
 	if f.Intrinsic == NestedSetParent {
-		return []Value{r.nestedField(NestedSetParent, row)}
+		f.Intrinsic = NestedSetParentLeft
 	}
 	return r.Values(f, row)
 }
 
 // One gives the value that stands for the field where a span can have one only,
 // as in by(…); −0 is 0 there.
-func (r *Reader) One(f Field, row int) (Value, bool) { return r.oneAt(f, row, -1) }
+func (r *Reader) One(f Field, row int) (Value, bool) { return r.oneAt(f, spot{row, none, none}) }
 
-func (r *Reader) oneAt(f Field, row, child int) (Value, bool) {
-	v, _ := r.values(nil, f, row, child)
+func (r *Reader) oneAt(f Field, at spot) (Value, bool) {
+	v, _ := r.values(nil, f, at)
 	if len(v) == 0 {
 		return Value{Type: TypeNil}, false
 	}
 	v[0].Float += 0
 	return v[0], true
-}
-
-// eachChild calls f with every event or link of the span until it answers true;
-// with -1 once when the question is about neither.
-func (r *Reader) eachChild(events, links bool, row int, f func(child int) bool) bool {
-	var spans []uint32
-	switch {
-	case events:
-		spans = r.b.Events.Span
-	case links:
-		spans = r.b.Links.Span
-	default:
-		return f(-1)
-	}
-	lo, hi := children(spans, row)
-	for child := lo; child < hi; child++ {
-		if f(child) {
-			return true
-		}
-	}
-	return false
-}
-
-// eachChildOrNone calls f for every event or link, and with -1 when there are none.
-func (r *Reader) eachChildOrNone(events, links bool, row int, f func(child int)) {
-	none := true
-	r.eachChild(events, links, row, func(child int) bool {
-		none = false
-		f(child)
-		return false
-	})
-	if none {
-		f(-1)
-	}
 }

@@ -77,7 +77,7 @@ func corpusAnswer(t *testing.T, sets []*bench, dir, text string) string {
 				_, statement, err = c.seriesStatement(ctx, src, m, leaf)
 				return err
 			}
-		} else if sqlSearch(p) {
+		} else if sqlSearch(p) && !src.lists(conditions(p)...) {
 			statement, err = c.rankStatement(ctx, src, o)
 			return err
 		}

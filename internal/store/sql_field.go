@@ -101,6 +101,7 @@ func (s *scan) column(i int) string {
 type values struct {
 	str, num, dbl, boolean string
 	enum                   string // status and kind, by number
+	list                   string // canonical text of a list, or of what else is nested
 	present                string // condition: there is a value of any type
 }
 
@@ -122,6 +123,8 @@ func (s *scan) attribute(scope telemetry.Scope, key string) values {
 			v.dbl = x
 		case telemetry.TypeBool:
 			v.boolean = x
+		case telemetry.TypeValue:
+			v.list = x
 		}
 		v.present = sqlOr(v.present, x+" IS NOT NULL")
 	}
@@ -155,6 +158,8 @@ func list(t *telemetry.Table, scope telemetry.Scope, key, id string) values {
 			v.dbl = look
 		case telemetry.TypeBool:
 			v.boolean = look
+		case telemetry.TypeValue:
+			v.list = look
 		}
 	}
 	v.present = rowsIn(id, present)
@@ -170,7 +175,7 @@ var sqlTypes = map[telemetry.Type]string{
 // only need to be there.
 func constant(c *telemetry.Column, i int) string {
 	switch c.Type {
-	case telemetry.TypeString:
+	case telemetry.TypeString, telemetry.TypeValue:
 		return text(c.Dict.Str(c.Codes[i]))
 	case telemetry.TypeInt:
 		return integer(int64(c.Nums[i]))
@@ -268,12 +273,13 @@ func traceField(i query.Intrinsic) values {
 	switch i {
 	case query.TraceDuration:
 		return values{num: "tr.duration", present: sqlTrue}
-	case query.ChildCount:
-		return values{present: sqlTrue} // every span has it, and only Go knows it
 	case query.RootName:
 		return values{str: "tr.root_name", present: "tr.root_name IS NOT NULL"}
 	case query.RootService:
 		return values{str: "tr.root_service", present: "tr.root_service IS NOT NULL"}
+	}
+	if shapeField(query.IntrinsicField(i)) {
+		return values{present: sqlTrue}
 	}
 	return values{present: sqlFalse}
 }
@@ -300,6 +306,6 @@ func (s *scan) unscoped(key string) values {
 	}
 	return values{
 		str: both(own.str, res.str), num: both(own.num, res.num), dbl: both(own.dbl, res.dbl),
-		boolean: both(own.boolean, res.boolean), present: sqlOr(own.present, res.present),
+		boolean: both(own.boolean, res.boolean), list: both(own.list, res.list), present: sqlOr(own.present, res.present),
 	}
 }

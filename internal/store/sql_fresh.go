@@ -149,13 +149,13 @@ func (f *freshRows) condition(e query.Expr, positive bool) string {
 	case query.Not:
 		return sqlNot(f.condition(e.X, !positive))
 	case query.Exists:
+		if !lowerable(e) {
+			return wide(positive)
+		}
 		return traceField(e.Field.Intrinsic).present
 	case query.Compare:
 		if !lowerable(e) {
-			if positive {
-				return sqlTrue
-			}
-			return sqlFalse
+			return wide(positive)
 		}
 		return compareValues(e, traceOperand(e.L), traceOperand(e.R))
 	}

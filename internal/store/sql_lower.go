@@ -13,8 +13,8 @@ import (
 
 // lowerable reports whether SQL can answer the condition exactly. The rest is left
 // to the evaluation of whole traces: comparisons of an event or link with anything
-// but a constant, the time of an event, counts of children, powers, and all but
-// equality of a parent's id.
+// but a constant, the time of an event, counts of children, numbers of nested sets,
+// what a parent has, powers, and all but equality of a parent's id.
 func lowerable(e query.Expr) bool {
 	switch e := e.(type) {
 	case query.And:
@@ -23,13 +23,15 @@ func lowerable(e query.Expr) bool {
 		return allLowerable(e.Xs)
 	case query.Not:
 		return lowerable(e.X)
+	case query.Exists:
+		return !e.Field.Parent
 	case query.Compare:
 		ok, child, whole, part := true, false, false, false
 		see := func(f query.Field) {
 			whole = whole || f.Level() == query.LevelTrace
 			part = part || f.Level() != query.LevelTrace
 			child = child || f.Level() == query.LevelEvent || f.Level() == query.LevelLink
-			ok = ok && f.Intrinsic != query.EventTime && f.Intrinsic != query.ChildCount
+			ok = ok && !f.Parent && f.Intrinsic != query.EventTime && !shapeField(f)
 			ok = ok && (f.Intrinsic != query.ParentID || e.Op == query.OpEq || e.Op == query.OpNe)
 		}
 		query.WalkOperand(e.L, see)
@@ -55,10 +57,20 @@ func raises(o query.Operand) bool {
 // fieldLowerable reports whether there are columns with the values of a field.
 func fieldLowerable(f query.Field) bool {
 	switch f.Intrinsic {
-	case query.ParentID, query.EventTime, query.ChildCount, query.NestedSetParent, query.NestedSetLeft, query.NestedSetRight:
+	case query.ParentID, query.EventTime, query.NestedSetParent:
 		return false
 	}
-	return true
+	return !f.Parent && !shapeField(f)
+}
+
+// shapeField reports whether the field is a number that follows from the parents of
+// all spans of the trace: every span has it, and only Go knows it.
+func shapeField(f query.Field) bool {
+	switch f.Intrinsic {
+	case query.ChildCount, query.NestedSetLeft, query.NestedSetRight, query.NestedSetParentLeft:
+		return true
+	}
+	return false
 }
 
 // labelsLowerable reports the same of labels, of which a row has one value each.
@@ -110,18 +122,26 @@ func (s *scan) condition(e query.Expr, positive bool) string {
 	case query.Not:
 		return sqlNot(s.condition(e.X, !positive))
 	case query.Exists:
+		if !lowerable(e) {
+			return wide(positive)
+		}
 		if t := childTable(e.Field); t != 0 {
 			return s.child(t, func(c *scan) string { return c.childField(e.Field).present })
 		}
 		return s.field(e.Field).present
 	case query.Compare:
-		if !lowerable(e) {
-			if positive {
-				return sqlTrue
-			}
-			return sqlFalse
+		if !lowerable(e) || s.seg.lists(e) {
+			return wide(positive)
 		}
 		return s.compare(e)
+	}
+	return sqlFalse
+}
+
+// wide stands for a condition that SQL cannot say.
+func wide(positive bool) string {
+	if positive {
+		return sqlTrue
 	}
 	return sqlFalse
 }
@@ -380,10 +400,10 @@ var sqlOps = map[query.Op]string{query.OpEq: " = ", query.OpNe: " <> ", query.Op
 // that fit each other.
 func compareValues(e query.Compare, l, r side) string {
 	if e.Regex != nil {
-		return match(e, l.str)
+		return sqlOr(match(e, l.str), compareList(e, l.list))
 	}
 	if r.lit != nil {
-		return compareLiteral(e.Op, l.values, *r.lit)
+		return sqlOr(compareLiteral(e.Op, l.values, *r.lit), compareList(e, l.list))
 	}
 	if l.lit != nil {
 		return sqlFalse // constants stand on the right, and two constants are folded

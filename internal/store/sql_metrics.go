@@ -30,7 +30,7 @@ func (d *duck) metrics(ctx context.Context, src sources, o metricsSpec) (out []q
 		var e error
 		leaf, ok := sqlMetrics(o.plan)
 		switch {
-		case !ok:
+		case !ok || src.lists(conditions(o.plan)...):
 			out, e = c.seriesExact(ctx, src, o)
 		case o.plan.Metrics.Compare != nil:
 			out, e = c.compared(ctx, src, o, leaf)

@@ -21,7 +21,7 @@ import (
 const base = int64(1_700_000_000_000_000_000)
 
 // randomSpans makes n spans in small traces with every kind of attribute: few
-// values, so that conditions hit, with types mixed under one key, NaN, −0, missing
+// values, so that conditions hit, with types mixed under one key, lists, NaN, −0, missing
 // parents, circles, resources without a service (when n is odd), events, links and keys that would break a careless statement.
 func randomSpans(rng *rand.Rand, n int) *telemetry.Batch {
 	b := telemetry.NewBuilder()
@@ -37,6 +37,9 @@ func randomSpans(rng *rand.Rand, n int) *telemetry.Batch {
 		}
 		if i%3 == 0 {
 			b.Resources.Col(telemetry.ScopeResource, []byte("n"), telemetry.TypeInt).AddNum(row, uint64(i))
+		}
+		if i%4 == 1 {
+			b.Resources.Col(telemetry.ScopeResource, []byte("zone"), telemetry.TypeValue).AddText(row, one(`["eu","us"]`, `["ap"]`))
 		}
 		if i%3 == 1 {
 			b.Resources.Col(telemetry.ScopeResource, []byte("n"), telemetry.TypeDouble).AddNum(row, math.Float64bits(float64(i)/2))
@@ -91,7 +94,10 @@ func randomSpans(rng *rand.Rand, n int) *telemetry.Batch {
 			attr("f", telemetry.TypeDouble).AddNum(row, math.Float64bits(float64(rng.IntN(9))/4))
 		}
 		if rng.IntN(4) == 0 {
-			attr("list", telemetry.TypeValue).AddText(row, []byte(`["x"]`))
+			attr("list", telemetry.TypeValue).AddText(row, one(`["x"]`, `["x","y\n\"it's"]`, `[1,2]`, `[2,-1.5,true]`, `[{"@double":"NaN"},{"@double":"-Inf"},0]`, `[]`, `{"x":1}`, `[["x"],{"x":1},null]`, `null`))
+		}
+		if rng.IntN(20) == 0 { // beside a value of another type, at times
+			attr("n", telemetry.TypeValue).AddText(row, one(`[1,"two"]`, `[false]`, `[3.25,2]`))
 		}
 		if rng.IntN(60) == 0 {
 			attr("rare", telemetry.TypeString).AddText(row, one("r1", "r2"))
@@ -104,6 +110,8 @@ func randomSpans(rng *rand.Rand, n int) *telemetry.Batch {
 			e := b.AddEvent(row, v.Start+int64(rng.IntN(5))*1e6, one("exception", "retry"))
 			if rng.IntN(2) == 0 {
 				b.Events.Col(telemetry.ScopeEvent, []byte("n"), telemetry.TypeInt).AddNum(e, uint64(rng.IntN(4)))
+			} else if rng.IntN(8) == 0 {
+				b.Events.Col(telemetry.ScopeEvent, []byte("n"), telemetry.TypeValue).AddText(e, one("[1,2]", "[2.5]"))
 			}
 			if rng.IntN(30) == 0 {
 				b.Events.Col(telemetry.ScopeEvent, []byte("rare"), telemetry.TypeString).AddText(e, one("x", "y"))

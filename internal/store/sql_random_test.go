@@ -25,7 +25,7 @@ func randomFilter(rng *rand.Rand, depth int) string {
 	}
 	cmp := func() string { return " " + one("=", "!=", ">", ">=", "<", "<=") + " " }
 	eq := func() string { return " " + one("=", "!=") + " " }
-	switch rng.IntN(27) {
+	switch rng.IntN(31) {
 	case 0:
 		return one("span.n", ".n", "resource.n") + cmp() + one("1", "0", "2", "1.5", "-1", "0/0", "1/0", "1ms")
 	case 1:
@@ -79,6 +79,17 @@ func randomFilter(rng *rand.Rand, depth int) string {
 		return "instrumentation:version" + eq() + one("nil", `"1"`)
 	case 25:
 		return one("event.n", "event:timeSinceStart / 1ms") + one(" + ", " - ", " ^ ") + one("1", "span.f") + cmp() + one("2", "span.n", "1.5")
+	case 27:
+		return one("span.list", ".list") + one(" = ", " != ", " > ", " <= ", " =~ ", " !~ ") + one(`"x"`, `"y|x"`, `"[xy].*"`)
+	case 28:
+		return one("span.list", ".list") + cmp() + one("1", "2", "0.5", "1e-3", "0/0", "2ms", "span.n", "span.f", ".list")
+	case 29:
+		return one(one("parent:name", "parent.zone", "parent.span.n", "parent.resource.zone", "parent:statusMessage")+cmp()+one(`"eu"`, `"SELECT"`, `"1"`, "name", ".zone", "parent.resource.service.name"),
+			one("parent.n", "parent.span.list", "parent:duration / 1ms", "parent.span.f", "parent.resource.n", "parent:childCount")+cmp()+one("1", "2.5", "span.n", "parent.f", "event.n"),
+			one("parent:kind", "parent:kind")+eq()+one("server", "client", "kind"), "parent:status"+eq()+one("error", "status"),
+			one("parent:id", "parent:parentID", "parent.n", "parent.zone", "parent.instrumentation.x")+eq()+"nil", "parent:id"+eq()+`"5900000000000001"`)
+	case 30:
+		return one("nestedSetLeft", "nestedSetRight", "nestedSetParent", "nestedSetRight - nestedSetLeft") + cmp() + one("1", "2", "0", "-1", "4", "nestedSetLeft", "span:childCount")
 	case 22:
 		return "span:id" + one(" = ", " != ", " =~ ", " > ") + one(`"5900000000000001"`, `"0f"`)
 	}
@@ -151,11 +162,12 @@ func randomStage(rng *rand.Rand, depth int) string {
 
 func randomNumber(rng *rand.Rand) string {
 	return []string{"duration", "span.n", "span.f", ".n", "span.n * 2", "resource.n", "traceDuration", "span.rare", "event.n",
-		"event:timeSinceStart", "event.n + span.f", "span:childCount", "span.f / 2", "span.f - span.n"}[rng.IntN(14)]
+		"event:timeSinceStart", "event.n + span.f", "span:childCount", "span.f / 2", "span.f - span.n", "parent:duration", "parent.n", "nestedSetLeft"}[rng.IntN(17)]
 }
 
 var randomLabels = []string{"name", "status", "kind", "resource.service.name", ".zone", "span.n", ".n", "span.rare", "rootName", "traceDuration",
-	"span:parentID", "statusMessage", "event:name", "event.n", "span:childCount", "instrumentation:name", "instrumentation.x", "rootServiceName", "span:id", "trace:id"}
+	"span:parentID", "statusMessage", "event:name", "event.n", "span:childCount", "instrumentation:name", "instrumentation.x", "rootServiceName", "span:id", "trace:id",
+	"parent:name", "parent.zone", "nestedSetParent"}
 
 func randomGroups(rng *rand.Rand) string {
 	label := func() string { return randomLabels[rng.IntN(len(randomLabels))] }
@@ -243,7 +255,10 @@ func TestRandomQueriesCoverTheLanguage(t *testing.T) {
 		"scope": {"span", "resource", "event", "link", "instrumentation", "unscoped"},
 		"field": {"duration", "name", "status", "statusMessage", "kind", "traceDuration", "rootName", "rootServiceName", "trace:id", "span:id",
 			"span:parentID", "nestedSetParent", "span:childCount", "event:name", "event:timeSinceStart", "link:traceID", "link:spanID",
-			"instrumentation:name", "instrumentation:version"},
+			"instrumentation:name", "instrumentation:version", "nestedSetLeft", "nestedSetRight", "parent:name", "parent:duration", "parent:status",
+			"parent:statusMessage", "parent:kind", "parent:id", "parent:parentID", "parent:childCount"},
+		"parent": {"unscoped", "span", "resource", "instrumentation"},
+		"list":   {"=", "!=", ">", "<=", "=~", "!~", "two fields"},
 	}
 	for kind, list := range want {
 		for _, what := range list {
@@ -269,7 +284,9 @@ func noteFeatures(p *query.Plan, text string, see func(kind string, what any)) {
 		see("word", "select")
 	}
 	for _, f := range p.Fields {
-		if name, ok := scopeNames[f.Scope]; ok {
+		if name, ok := scopeNames[f.Scope]; ok && f.Parent {
+			see("parent", name)
+		} else if ok {
 			see("scope", name)
 		} else {
 			see("field", f)
@@ -345,6 +362,12 @@ func noteCondition(e query.Expr, see func(kind string, what any)) {
 		see("word", "exists")
 	case query.Compare:
 		see("compare", e.Op)
+		if l, ok := e.L.(query.Ref); ok && l.Field.Key == "list" {
+			see("list", e.Op)
+			if _, ok := e.R.(query.Ref); ok {
+				see("list", "two fields")
+			}
+		}
 		noteOperand(e.L, see)
 		noteOperand(e.R, see)
 	}

@@ -64,7 +64,7 @@ func (d *duck) search(ctx context.Context, src sources, o searchSpec) (out []fou
 	err = d.do(ctx, o.timeout, func(ctx context.Context, c *duckConn) error {
 		var keys []searchKey
 		var e error
-		if sqlSearch(o.plan) {
+		if sqlSearch(o.plan) && !src.lists(conditions(o.plan)...) {
 			keys, e = c.rank(ctx, src, o)
 		} else {
 			keys, e = c.rankExact(ctx, src, o)

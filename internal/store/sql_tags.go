@@ -62,7 +62,8 @@ type tagValue struct {
 // holds, the most frequent first, then by value, and whether there are more than
 // limit. Of attributes with two types the first is counted.
 func (d *duck) tagValues(ctx context.Context, src sources, within query.Range, f query.Field, prefix string, where query.Expr, limit int) (out []tagValue, more bool, err error) {
-	if !lowerable(where) || !fieldLowerable(f) {
+	f.Parent = false // what a parent can have is what a span has
+	if !lowerable(where) || !fieldLowerable(f) || src.lists(where) {
 		return nil, false, telemetry.Errorf(telemetry.KindInvalid, "values of %s where %s cannot be listed: use a simpler filter", f, query.ExprString(where))
 	}
 	err = d.do(ctx, 0, func(ctx context.Context, c *duckConn) error {

@@ -129,7 +129,7 @@ func related(src sources, p *query.Plan) bool {
 		(stored+fresh)/8*int64(len(p.Leaves)+1) > maxMarkBytes {
 		return false
 	}
-	return allLowerable(p.Leaves)
+	return allLowerable(p.Leaves) && !src.lists(p.Leaves...)
 }
 
 // plainRelations reports whether e has nothing but filters and relations.

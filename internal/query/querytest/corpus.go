@@ -49,7 +49,8 @@ func Cases(t testing.TB, path string) []Case {
 
 // Traces builds one Batch a trace from a file of spans: one span a line, trace/id,
 // parent or -, start and duration in milliseconds, service, name with - for spaces,
-// then attributes as the language writes them with _ for spaces.
+// then attributes as the language writes them with _ for spaces, and lists as the
+// canonical text has them.
 func Traces(t testing.TB, path string) []*telemetry.Batch {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -102,8 +103,14 @@ func addSpan(b *telemetry.Builder, trace, id string, w []string) error {
 			b.Spans.Col(telemetry.ScopeSpan, []byte("nan"), telemetry.TypeDouble).AddNum(row, math.Float64bits(math.NaN()))
 			continue
 		}
-		if text == "[1]" {
-			b.Spans.Col(telemetry.ScopeSpan, []byte("list"), telemetry.TypeValue).AddText(row, []byte(text))
+		if strings.HasPrefix(text, "[") {
+			f, err := query.ParseField(name)
+			if err != nil {
+				return err
+			}
+			table, of := map[telemetry.Scope]*telemetry.TableBuilder{telemetry.ScopeSpan: &b.Spans, telemetry.ScopeResource: &b.Resources, telemetry.ScopeEvent: &b.Events},
+				map[telemetry.Scope]uint32{telemetry.ScopeSpan: row, telemetry.ScopeResource: v.Resource, telemetry.ScopeEvent: uint32(event)}
+			table[f.Scope].Col(f.Scope, []byte(f.Key), telemetry.TypeValue).AddText(of[f.Scope], []byte(text))
 			continue
 		}
 		e, err := query.CompileFilter("{ " + name + " = " + strings.ReplaceAll(text, "_", " ") + " }")
