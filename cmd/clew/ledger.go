@@ -18,15 +18,15 @@ func ledgerCommand() *command {
 the middle of its work, again and again, and then asks for every span that was
 acknowledged. It tells how many are lost, stored twice or changed.
 
---command starts the backend, kills it with -9 together with all it started, and
-starts it again. --process kills one that something else starts again. --cut
+--command starts the backend, kills it with -9 together with all it started, every
+fourth time in the middle of its start, and starts it again. --process kills one that something else starts again. --cut
 goes through a proxy of its own and cuts the connections. Without any of them
 nothing is broken. docs/ledger.md has command lines for other backends.
 
 Exit code 0: all is there as it was sent. 1: an acknowledged span is lost or
 changed (with --strict also: is there twice), or the run could not be made.`,
 		flags: append([]flagDef{
-			{name: "to", value: "URL", def: "grpc://127.0.0.1:4317", help: "Where to send OTLP: grpc://, grpcs://, http:// or https:// with host and port."},
+			{name: "to", value: "URL", def: "grpc://127.0.0.1:4317", help: "Where to send OTLP: grpc://, grpcs://, http:// or https:// with host and port. Connections take several, with commas between, in turn."},
 			{name: "ask", kind: choice, value: "DIALECT", def: "clew", choices: ledger.Dialects(), help: "How --server is asked for a trace."},
 			{name: "spans", kind: count, value: "N", def: "100000", help: "How many spans to send, rounded up to whole traces."},
 			{name: "batch", kind: count, value: "N", def: "64", help: "Spans of a request."},

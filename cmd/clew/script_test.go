@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -26,6 +29,7 @@ func TestMain(m *testing.M) {
 //	stamp FILE                         replace @NOW@ and @NOW-5ms@ in it by Unix nanoseconds, @MICROS-5ms@ by microseconds
 //	post URL FILE [NAME=VALUE]...      send FILE as JSON
 //	listen ADDRESS                     hold a port until the script ends
+//	supervise PIDFILE COMMAND...       run a command, and again whenever it ends, until the script ends; all numbers are in PIDFILE.all
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -42,7 +46,7 @@ func TestScript(t *testing.T) {
 			env.Setenv("NO_COLOR", "1")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"answers": scriptAnswers, "stamp": scriptStamp, "post": scriptPost, "listen": scriptListen},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"answers": scriptAnswers, "stamp": scriptStamp, "post": scriptPost, "listen": scriptListen, "supervise": scriptSupervise},
 	})
 }
 
@@ -124,6 +128,42 @@ func scriptListen(ts *testscript.TestScript, neg bool, args []string) {
 	l, err := net.Listen("tcp", args[0])
 	ts.Check(err)
 	ts.Defer(func() { l.Close() })
+}
+
+func scriptSupervise(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: supervise PIDFILE COMMAND...")
+	}
+	path, program := ts.MkAbs(args[0]), ts.Getenv("PATH")
+	all, err := os.Create(path + ".all")
+	ts.Check(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		defer all.Close()
+		for ctx.Err() == nil {
+			cmd := exec.CommandContext(ctx, args[1], args[2:]...)
+			cmd.Dir, cmd.Env = ts.MkAbs("."), []string{"PATH=" + program, "HOME=" + ts.Getenv("HOME")}
+			err := cmd.Start()
+			if err == nil {
+				_, err = fmt.Fprintln(all, cmd.Process.Pid)
+				// The ledger reads a whole number or that of the process before.
+				err = errors.Join(err, os.WriteFile(path+".new", []byte(strconv.Itoa(cmd.Process.Pid)), 0o600), os.Rename(path+".new", path))
+			}
+			if err != nil {
+				ended <- err
+				return
+			}
+			_ = cmd.Wait() // it is meant to be killed
+		}
+		ended <- nil
+	}()
+	ts.Defer(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			ts.Logf("supervise: %v", err)
+		}
+	})
 }
 
 // The commands of the README's quick start are those of quickstart.txtar, which runs.

@@ -27,22 +27,22 @@ type backend struct {
 	t      *testing.T
 	mu     sync.Mutex
 	traces map[string]*telemetry.Builder
-	got    int                    // requests
-	wrong  func(n int64) string   // "lose", "double", "name", "late" or nothing
-	late   map[string]int         // how often a trace was asked for
-	refuse func(request int) bool // answers 503
+	got    int                  // requests
+	wrong  func(n int64) string // "lose", "double", "name", "late" or nothing
+	late   map[string]int       // how often a trace was asked for
 	reject bool
+
+	answers func(request int) *answer // nil, or what to do in place of an acknowledgement
+	took    func(body []byte) error   // called with each request before it is acknowledged
+}
+
+func emptyBackend(t *testing.T) *backend {
+	return &backend{t: t, traces: map[string]*telemetry.Builder{}, wrong: func(int64) string { return "" }, late: map[string]int{}}
 }
 
 func newBackend(t *testing.T) (*backend, *httptest.Server) {
-	b := &backend{t: t, traces: map[string]*telemetry.Builder{}, wrong: func(int64) string { return "" }, late: map[string]int{}, refuse: func(int) bool { return false }}
-	s := httptest.NewUnstartedServer(b)
-	s.Config.Protocols = new(http.Protocols)
-	s.Config.Protocols.SetHTTP1(true)
-	s.Config.Protocols.SetUnencryptedHTTP2(true)
-	s.Start()
-	t.Cleanup(s.Close)
-	return b, s
+	b := emptyBackend(t)
+	return b, serve(t, b)
 }
 
 func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -70,17 +70,23 @@ func (b *backend) take(w http.ResponseWriter, r *http.Request, grpc bool) {
 	if grpc {
 		body = body[5:]
 	}
-	if b.got++; b.refuse(b.got) {
-		http.Error(w, "not now", http.StatusServiceUnavailable)
+	b.got++
+	var instead *answer
+	if b.answers != nil {
+		instead = b.answers(b.got)
+	}
+	if instead == nil || instead.stores {
+		b.decode(body)
+	}
+	if instead != nil {
+		instead.write(w, grpc)
 		return
 	}
-	var d otlp.Decoder
-	got := telemetry.NewBuilder()
-	got.Reset("")
-	if _, err := d.DecodeTraces(got, body, time.Now().UnixNano(), otlp.Limits{}); err != nil {
-		b.t.Error(err)
+	if b.took != nil {
+		if err := b.took(body); err != nil {
+			panic(err)
+		}
 	}
-	b.keep(&got.Batch)
 	answer := []byte{}
 	if b.reject {
 		answer = otlp.Response{RejectedSpans: 1, Message: "no"}.Append(nil)
@@ -94,6 +100,17 @@ func (b *backend) take(w http.ResponseWriter, r *http.Request, grpc bool) {
 		return
 	}
 	w.Write(answer)
+}
+
+// decode stores the spans of a request.
+func (b *backend) decode(body []byte) {
+	var d otlp.Decoder
+	got := telemetry.NewBuilder()
+	got.Reset("")
+	if _, err := d.DecodeTraces(got, body, time.Now().UnixNano(), otlp.Limits{}); err != nil {
+		panic(err)
+	}
+	b.keep(&got.Batch)
 }
 
 // keep stores each span alone, as often and as wrong as wanted.
@@ -157,7 +174,7 @@ func (b *backend) jaeger(w http.ResponseWriter, batch *telemetry.Batch) {
 
 func options(s *httptest.Server) ledger.Options {
 	return ledger.Options{To: "grpc://" + s.Listener.Addr().String(), Ask: "tempo", AskURL: s.URL, Spans: 1000, Batch: 16, Settle: time.Second,
-		Wait: 20 * time.Second, Access: ledger.Access{Header: http.Header{"Authorization": {"Bearer secret"}}}}
+		Wait: 20 * time.Second, Access: secret}
 }
 
 // Every dialect and both ways of sending see exactly what a backend did wrong.
@@ -196,7 +213,7 @@ func TestPatience(t *testing.T) {
 		}
 		return ""
 	}
-	b.refuse = func(request int) bool { return request%3 == 0 }
+	b.answers = every3(tooMany)
 	r, err := ledger.Run(context.Background(), options(s))
 	if err != nil || !r.Balanced() || r.Found != 1024 || r.Repeats == 0 || r.SlowestFound == 0 {
 		t.Errorf("%+v, %v", r, err)
@@ -229,6 +246,8 @@ func TestRunsThatCannotBeMade(t *testing.T) {
 		"batch":          {func(o *ledger.Options) { o.Batch = ledger.MaxBatch + 1 }, "batch is 8193: write 1 to 8192"},
 		"connections":    {func(o *ledger.Options) { o.Connections = -1 }, "connections is -1"},
 		"spans":          {func(o *ledger.Options) { o.Spans = ledger.MaxSpans + 1 }, "write 1 to 100000000"},
+		"cycles":         {func(o *ledger.Options) { o.Cut, o.Cycles = true, 64 }, "1000 spans are 64 requests of 16, too few to break 64 times: send at least 1040 spans"},
+		"addresses":      {func(o *ledger.Options) { o.To, o.Connections = o.To+","+o.To, 1 }, "2 addresses to send to, and 1 connections"},
 		"nobody there":   {func(o *ledger.Options) { o.To, o.Wait = "grpc://127.0.0.1:1", 50*time.Millisecond }, "nothing was acknowledged for 50ms"},
 		"no permission":  {func(o *ledger.Options) { o.Access, o.Wait = ledger.Access{}, 50*time.Millisecond }, "who are you"},
 		"rejected":       {func(*ledger.Options) { b.reject = true }, "rejected spans of a sound request"},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,7 @@ const (
 // Options say what to send where and how to break the backend. To, Ask and AskURL
 // are needed; at most one of Process, Command and Cut is given.
 type Options struct {
-	To          string // grpc://host:port, grpcs://…, http://host:port or https://…
+	To          string // grpc://host:port, grpcs://…, http://host:port or https://…; several, with commas between, are taken in turn
 	Ask         string // one of Dialects
 	AskURL      string
 	Access      Access
@@ -34,6 +35,7 @@ type Options struct {
 	Connections int           // that send at once; default 4
 	Cycles      int           // how often to break the backend; default 3, 0 where nothing is to be broken
 	Seed        uint64        // of the moments; ids differ in every run
+	Start       time.Time     // of span 0, the others follow by a microsecond each; default now
 	Process     string        // kill this process: a number, or a file that holds it; somebody else starts it again
 	Command     string        // run this with sh, kill it and all it started, run it again
 	Cut         bool          // cut the connections by a proxy of our own
@@ -41,6 +43,12 @@ type Options struct {
 	Wait        time.Duration // how long the backend may take to acknowledge again; default 1 min
 	Settle      time.Duration // how long acknowledged spans may take to be found; default 30 s
 	Progress    func(what string)
+
+	// Moment says for a cycle, counted from 0, when to break the backend: as soon as
+	// the function that it gives returns, whatever is acknowledged until then. Where
+	// it gives nil, a random number of acknowledgements decides. The default lets
+	// every fourth kill of a Command come at a random moment of its start.
+	Moment func(cycle int) func(ctx context.Context)
 }
 
 // Result is what became of the spans.
@@ -75,6 +83,9 @@ func (r *Result) Balanced() bool { return r.Lost == 0 && r.Damaged == 0 }
 func (o *Options) setDefaults() error {
 	o.Spans, o.Batch, o.Connections = cmp.Or(o.Spans, 100_000), cmp.Or(o.Batch, 64), cmp.Or(o.Connections, 4)
 	o.Down, o.Wait, o.Settle = cmp.Or(o.Down, 200*time.Millisecond), cmp.Or(o.Wait, time.Minute), cmp.Or(o.Settle, 30*time.Second)
+	if o.Start.IsZero() {
+		o.Start = time.Now()
+	}
 	if o.Progress == nil {
 		o.Progress = func(string) {}
 	}
@@ -101,7 +112,17 @@ func (o *Options) setDefaults() error {
 			return telemetry.Errorf(telemetry.KindInvalid, "%s is %d: write %d to %d", b.name, b.v, b.least, b.most)
 		}
 	}
+	// Each cycle needs a request that is not acknowledged yet.
+	if requests := o.requests(); requests <= o.Cycles {
+		return telemetry.Errorf(telemetry.KindInvalid, "%d spans are %d requests of %d, too few to break %d times: send at least %d spans", o.Spans, requests, o.Batch, o.Cycles, (o.Cycles+1)*o.Batch)
+	}
 	return nil
+}
+
+// requests is how many requests the spans take, rounded up to whole traces.
+func (o *Options) requests() int {
+	block := o.Batch * spread
+	return (o.Spans + block - 1) / block * spread
 }
 
 // book is one run.
@@ -110,14 +131,20 @@ type book struct {
 	n       numbers
 	random  *rand.Rand
 	victim  victim
-	cutter  *cutter
+	targets []target // that connections take in turn
 	asker   *asker
-	dial    string // of the proxy, or empty
 	mu      sync.Mutex
 	acked   []bool // by request
 	tried   []bool
 	result  Result
 	lastBad atomic.Pointer[string] // why the last request was not acknowledged
+	start   time.Duration          // the slowest from a break to the next acknowledgement
+}
+
+// target is an address to send to.
+type target struct {
+	to     string
+	cutter *cutter // in front of it, or nil
 }
 
 // Run sends, breaks, sends on and asks. An error means that the run could not be
@@ -127,25 +154,27 @@ func Run(ctx context.Context, o Options) (_ *Result, err error) {
 		return nil, err
 	}
 	b := &book{o: o, random: rand.New(rand.NewPCG(o.Seed, 9))}
-	b.n = numbers{run: rand.Uint64(), base: time.Now().UnixMicro() * 1000, batch: o.Batch}
-	block := o.Batch * spread
-	b.acked = make([]bool, (o.Spans+block-1)/block*spread)
+	b.n = numbers{run: rand.Uint64(), base: o.Start.UnixMicro() * 1000, batch: o.Batch}
+	b.acked = make([]bool, o.requests())
 	b.tried = make([]bool, len(b.acked))
 	b.result = Result{Run: fmt.Sprintf("%016x", b.n.run), Broken: "nothing", Cycles: o.Cycles, Examples: []Example{}}
 	if b.asker, err = newAsker(o.Ask, o.AskURL, o.Access); err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, b.close()) }()
 	if err := b.open(); err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, b.close()) }()
+	if b.o.Moment == nil {
+		b.o.Moment = b.inStart
+	}
 	began := time.Now()
 	for c := range o.Cycles {
 		if err := b.cycle(ctx, c); err != nil {
 			return nil, fmt.Errorf("cycle %d of %d: %w", c+1, o.Cycles, err)
 		}
 	}
-	if err := b.sendSome(ctx, len(b.acked), len(b.acked)); err != nil {
+	if err := b.sendSome(ctx, len(b.acked), len(b.acked), nil); err != nil {
 		return nil, fmt.Errorf("send what is left: %w", err)
 	}
 	b.result.Seconds = time.Since(began).Seconds()
@@ -154,17 +183,26 @@ func Run(ctx context.Context, o Options) (_ *Result, err error) {
 
 // open readies what breaks the backend.
 func (b *book) open() error {
-	_, direct, err := checkTarget(b.o.To)
-	if err != nil {
-		return err
+	all := strings.Split(b.o.To, ",")
+	if len(all) > b.o.Connections {
+		return telemetry.Errorf(telemetry.KindInvalid, "%d addresses to send to, and %d connections: write at least one connection an address", len(all), b.o.Connections)
+	}
+	for _, to := range all {
+		_, direct, err := checkTarget(to)
+		if err != nil {
+			return err
+		}
+		t := target{to: to}
+		if b.o.Cut {
+			if t.cutter, err = newCutter(direct); err != nil {
+				return err
+			}
+		}
+		b.targets = append(b.targets, t)
 	}
 	switch {
 	case b.o.Cut:
 		b.result.Broken = "connections cut"
-		if b.cutter, err = newCutter(direct); err != nil {
-			return err
-		}
-		b.dial = b.cutter.address()
 	case b.o.Command != "":
 		b.result.Broken, b.victim = "command killed", &own{command: b.o.Command}
 		return b.victim.start()
@@ -179,14 +217,16 @@ func (b *book) close() error {
 	if b.victim != nil {
 		errs = append(errs, b.victim.stop())
 	}
-	if b.cutter != nil {
-		errs = append(errs, b.cutter.close())
+	for _, t := range b.targets {
+		if t.cutter != nil {
+			errs = append(errs, t.cutter.close())
+		}
 	}
 	return errors.Join(errs...)
 }
 
 // cycle sends a share of the requests and breaks the backend as soon as a random
-// number of them is acknowledged, with others in flight.
+// number of them is acknowledged, or its moment has come, with others in flight.
 func (b *book) cycle(ctx context.Context, c int) error {
 	upTo := len(b.acked) * (c + 1) / (b.o.Cycles + 1)
 	left := 0
@@ -196,7 +236,7 @@ func (b *book) cycle(ctx context.Context, c int) error {
 		}
 	}
 	enough := 1 + left/4 + b.random.IntN(1+left/2)
-	if err := b.sendSome(ctx, upTo, min(enough, max(left, 1))); err != nil {
+	if err := b.sendSome(ctx, upTo, min(enough, max(left, 1)), b.o.Moment(c)); err != nil {
 		return err
 	}
 	b.o.Progress(fmt.Sprintf("cycle %d of %d: broken after %d acknowledged requests", c+1, b.o.Cycles, b.acknowledged()))
@@ -217,9 +257,11 @@ func (b *book) acknowledged() int {
 
 // breakIt kills or cuts and begins what brings the backend back.
 func (b *book) breakIt() error {
-	if b.cutter != nil {
-		b.cutter.cut()
-		time.AfterFunc(b.o.Down, b.cutter.mend)
+	if b.o.Cut {
+		for _, t := range b.targets {
+			t.cutter.cut()
+			time.AfterFunc(b.o.Down, t.cutter.mend)
+		}
 		return nil
 	}
 	if err := b.victim.kill(); err != nil {
@@ -228,10 +270,26 @@ func (b *book) breakIt() error {
 	return b.victim.start()
 }
 
+// inStart is the moment of every fourth kill of a command: some time of its start,
+// in which it reads again what it acknowledged before.
+func (b *book) inStart(cycle int) func(context.Context) {
+	if b.o.Command == "" || cycle%4 != 3 || b.start == 0 {
+		return nil
+	}
+	after := time.Duration(b.random.Int64N(int64(b.start)))
+	return func(ctx context.Context) {
+		select {
+		case <-time.After(after):
+		case <-ctx.Done():
+		}
+	}
+}
+
 // sendSome sends requests below upTo that are not acknowledged, in any order,
-// again and again. When enough of them are acknowledged it breaks the backend, with
-// the others still in flight, and returns; when that is all of them it only returns.
-func (b *book) sendSome(ctx context.Context, upTo, enough int) error {
+// again and again. When enough of them are acknowledged, or when moment returns where
+// there is one, it breaks the backend, with the others still in flight, and returns;
+// when enough is all that there are it only returns.
+func (b *book) sendSome(ctx context.Context, upTo, enough int, moment func(context.Context)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	todo := make(chan int, upTo)
@@ -252,8 +310,15 @@ func (b *book) sendSome(ctx context.Context, upTo, enough int) error {
 	p := &phase{todo: todo, enough: enough, final: final, done: make(chan struct{}), heard: make(chan struct{}, 1), began: time.Now()}
 	var group sync.WaitGroup
 	failed := make(chan error, b.o.Connections)
-	for range b.o.Connections {
-		group.Go(func() { b.sending(ctx, p, failed) })
+	for i := range b.o.Connections {
+		group.Go(func() { b.sending(ctx, p, b.targets[i%len(b.targets)], failed) })
+	}
+	if moment != nil {
+		p.moment = make(chan struct{})
+		group.Go(func() {
+			moment(ctx)
+			close(p.moment)
+		})
 	}
 	err := b.await(ctx, p, failed)
 	if err == nil && !final {
@@ -270,6 +335,7 @@ type phase struct {
 	enough int
 	final  bool          // enough is all
 	done   chan struct{} // closed when enough are acknowledged
+	moment chan struct{} // where there is one, closed when it has come: then done does not count
 	heard  chan struct{} // an acknowledgement came
 	began  time.Time
 	count  int // guarded by book.mu
@@ -283,9 +349,13 @@ func (b *book) await(ctx context.Context, p *phase, failed <-chan error) error {
 	}
 	patience := time.NewTimer(b.o.Wait)
 	defer patience.Stop()
+	done := p.done
+	if p.moment != nil {
+		done = p.moment
+	}
 	for {
 		select {
-		case <-p.done:
+		case <-done:
 			return nil
 		case <-p.heard:
 			patience.Reset(b.o.Wait)
@@ -308,8 +378,12 @@ func (b *book) await(ctx context.Context, p *phase, failed <-chan error) error {
 // retryAfter is the pause of a sender after a refusal.
 const retryAfter = 20 * time.Millisecond
 
-func (b *book) sending(ctx context.Context, p *phase, failed chan<- error) {
-	s, err := newSender(b.o.To, b.dial, b.o.Access)
+func (b *book) sending(ctx context.Context, p *phase, t target, failed chan<- error) {
+	dial := ""
+	if t.cutter != nil {
+		dial = t.cutter.address()
+	}
+	s, err := newSender(t.to, dial, b.o.Access)
 	if err != nil {
 		failed <- err
 		return
@@ -364,7 +438,8 @@ func (b *book) sendOne(ctx context.Context, s *sender, p *phase, r int, failed c
 	defer b.mu.Unlock()
 	b.acked[r] = true
 	if p.count == 0 {
-		b.result.SlowestBack = max(b.result.SlowestBack, time.Since(p.began).Seconds())
+		b.start = max(b.start, time.Since(p.began))
+		b.result.SlowestBack = b.start.Seconds()
 	}
 	if p.count++; p.count == p.enough {
 		close(p.done)
