@@ -44,10 +44,11 @@ setup: .make/system .make/npm .make/cargo .make/go ## fetch what is needed: pack
 
 # Listing the packages of everything that is built or tested fetches their modules
 # and no others: the libraries for other platforms are large.
-.make/go: go.sum examples/shop/go.sum bench/go.sum $(wildcard kit/go/go.sum kit/go/*/go.sum) | .make/system
+.make/go: go.sum examples/shop/go.sum bench/go.sum bench/collector/go.sum $(wildcard kit/go/go.sum kit/go/*/go.sum) | .make/system
 	go list -deps -test -tags "$(TEST_TAGS)" ./... >/dev/null
 	cd examples/shop && go list -deps -test ./... >/dev/null
 	cd bench && go list -deps -test ./... >/dev/null
+	cd bench/collector && go list -deps ./... >/dev/null
 	for m in $(KIT_GO); do (cd $$m && go list -deps -test ./... >/dev/null); done
 	@touch $@
 
@@ -59,12 +60,15 @@ ui: .make/ui
 	@touch $@
 
 # Go itself knows what is to do: it takes a second when nothing has changed.
-.PHONY: bin/clew bin/bench
+.PHONY: bin/clew bin/bench bin/bench-collector
 bin/clew: .make/ui .make/go
 	go build -p $(JOBS) -tags "$(TAGS)" -o $@ ./cmd/clew
 
 bin/bench: .make/go
 	cd bench && go build -p $(JOBS) -o ../bin/bench .
+
+bin/bench-collector: .make/go
+	cd bench/collector && go build -p $(JOBS) -o ../../bin/bench-collector .
 
 shop: .make/cargo .make/go
 	$(MAKE) --no-print-directory -C examples/shop build CARGO_JOBS=$(JOBS)
@@ -91,8 +95,8 @@ test-kit-contract: .make/cargo .make/go ## both kits answer the same to 50,000 r
 	kit/contract/fuzz/fuzz.sh 50000 1
 	kit/contract/fuzz/fuzz.sh chain 100000 1
 
-test-bench: bin/clew
-	cd bench && $(GO_TEST) -count=1 ./... # the binary that it kills is no input that Go knows of
+test-bench: bin/clew bin/bench-collector
+	cd bench && $(GO_TEST) -count=1 ./... # the binaries that it runs are no input that Go knows of
 
 test-shop-go: shop
 	cd examples/shop && $(GO_TEST) -timeout 15m ./...
@@ -113,6 +117,7 @@ check-go: .make/ui .make/go
 	  if [ -n "$$unformatted" ]; then echo "not formatted; run gofmt -w on:"; echo "$$unformatted"; exit 1; fi
 	go vet -tags "$(TEST_TAGS)" ./...
 	cd bench && go vet ./...
+	cd bench/collector && go vet ./...
 	$(GO_TEST) ./internal/lint
 	$(GO_TEST) -tags "$(TEST_TAGS)" -run 'Current|Complete' ./cmd/clew ./internal/api
 
@@ -133,10 +138,14 @@ generate: .make/go ## write the generated files anew: docs/cli.md, cmd/clew/deps
 	go test -tags "$(TEST_TAGS)" ./cmd/clew -run 'Reference' -update
 	go test -tags "$(TEST_TAGS)" ./internal/lint -run 'Dependencies' -update
 
-bench: bench-server bench-kit ## print the tables of figures and judge their budgets; on a quiet machine
+bench: ## print the tables of figures and fail over a floor or a budget; on a quiet machine
+	@missed=0; \
+	  $(MAKE) --no-print-directory bench-server || missed=1; \
+	  $(MAKE) --no-print-directory bench-kit || missed=1; \
+	  exit $$missed
 
-bench-server: bin/clew bin/bench ## the server beside its yardstick; BENCH_SPANS=5000000 for the record
-	bin/bench run --clew bin/clew --spans $(or $(BENCH_SPANS),1000000)
+bench-server: bin/clew bin/bench bin/bench-collector ## the server beside its yardsticks; BENCH_SPANS=5000000 for the record, BENCH_FLAGS for peers
+	bin/bench run --spans $(or $(BENCH_SPANS),1000000) --json .make/bench.json $(BENCH_FLAGS)
 
 bench-kit: bin/clew shop ## the kits beside stock OpenTelemetry: CPU time and allocations, both languages
 	scripts/bench-kit

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -35,6 +36,9 @@ type facts struct {
 	from, to      int64            // start times of all spans lie in [from, to), Unix nanoseconds
 	sample        map[traceID]int  // spans of some traces
 	slowest       []ranked         // the 20 traces with the slowest spans of the three predicates
+	matching      map[traceID]bool // all traces with such a span
+	checkouts     map[traceID]bool // traces in which a checkout calls what related asks for
+	slowStock     map[traceID]bool // traces with a slow call of the stock to its database
 	needle        map[traceID]bool // traces with the needle in a statement's text
 	names         map[string]bool  // span names
 }
@@ -51,6 +55,11 @@ const needle = "sku = 4242"
 
 const predicates = `{ resource.service.name = "payment" && kind = client && duration > 40ms }`
 
+// related asks for the slow calls of the stock to its database that are part of a checkout.
+const related = `{ name = "` + checkoutName + `" && kind = server } >> { resource.service.name = "stock" && kind = client && duration > 12ms }`
+
+const checkoutName = "POST /checkout"
+
 func (f *facts) note(service string, s *tracepb.Span) {
 	f.spans++
 	f.names[s.Name] = true
@@ -64,6 +73,13 @@ func (f *facts) note(service string, s *tracepb.Span) {
 	duration := int64(s.EndTimeUnixNano - s.StartTimeUnixNano)
 	if service == "payment" && s.Kind == client && duration > 40e6 {
 		f.slowest = append(f.slowest, ranked{id, duration})
+		f.matching[id] = true
+	}
+	if s.Name == checkoutName && s.Kind == server {
+		f.checkouts[id] = true
+	}
+	if service == "stock" && s.Kind == client && duration > 12e6 {
+		f.slowStock[id] = true
 	}
 	for _, a := range s.Attributes {
 		if a.Key == "db.query.text" && strings.Contains(a.Value.GetStringValue(), needle) {
@@ -73,8 +89,11 @@ func (f *facts) note(service string, s *tracepb.Span) {
 }
 
 // settle reduces the ranking to one row a trace, ordered as the store orders:
-// slowest first, ties by trace id.
+// slowest first, ties by trace id. A checkout is the root of its trace, so that
+// all slow calls of its trace are below it.
 func (f *facts) settle() {
+	maps.DeleteFunc(f.checkouts, func(id traceID, _ bool) bool { return !f.slowStock[id] })
+	f.slowStock = nil
 	slices.SortFunc(f.slowest, func(a, b ranked) int {
 		if a.duration != b.duration {
 			return int(max(min(b.duration-a.duration, 1), -1))
@@ -125,7 +144,8 @@ func makeLoad(path, shape string, spans, batch int, seed uint64) (*load, error) 
 	defer f.Close()
 	m := &maker{
 		r: rand.New(rand.NewPCG(seed, 0x636c6577)), batch: batch, out: bufio.NewWriterSize(f, 1<<20), instances: map[string]*instance{},
-		load: &load{path: path, shape: shape, facts: facts{from: math.MaxInt64, sample: map[traceID]int{}, needle: map[traceID]bool{}, names: map[string]bool{}}},
+		load: &load{path: path, shape: shape, facts: facts{from: math.MaxInt64, sample: map[traceID]int{}, needle: map[traceID]bool{}, names: map[string]bool{},
+			matching: map[traceID]bool{}, checkouts: map[traceID]bool{}, slowStock: map[traceID]bool{}}},
 	}
 	// Spans arrive at about 11,500 a second of their own time, so that all lie in the last minutes.
 	start := time.Now().Add(-time.Duration(float64(spans)/11_500*1e9) - 5*time.Second).UnixNano()

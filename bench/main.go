@@ -1,7 +1,7 @@
 // Command bench measures a clew binary and prints the table of figures that the
 // project is held to.
 //
-//	bench run     make a load, start clew in a temporary folder, send, ask, print the table
+//	bench run     make a load, start clew in a temporary folder, send, ask, print the table, also for peers
 //	bench ledger  run clew's own ledger on a folder and ports of its own: kill -9 under load, again and again
 //
 // Figures hold on another machine as well, because work is stated as a share of a
@@ -21,7 +21,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -43,13 +45,8 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	seed := set.Uint64("seed", 1, "seed of the load")
 	switch args[0] {
 	case "run":
-		o := runOptions{}
-		set.IntVar(&o.spans, "spans", 1_000_000, "spans of the main load; the other shapes get a tenth each")
-		set.IntVar(&o.cycles, "cycles", 3, "cycles of the kill -9 ledger")
-		set.IntVar(&o.conns, "conns", 4, "connections that send at once")
-		set.BoolVar(&o.strict, "strict", false, "fail when a figure misses what must hold")
-		set.BoolVar(&o.shapes, "shapes", true, "measure the other shapes of load too")
-		if err := set.Parse(args[1:]); err != nil {
+		o, err := parseRun(set, args[1:])
+		if err != nil {
 			return err
 		}
 		o.clew, o.seed = *clew, *seed
@@ -67,4 +64,50 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		return r.err()
 	}
 	return fmt.Errorf("unknown verb %q; write run or ledger", args[0])
+}
+
+// parseRun reads the flags of bench run.
+func parseRun(set *flag.FlagSet, args []string) (o runOptions, err error) {
+	o = runOptions{paceFor: 12 * time.Second, idleFor: 3 * time.Second}
+	set.StringVar(&o.collector, "collector", "bin/bench-collector", "the Collector to compare with; empty for none")
+	set.IntVar(&o.spans, "spans", 1_000_000, "spans of the main load; the other shapes get a tenth each")
+	set.IntVar(&o.cycles, "cycles", 3, "cycles of the kill -9 ledger")
+	set.IntVar(&o.conns, "conns", 4, "connections that send at once")
+	set.IntVar(&o.repeats, "runs", 3, "runs of what is given as a median")
+	parts := set.String("parts", "", "some of start,shop,ledger,shapes; all when empty; peers are part of shop")
+	set.StringVar(&o.json, "json", "", "write the results as JSON to this file, or instead of the table when it is -")
+	set.DurationVar(&o.patience, "patience", patience, "what a peer may take for one request or question")
+	quick := set.Bool("quick", false, "20,000 spans and one run of everything; no figure fails it, only wrong answers and lost spans")
+	set.Func("peer", "`NAME=OTLP,QUERY[,pid=N][,data=FOLDER]`: a backend to measure with the same load and questions; may be given again", func(s string) error {
+		p, err := parsePeer(s)
+		if err == nil && slices.ContainsFunc(o.peers, func(q *peer) bool { return q.name == p.name }) {
+			err = fmt.Errorf("peer %s is there twice", p.name)
+		}
+		o.peers = append(o.peers, p)
+		return err
+	})
+	if err := set.Parse(args); err != nil {
+		return o, err
+	}
+	if set.NArg() > 0 {
+		return o, fmt.Errorf("%q is no flag", set.Arg(0))
+	}
+	if o.parts, err = parseParts(*parts); err != nil {
+		return o, err
+	}
+	if *quick {
+		o.hurry()
+	}
+	for name, n := range map[string]int{"spans": o.spans, "conns": o.conns, "runs": o.repeats, "cycles": o.cycles} {
+		if n < 1 {
+			return o, fmt.Errorf("--%s %d: write 1 or more", name, n)
+		}
+	}
+	if o.conns > inFlight {
+		return o, fmt.Errorf("--conns %d: write %d at most", o.conns, inFlight)
+	}
+	if o.patience <= 0 {
+		return o, fmt.Errorf("--patience %s: write more than nothing, such as 30s", o.patience)
+	}
+	return o, nil
 }

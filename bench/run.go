@@ -2,23 +2,36 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
-
-	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
-	"google.golang.org/protobuf/proto"
 )
 
 type runOptions struct {
-	clew           string
-	seed           uint64
-	spans, conns   int
-	cycles         int
-	shapes, strict bool
+	clew, collector string
+	seed            uint64
+	spans, conns    int
+	cycles, repeats int
+	quick           bool
+	parts           []string
+	json            string // where results go as JSON; empty: nowhere
+	peers           []*peer
+	patience        time.Duration // what a peer may take for one request or question
+	paceFor         time.Duration // how long acknowledgements are measured at half the rate
+	idleFor         time.Duration // how long nothing happens before idle memory is read
+}
+
+// hurry makes a run of everything that takes seconds. It judges nothing that was measured.
+func (o *runOptions) hurry() {
+	o.quick = true
+	o.spans, o.cycles, o.repeats = 20_000, 1, 1
+	o.paceFor, o.idleFor = 300*time.Millisecond, 100*time.Millisecond
 }
 
 // bench is a run: what was asked for, where it works and what it has found so far.
@@ -26,42 +39,119 @@ type bench struct {
 	runOptions
 	folder   string
 	progress io.Writer
+	began    time.Time
+	version  string // of the binary
 	rows     []row
 }
 
+// runBench measures, prints what it has found, and fails when that is not all or
+// not good enough.
 func runBench(ctx context.Context, o runOptions, out, progress io.Writer) error {
 	folder, err := os.MkdirTemp("", "clew-bench-")
 	if err != nil {
 		return fmt.Errorf("run the bench: %w", err)
 	}
 	defer os.RemoveAll(folder)
-	b := &bench{runOptions: o, folder: folder, progress: progress}
-	if err := b.starts(ctx); err != nil {
-		return err
+	b := &bench{runOptions: o, folder: folder, progress: progress, began: time.Now()}
+	failed := b.all(ctx)
+	if o.json != "-" && len(b.rows) > 0 {
+		writeTable(out, b.rows, b.peerNames()...)
 	}
-	if err := b.main(ctx); err != nil {
-		return err
-	}
-	b.say("kill -9 ledger, %d cycles", o.cycles)
-	r, err := runLedger(ctx, o.clew, o.cycles)
-	if err != nil {
-		return err
-	}
-	b.add(row{what: fmt.Sprintf("acknowledged spans lost in %d kill -9 cycles", o.cycles), value: float64(r.Lost), must: 0, aim: 0,
-		note: fmt.Sprintf("of %d; %d stored twice, %d damaged", r.Acknowledged, r.Doubled, r.Damaged)})
-	if o.shapes {
-		for _, shape := range shapes[1:] {
-			if err := b.other(ctx, shape); err != nil {
-				return fmt.Errorf("shape %s: %w", shape, err)
-			}
+	if o.json != "" {
+		if err := b.writeJSON(o.json, out, failed); err != nil {
+			return err
 		}
 	}
-	writeTable(out, b.rows)
-	if err := r.err(); err != nil {
+	if failed != nil {
+		return failed
+	}
+	if m := missed(b.judged()); len(m) > 0 {
+		return fmt.Errorf("figures miss their floor: %s", strings.Join(m, "; "))
+	}
+	return nil
+}
+
+// judged are the rows whose floor counts: of a quick run only those that are no
+// measurements.
+func (b *bench) judged() []row {
+	var out []row
+	for _, r := range b.rows {
+		if r.exact || !b.quick {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (b *bench) all(ctx context.Context) error {
+	if err := b.prepare(ctx); err != nil {
 		return err
 	}
-	if m := missed(b.rows); o.strict && len(m) > 0 {
-		return fmt.Errorf("figures miss what must hold: %s", strings.Join(m, "; "))
+	for _, part := range runParts {
+		if len(b.parts) > 0 && !slices.Contains(b.parts, part.name) {
+			continue
+		}
+		if err := part.run(b, ctx); err != nil {
+			return errors.Join(err, b.peerFailures())
+		}
+	}
+	return b.peerFailures()
+}
+
+// runParts are what a run measures, in the order of the table.
+var runParts = []struct {
+	name string
+	run  func(*bench, context.Context) error
+}{
+	{"start", (*bench).starts},
+	{"shop", (*bench).main},
+	{"ledger", (*bench).ledger},
+	{"shapes", (*bench).others},
+}
+
+// parseParts reads a list of parts; an empty one means all.
+func parseParts(list string) ([]string, error) {
+	if list == "" {
+		return nil, nil
+	}
+	var known []string
+	for _, part := range runParts {
+		known = append(known, part.name)
+	}
+	parts := strings.Split(list, ",")
+	for _, part := range parts {
+		if !slices.Contains(known, part) {
+			return nil, fmt.Errorf("--parts: %q is no part; write some of %s", part, strings.Join(known, ","))
+		}
+	}
+	return parts, nil
+}
+
+func (b *bench) others(ctx context.Context) error {
+	for _, shape := range shapes[1:] {
+		if err := b.shape(ctx, shape); err != nil {
+			return fmt.Errorf("shape %s: %w", shape, err)
+		}
+	}
+	return nil
+}
+
+// prepare finds out whether all that is needed is there.
+func (b *bench) prepare(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, b.clew, "version").Output()
+	if err != nil {
+		return fmt.Errorf("%s version: %w; make build builds it", b.clew, err)
+	}
+	b.version = strings.TrimSpace(string(out))
+	if b.collector == "" {
+		b.say("without --collector nothing is compared with the Collector's queue")
+	} else if _, err := os.Stat(b.collector); err != nil {
+		return fmt.Errorf("the collector: %w; make bin/bench-collector builds it, --collector= goes without", err)
+	}
+	for _, p := range b.peers {
+		if err := p.connect(ctx, min(5*time.Second, b.patience)); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -74,54 +164,8 @@ func (b *bench) add(r row) { b.rows = append(b.rows, r) }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1e3 }
 
-// starts measures the time to ready and the memory of a server that does nothing.
-func (b *bench) starts(ctx context.Context) error {
-	b.say("starting on empty folders")
-	var t timings
-	var idle float64
-	for n := range 5 {
-		p, err := startClew(ctx, b.clew, filepath.Join(b.folder, fmt.Sprintf("empty-%d", n)))
-		if err != nil {
-			return err
-		}
-		t = append(t, p.ready)
-		if n == 4 {
-			select {
-			case <-time.After(3 * time.Second): // long enough for what starts late to have started
-			case <-ctx.Done():
-			}
-			if idle, _, err = memoryOf(p.pid()); err != nil {
-				p.stop()
-				return err
-			}
-		}
-		p.stop()
-	}
-	b.add(row{what: "clew up to ready, empty folder", value: millis(t.median()), unit: "ms", must: 1000, aim: 300})
-	b.add(row{what: "memory, idle", value: idle, unit: "MiB", must: 150, aim: 80})
-	return nil
-}
-
-// ingest sends a load and gives its cost until merges have settled.
-func (b *bench) ingest(ctx context.Context, p *process, l *load) (perCPU float64, s sent, err error) {
-	before, err := cpuOf(p.pid())
-	if err != nil {
-		return 0, s, err
-	}
-	if s, err = sendAll(ctx, l, p.grpc, b.conns); err != nil {
-		return 0, s, fmt.Errorf("%w; the log of clew is %s", err, tailOf(p.log))
-	}
-	if _, err := p.settle(ctx); err != nil {
-		return 0, s, err
-	}
-	after, err := cpuOf(p.pid())
-	if err != nil {
-		return 0, s, err
-	}
-	return float64(l.facts.spans) / (after - before), s, nil
-}
-
-// main measures the shop load: cost, memory, bytes, and the questions.
+// main measures the shop load: cost, memory, bytes, questions, acknowledgements and
+// restarts, and then the peers with the same load.
 func (b *bench) main(ctx context.Context) error {
 	b.say("making %d spans", b.spans)
 	l, err := makeLoad(filepath.Join(b.folder, "load"), "shop", b.spans, perFrame, b.seed)
@@ -134,169 +178,75 @@ func (b *bench) main(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.add(row{what: "yardstick: pdata decode, spans per CPU-second", value: yard, must: none, aim: none})
-	p, err := startClew(ctx, b.clew, filepath.Join(b.folder, "data"))
-	if err != nil {
+	b.add(row{id: "yardstick", what: "yardstick: pdata decode, spans per CPU-second", value: yard, must: none, aim: none, atLeast: true})
+	if err := b.server(ctx, l, yard); err != nil {
 		return err
 	}
-	defer p.stop()
-	b.say("sending over %d connections", b.conns)
-	perCPU, s, err := b.ingest(ctx, p, l)
-	if err != nil {
-		return err
+	for n := range b.peers {
+		if err := b.beside(ctx, n, l, yard); err != nil {
+			return err
+		}
 	}
-	rest, peak, err := memoryOf(p.pid())
-	if err != nil {
-		return err
-	}
-	size, err := bytesBelow(p.data)
-	if err != nil {
-		return err
-	}
-	b.add(row{what: "ingest, gRPC to settled: share of the yardstick", value: perCPU / yard, must: 0.10, aim: 0.15, atLeast: true,
-		note: fmt.Sprintf("%.0f spans per CPU-second", perCPU)})
-	b.add(row{what: "ingest, spans a second to the last answer", value: float64(l.facts.spans) / s.took.Seconds(), must: none, aim: none,
-		note: fmt.Sprintf("%d requests tried again", s.retries)})
-	b.add(row{what: "memory, peak at full rate", value: peak, unit: "MiB", must: 600, aim: 450})
-	b.add(row{what: "memory, at rest after it", value: rest, unit: "MiB", must: none, aim: none})
-	b.add(row{what: "bytes a span on disk, all files", value: float64(size) / float64(l.facts.spans), unit: "B", must: 45, aim: 38})
-	if err := b.questions(ctx, p, l); err != nil {
-		return err
-	}
-	if err := b.visible(ctx, p); err != nil {
-		return err
-	}
-	return b.mixed(ctx, p, l)
+	return nil
 }
 
-func (b *bench) questions(ctx context.Context, p *process, l *load) error {
+// server takes one clew through everything that is asked of it with the shop's load.
+func (b *bench) server(ctx context.Context, l *load, yard float64) error {
+	data := filepath.Join(b.folder, "data")
+	defer os.RemoveAll(data)
+	p, err := startClew(ctx, b.clew, data)
+	if err != nil {
+		return err
+	}
+	rate, err := b.cost(ctx, p, l, yard)
+	for _, part := range []func() error{
+		func() error { return b.asked(ctx, p, l) },
+		func() error { return b.visible(ctx, p) },
+		func() error { return b.mixed(ctx, p, l) },
+		func() error { return b.unhurried(ctx, p, l, rate) },
+	} {
+		if err == nil {
+			err = part()
+		}
+	}
+	if err != nil {
+		p.stop()
+		return err
+	}
+	return b.restarts(ctx, p)
+}
+
+func (b *bench) asked(ctx context.Context, p *process, l *load) error {
 	b.say("asking")
 	f := &l.facts
 	of := fmt.Sprintf(", %.3g M spans", float64(f.spans)/1e6)
-	t, err := p.byID(ctx, f)
+	t, err := byID(ctx, p, f, patience)
 	if err != nil {
 		return err
 	}
-	b.add(row{what: "trace by id, median" + of, value: millis(t.median()), unit: "ms", must: 10, aim: 5, note: fmt.Sprintf("p99 %.1f ms", millis(t.at(0.99)))})
-	if t, err = p.slowest(ctx, f); err != nil {
-		return err
-	}
-	b.add(row{what: "exact 20 slowest of three predicates" + of, value: millis(t.median()), unit: "ms", must: 250, aim: 100})
-	if t, err = p.percentiles(ctx, f); err != nil {
-		return err
-	}
-	b.add(row{what: "p99 by operation over time" + of, value: millis(t.median()), unit: "ms", must: 400, aim: 200})
-	if t, err = p.substring(ctx, f); err != nil {
-		return err
-	}
-	b.add(row{what: "substring in SQL text" + of, value: millis(t.median()), unit: "ms", must: none, aim: 200, note: fmt.Sprintf("%d traces hold it", len(f.needle))})
-	return nil
-}
-
-// visible measures from the answer to the sender until a look-up finds the span.
-func (b *bench) visible(ctx context.Context, p *process) error {
-	l, err := makeLoad(filepath.Join(b.folder, "fresh"), "shop", 1000, 50, b.seed+2)
-	if err != nil {
-		return err
-	}
-	s, err := newSender(p.grpc)
-	if err != nil {
-		return err
-	}
-	defer s.conn.Close()
-	var longest time.Duration
-	if err := l.each(func(_ int, frame []byte) error {
-		var data tracepb.TracesData
-		if err := proto.Unmarshal(frame, &data); err != nil {
+	b.add(row{id: "trace.median", what: "trace by id, median" + of, value: millis(t.median()), unit: "ms", must: 6, aim: 3})
+	b.add(row{id: "trace.p99", what: "trace by id, p99" + of, value: millis(t.at(0.99)), unit: "ms", must: 25, aim: 10})
+	for _, q := range questions {
+		if t, err = timed(ctx, q, p, f, rounds, patience); err != nil {
 			return err
 		}
-		span := data.ResourceSpans[0].ScopeSpans[0].Spans[0]
-		if _, err := persist(ctx, s, frame); err != nil {
-			return err
+		r := row{id: q.id, what: q.what + of, value: millis(t.median()), unit: "ms", must: q.must, aim: q.aim, runs: t.millis()}
+		if q.note != nil {
+			r.note = q.note(f)
 		}
-		for began := time.Now(); ; {
-			have, err := p.trace(ctx, traceID(span.TraceId))
-			took := time.Since(began)
-			if err == nil && have[string(span.SpanId)] > 0 {
-				longest = max(longest, took)
-				return nil
-			}
-			if took > 10*time.Second {
-				return fmt.Errorf("an acknowledged span is not visible after %s: %v", took, err)
-			}
-		}
-	}); err != nil {
-		return err
+		b.add(r)
 	}
-	b.add(row{what: "acknowledged to visible, longest", value: millis(longest), unit: "ms", must: 2000, aim: none})
 	return nil
 }
 
-// mixed sends a fifth more while the questions are asked over and over, and looks
-// at the memory that both take together.
-func (b *bench) mixed(ctx context.Context, p *process, l *load) error {
-	b.say("sending and asking at once")
-	more, err := makeLoad(filepath.Join(b.folder, "more"), "shop", b.spans/5, perFrame, b.seed+1)
+// ledger has clew's own ledger kill clew, and fails when that does not balance.
+func (b *bench) ledger(ctx context.Context) error {
+	b.say("kill -9 ledger, %d cycles", b.cycles)
+	r, err := runLedger(ctx, b.clew, b.cycles)
 	if err != nil {
 		return err
 	}
-	asking, stop := context.WithCancel(ctx)
-	defer stop()
-	var answered, refused int
-	asked := make(chan struct{})
-	go func() {
-		answered, refused = p.pester(asking, &l.facts)
-		close(asked)
-	}()
-	perCPU, s, err := b.ingest(ctx, p, more)
-	stop()
-	<-asked
-	if err != nil {
-		return err
-	}
-	_, peak, err := memoryOf(p.pid())
-	if err != nil {
-		return err
-	}
-	b.add(row{what: "memory, peak at full rate with questions", value: peak, unit: "MiB", must: 600, aim: 450,
-		note: fmt.Sprintf("%d questions answered, %d refused, %.0f spans a second, %.0f per CPU-second", answered, refused, float64(more.facts.spans)/s.took.Seconds(), perCPU)})
-	return nil
-}
-
-// other measures the cost of another shape of load.
-func (b *bench) other(ctx context.Context, shape string) error {
-	b.say("shape %s", shape)
-	l, err := makeLoad(filepath.Join(b.folder, shape), shape, max(b.spans/10, 1), perFrame, b.seed)
-	if err != nil {
-		return err
-	}
-	yard, err := yardstick(l)
-	if err != nil {
-		return err
-	}
-	p, err := startClew(ctx, b.clew, filepath.Join(b.folder, "data-"+shape))
-	if err != nil {
-		return err
-	}
-	defer p.stop()
-	perCPU, _, err := b.ingest(ctx, p, l)
-	if err != nil {
-		return err
-	}
-	_, peak, err := memoryOf(p.pid())
-	if err != nil {
-		return err
-	}
-	size, err := bytesBelow(p.data)
-	if err != nil {
-		return err
-	}
-	t, err := p.byID(ctx, &l.facts)
-	if err != nil {
-		return err
-	}
-	b.add(row{what: shape + ": ingest, share of its own yardstick", value: perCPU / yard, must: none, aim: none, atLeast: true,
-		note: fmt.Sprintf("%.0f spans per CPU-second, %.0f B a span sent, %.1f B stored, peak %.0f MiB, trace by id %.1f ms", perCPU,
-			float64(l.bytes)/float64(l.facts.spans), float64(size)/float64(l.facts.spans), peak, millis(t.median()))})
-	return nil
+	b.add(row{id: "ledger.lost", what: fmt.Sprintf("acknowledged spans lost in %d kill -9 cycles", b.cycles), value: float64(r.Lost), must: 0, aim: 0, exact: true,
+		note: fmt.Sprintf("of %d; %d stored twice, %d damaged", r.Acknowledged, r.Doubled, r.Damaged)})
+	return r.err()
 }

@@ -2,13 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,20 +14,19 @@ import (
 
 // process is a clew that this program started.
 type process struct {
-	cmd    *exec.Cmd
-	data   string
-	http   string // address
-	grpc   string
-	log    string
-	ended  chan struct{}
-	ready  time.Duration // from the start of the process to the first 200 of /ready
-	client *http.Client
+	cmd   *exec.Cmd
+	data  string
+	http  string // address
+	grpc  string
+	log   string
+	ended chan struct{}
+	ready time.Duration // from the start of the process to the first 200 of /ready
+	clew
 }
 
 // startClew starts the binary on a data folder and waits until it is ready.
 func startClew(ctx context.Context, binary, data string) (*process, error) {
-	p := &process{data: data, log: data + ".log", ended: make(chan struct{}),
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 4}}}
+	p := &process{data: data, log: data + ".log", ended: make(chan struct{})}
 	var other string
 	for _, address := range []*string{&p.http, &p.grpc, &other} {
 		free, err := freeAddress()
@@ -40,6 +35,7 @@ func startClew(ctx context.Context, binary, data string) (*process, error) {
 		}
 		*address = free
 	}
+	p.clew = newClew("http://" + p.http)
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("start clew: %w", err)
@@ -60,7 +56,7 @@ func startClew(ctx context.Context, binary, data string) (*process, error) {
 		close(p.ended)
 	}()
 	for tick := time.NewTicker(2 * time.Millisecond); ; {
-		if resp, err := p.client.Get("http://" + p.http + "/ready"); err == nil {
+		if resp, err := p.client.Get(p.base + "/ready"); err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
 				p.ready = time.Since(began)
@@ -148,46 +144,4 @@ func (p *process) settle(ctx context.Context) (status, error) {
 		case <-tick.C:
 		}
 	}
-}
-
-// errNotFound is the answer to a trace that the server does not know.
-var errNotFound = errors.New("not found")
-
-// ask sends a request, gives the body and decodes it into v when v is not nil.
-func (p *process) ask(ctx context.Context, method, path string, q url.Values, header http.Header, v any) ([]byte, error) {
-	target := "http://" + p.http + path
-	if len(q) > 0 {
-		target += "?" + q.Encode()
-	}
-	req, err := http.NewRequestWithContext(ctx, method, target, nil)
-	if err != nil {
-		return nil, err
-	}
-	if header != nil {
-		req.Header = header
-	}
-	resp, err := p.client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("read the answer of %s: %w", path, err)
-	case resp.StatusCode == http.StatusNotFound:
-		return nil, fmt.Errorf("%s: %w", path, errNotFound)
-	case resp.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("%s answered %s: %s", path, resp.Status, body[:min(len(body), 500)])
-	}
-	if want, got := header.Get("Accept"), resp.Header.Get("Content-Type"); want != "" && got != want {
-		return nil, fmt.Errorf("%s answered %s instead of %s", path, got, want)
-	}
-	if v == nil {
-		return body, nil
-	}
-	if err := json.Unmarshal(body, v); err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", path, err)
-	}
-	return body, nil
 }

@@ -122,10 +122,10 @@ func flat(m *maker, id traceID, start int64, service string, n int, fill func(i 
 	return nil
 }
 
-// wideTrace has spans with a hundred attributes of a known set of keys.
+// wideTrace has spans with forty attributes of a known set of keys.
 func wideTrace(m *maker, id traceID, start int64) error {
 	return flat(m, id, start, "catalog", 20, func(int) attrs {
-		a := make(attrs, 100)
+		a := make(attrs, 40)
 		for k := range a {
 			switch k % 4 {
 			case 0:

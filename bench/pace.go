@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// due is a frame and when it is to be sent.
+type due struct {
+	frame []byte
+	at    time.Time
+}
+
+// inFlight bounds the requests of a paced load that wait for their answer, over all
+// connections. Those behind wait, and their waiting counts.
+const inFlight = 64
+
+// paced sends a load at a steady rate of spans a second and gives how long each
+// frame took from the moment it was due until it was acknowledged. What a slow answer
+// delays is late itself, and counts as late.
+func paced(ctx context.Context, l *load, address string, conns int, rate float64) (timings, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	frames := make(chan due, l.frames)
+	took := make(chan time.Duration, l.frames)
+	failed := make(chan error, inFlight)
+	var workers sync.WaitGroup
+	for range conns {
+		s, err := newSender(address)
+		if err != nil {
+			return nil, err
+		}
+		defer s.close()
+		for range inFlight / conns {
+			workers.Go(func() {
+				for d := range frames {
+					if _, err := persist(ctx, s, d.frame, patience); err != nil {
+						failed <- err
+						cancel()
+						return
+					}
+					took <- time.Since(d.at)
+				}
+			})
+		}
+	}
+	err := l.onTime(ctx, rate, frames)
+	close(frames)
+	workers.Wait()
+	close(took)
+	select {
+	case cause := <-failed:
+		return nil, fmt.Errorf("send the load: %w", cause)
+	default:
+	}
+	if err != nil {
+		return nil, err
+	}
+	var t timings
+	for d := range took {
+		t = append(t, d)
+	}
+	return t, nil
+}
+
+// onTime hands over each frame when it is due. It is never behind: frames holds them all.
+func (l *load) onTime(ctx context.Context, rate float64, frames chan<- due) error {
+	each := float64(l.facts.spans) / float64(l.frames) / rate
+	began := time.Now()
+	err := l.each(func(n int, frame []byte) error {
+		at := began.Add(time.Duration(each * float64(n) * float64(time.Second)))
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Until(at)):
+		}
+		frames <- due{frame, at}
+		return nil
+	})
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("send the load: %w", err)
+	}
+	return err
+}
+
+// askers is how many clients ask heavy questions at once while a load is paced.
+const askers = 2
+
+// unhurried measures acknowledgements at half the full rate, without questions and
+// then while heavy ones are asked without a pause.
+func (b *bench) unhurried(ctx context.Context, p *process, l *load, full float64) error {
+	rate := full / 2
+	spans := int(rate * b.paceFor.Seconds())
+	b.say("sending at half the rate, %.0f spans a second", rate)
+	calm, err := b.pacedLoad(ctx, p, "calm", spans/2, rate, 3)
+	if err != nil {
+		return err
+	}
+	b.say("sending at half the rate while %d clients ask", askers)
+	asking, stop := context.WithCancel(ctx)
+	defer stop()
+	var all sync.WaitGroup
+	var answered, refused [askers]int
+	for i := range askers {
+		all.Go(func() { answered[i], refused[i] = p.pester(asking, &l.facts) })
+	}
+	busy, err := b.pacedLoad(ctx, p, "busy", spans, rate, 4)
+	stop()
+	all.Wait()
+	if err != nil {
+		return err
+	}
+	yes, no := 0, 0
+	for i := range askers {
+		yes, no = yes+answered[i], no+refused[i]
+	}
+	b.add(row{id: "ack.half_rate", what: "acknowledgement p99 at half the full rate", value: millis(calm.at(0.99)), unit: "ms", must: none, aim: none,
+		note: fmt.Sprintf("median %.1f ms", millis(calm.median()))})
+	b.add(row{id: "ack.half_rate_with_questions", what: "acknowledgement p99 at half the full rate with heavy questions", value: millis(busy.at(0.99)), unit: "ms", must: 100, aim: 30,
+		note: fmt.Sprintf("median %.1f ms, longest %.0f ms, %d questions answered, %d refused", millis(busy.median()), millis(busy.at(1)), yes, no)})
+	return nil
+}
+
+func (b *bench) pacedLoad(ctx context.Context, p *process, name string, spans int, rate float64, seed uint64) (timings, error) {
+	l, err := makeLoad(filepath.Join(b.folder, name), "shop", max(spans, 1), perFrame, b.seed+seed)
+	if err != nil {
+		return nil, err
+	}
+	return paced(ctx, l, p.grpc, b.conns, rate)
+}
