@@ -141,7 +141,7 @@ func searchPlan(r *http.Request) (*query.Plan, error) {
 		return nil, err
 	}
 	if p.Metrics != nil {
-		return nil, telemetry.Errorf(telemetry.KindInvalid, "the query ends in %s(), which gives series: ask GET /api/metrics or Grafana, or leave that stage out to see the traces", p.Metrics.Name)
+		return nil, telemetry.Errorf(telemetry.KindInvalid, "the query ends in %s, which gives series: ask GET /api/metrics or Grafana, or leave that stage out to see the traces", p.Metrics.Title())
 	}
 	return p, nil
 }

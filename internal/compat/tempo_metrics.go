@@ -164,8 +164,12 @@ func exemplarsOf(found []query.Exemplar) []exemplar {
 	return out
 }
 
-// labelsOf names a series without labels by its function, as Tempo does.
+// labelsOf names a series without labels by its function, as Tempo does, and one that
+// is calculated by the calculation.
 func labelsOf(p *query.Plan, labels []store.Attr) []keyValue {
+	if len(labels) == 0 && p.Metrics.Calculation != nil {
+		return []keyValue{{"__name__", anyOf(p.Text)}}
+	}
 	if len(labels) == 0 {
 		return []keyValue{{"__name__", anyOf(p.Metrics.Name)}}
 	}

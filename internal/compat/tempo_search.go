@@ -92,7 +92,7 @@ func (t *tempo) searchPlan(a ask) (*query.Plan, store.SearchOptions, error) {
 		return nil, o, err
 	}
 	if p.Metrics != nil {
-		return nil, o, telemetry.Errorf(telemetry.KindInvalid, "invalid TraceQL query: %s() gives series; ask /api/metrics/query_range", p.Metrics.Name)
+		return nil, o, telemetry.Errorf(telemetry.KindInvalid, "invalid TraceQL query: %s gives series; ask /api/metrics/query_range", p.Metrics.Title())
 	}
 	if o.Range, err = t.rangeOf(a); err != nil {
 		return nil, o, err

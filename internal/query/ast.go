@@ -39,17 +39,20 @@ type Query struct {
 	text   string
 	spans  *spanset
 	stages []stage
+	series *series // instead of spans and stages
 	hints  []hint
 }
 
 // spanset is a filter (op ""), a relation of two spansets, or a pipeline in
-// parentheses (OpPipe), whose spans come out of the stages behind l.
+// parentheses (OpPipe), whose spans come out of the stages behind l. While a query is
+// read, what turns out to be series stands in one, and nothing else is set.
 type spanset struct {
 	pos    int
 	op     string
 	expr   *node // filter; nil for { }
 	l, r   *spanset
 	stages []stage
+	series *series
 	depth  int
 }
 
@@ -102,8 +105,12 @@ type hint struct {
 // String gives the canonical text: Parse of it gives an equal Query.
 func (q *Query) String() string {
 	var b strings.Builder
-	q.spans.write(&b, 0)
-	writeStages(&b, q.stages)
+	if q.series != nil {
+		q.series.write(&b, 0)
+	} else {
+		q.spans.write(&b, 0)
+		writeStages(&b, q.stages)
+	}
 	if len(q.hints) > 0 {
 		b.WriteString(" with (")
 		for i, h := range q.hints {
@@ -161,6 +168,40 @@ func (s *spanset) write(b *strings.Builder, outer int) {
 	s.r.write(b, rank+1)
 	if rank < outer {
 		b.WriteByte(')')
+	}
+}
+
+func (s *series) write(b *strings.Builder, outer int) {
+	parens := func(yes bool, sign string) {
+		if yes {
+			b.WriteString(sign)
+		}
+	}
+	switch s.op {
+	case opNumber:
+		b.WriteString(s.value.String())
+	case opSeries:
+		b.WriteByte('(')
+		s.spans.write(b, 0)
+		writeStages(b, s.stages)
+		b.WriteByte(')')
+	case opThen:
+		parens(outer > 0, "(")
+		s.l.write(b, rankSum)
+		stages := s.stages
+		if stages[0].name == "" {
+			stages[0].compared(b)
+			stages = stages[1:]
+		}
+		writeStages(b, stages)
+		parens(outer > 0, ")")
+	default:
+		rank := rankOf(s.op)
+		parens(rank < outer, "(")
+		s.l.write(b, rank)
+		b.WriteString(" " + s.op + " ")
+		s.r.write(b, rank+1)
+		parens(rank < outer, ")")
 	}
 }
 
@@ -255,9 +296,13 @@ func (s *stage) write(b *strings.Builder) {
 		b.WriteString(" " + s.op.String() + " ")
 		s.other.call(b)
 	case s.right != nil:
-		b.WriteString(" " + s.op.String() + " ")
-		s.right.write(b, rankSum)
+		s.compared(b)
 	}
+}
+
+func (s *stage) compared(b *strings.Builder) {
+	b.WriteString(" " + s.op.String() + " ")
+	s.right.write(b, rankSum)
 }
 
 // call writes the name and what stands in the parentheses.

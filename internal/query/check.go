@@ -19,18 +19,31 @@ func (c *checker) fail(pos int, format string, args ...any) error {
 func (q *Query) Plan() (*Plan, error) {
 	c := &checker{text: q.text, plan: &Plan{Text: q.String()}}
 	var err error
-	if c.plan.Spans, err = c.spanset(q.spans); err != nil {
-		return nil, err
+	if q.series != nil {
+		err = c.series(q.series)
+	} else {
+		err = c.pipelineOf(q.spans, q.stages)
 	}
-	for i := range q.stages {
-		if err := c.topStage(&q.stages[i]); err != nil {
-			return nil, err
-		}
+	if err != nil {
+		return nil, err
 	}
 	if err := c.hints(q.hints); err != nil {
 		return nil, err
 	}
 	return c.plan, nil
+}
+
+// pipelineOf checks spans and the stages behind them into the plan.
+func (c *checker) pipelineOf(spans *spanset, stages []stage) (err error) {
+	if c.plan.Spans, err = c.spanset(spans); err != nil {
+		return err
+	}
+	for i := range stages {
+		if err := c.topStage(&stages[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // topStage checks a stage of the whole query, where what makes series may stand.

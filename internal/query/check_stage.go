@@ -54,9 +54,17 @@ func (c *checker) constant(s *stage) (Value, error) {
 	}
 	lit, ok := right.(Lit)
 	if !ok || !lit.Value.Type.IsNumeric() {
-		return Value{}, c.fail(s.right.pos, "%s(…) can only be compared with a number or a duration here", s.name)
+		return Value{}, c.fail(s.right.pos, "%s can only be compared with a number or a duration here", called(s))
 	}
 	return lit.Value, nil
+}
+
+// called names a stage in a message.
+func called(s *stage) string {
+	if s.name == "" {
+		return "series"
+	}
+	return s.name + "(…)"
 }
 
 // argument checks what an aggregate is over: numbers that a span, or its events or
@@ -145,7 +153,7 @@ func (c *checker) threshold(s *stage) error {
 		if !m.Seconds || m.Func == Histogram {
 			return c.fail(s.right.pos, "the values of %s are no durations: compare them with a number", m.Name)
 		}
-		v = Value{Type: TypeFloat, Float: m.Scale(v.Number())}
+		v = Value{Type: TypeFloat, Float: v.Number() / 1e9}
 	}
 	m.Then = append(m.Then, SeriesStage{Kind: SeriesThreshold, Op: s.op, Value: v.Number()})
 	return nil
@@ -208,7 +216,7 @@ func (c *checker) hints(hints []hint) error {
 		case h.value.Type != TypeBool && (h.value.Type != TypeInt || n < 0 || n > MaxExemplars):
 			return c.fail(h.pos, "exemplars = %s: write true, false or how many a series may have, up to %d", clip(h.value.String()), MaxExemplars)
 		}
-		if c.plan.Metrics != nil {
+		if c.plan.Metrics != nil && c.plan.Metrics.Calculation == nil {
 			c.plan.Metrics.Exemplars = int(n)
 		}
 	}

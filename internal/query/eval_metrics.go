@@ -16,6 +16,12 @@ const (
 	MaxSteps  = 11_000
 )
 
+// Labels that functions give their series beside those of by(…).
+const (
+	labelQuantile = "p"
+	labelBucket   = "__bucket"
+)
+
 // Label is one dimension of a series.
 type Label struct {
 	Name  string
@@ -155,22 +161,28 @@ func (e *MetricsEval) count(r *Reader, row int, by []Value, v Value) error {
 }
 
 func (e *MetricsEval) group(by []Value) (*group, error) {
-	var key strings.Builder
-	for _, v := range by {
-		key.WriteByte(byte(v.Type))
-		key.WriteString(v.String())
-		key.WriteByte(0)
-	}
-	g, ok := e.index[key.String()]
+	key := valuesKey(by)
+	g, ok := e.index[key]
 	if !ok {
 		if len(e.groups) == e.m.SeriesLimit(e.steps) {
 			return nil, TooManySeries(e.m.SeriesLimit(e.steps))
 		}
 		g = &group{by: by, steps: map[int]*Tally{}}
-		e.index[key.String()] = g
+		e.index[key] = g
 		e.groups = append(e.groups, g)
 	}
 	return g, nil
+}
+
+// valuesKey is equal for equal values.
+func valuesKey(values []Value) string {
+	var key strings.Builder
+	for _, v := range values {
+		key.WriteByte(byte(v.Type))
+		key.WriteString(v.String())
+		key.WriteByte(0)
+	}
+	return key.String()
 }
 
 // TooManySeries is the error of an answer over a limit of series.
@@ -232,12 +244,12 @@ func compareNumbers(a, b Value) int {
 
 // QuantileLabel names the line of one quantile.
 func QuantileLabel(q float64) Label {
-	return Label{"p", Value{Type: TypeString, Str: strconv.FormatFloat(q, 'g', -1, 64)}}
+	return Label{labelQuantile, Value{Type: TypeString, Str: strconv.FormatFloat(q, 'g', -1, 64)}}
 }
 
 // BucketLabel names the line of one histogram bucket by its upper bound.
 func (m *Metrics) BucketLabel(exponent int) Label {
-	return Label{"__bucket", Value{Type: TypeFloat, Float: m.Scale(math.Ldexp(1, exponent))}}
+	return Label{labelBucket, Value{Type: TypeFloat, Float: m.Scale(math.Ldexp(1, exponent))}}
 }
 
 func (e *MetricsEval) histogram(g *group, labels []Label) []Series {

@@ -59,16 +59,7 @@ func evalAll(t *testing.T, traces []*telemetry.Batch, text string) string {
 
 func evalMetrics(t *testing.T, p *query.Plan, traces []*telemetry.Batch, steps query.Steps) string {
 	t.Helper()
-	m := query.NewMetricsEval(p, steps)
-	for _, b := range traces {
-		r := query.NewReader(b)
-		for _, s := range query.EvalTrace(p, r, steps.Range) {
-			if err := m.Add(r, s.Rows); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	series, err := m.Series()
+	series, err := querytest.EvalSeries(p, traces, steps)
 	if err != nil {
 		t.Fatal(err)
 	}

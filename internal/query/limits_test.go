@@ -40,6 +40,11 @@ func TestLimits(t *testing.T) {
 		{"pipelines in parentheses", func(n int) string {
 			return strings.Repeat("(", n) + "{ } | coalesce()" + strings.Repeat(")", n)
 		}, query.MaxDepth, "nested over 64 deep"},
+		{"numbers of a calculation", func(n int) string { return "({ } | rate())" + strings.Repeat(" + 1", n) }, query.MaxDepth, "the calculation is over 64 deep"},
+		{"parentheses of a calculation", func(n int) string {
+			return strings.Repeat("(", n-1) + "({ } | rate())" + strings.Repeat(" * 2)", n-1)
+		}, query.MaxDepth, "nested over 64 deep"},
+		{"series of a calculation", func(n int) string { return join(n, "({ } | rate())", " + ") }, query.MaxStages, "over 16 stages"},
 		{"filters in stages", func(n int) string { return "{ }" + " | " + join(n-1, "{ .a }", " >> ") }, query.MaxFilters, "over 64 filters"},
 		{"topk", func(n int) string { return fmt.Sprintf("{ } | rate() | topk(%d)", n) }, query.MaxSeries, "over 1000 series"},
 		{"compare", func(n int) string { return fmt.Sprintf("{ } | compare({ }, %d)", n) }, query.MaxCompared, "over 100 values"},
@@ -63,6 +68,43 @@ func TestLimits(t *testing.T) {
 				t.Errorf("got kind %v, want invalid", telemetry.KindOf(err))
 			}
 		})
+	}
+}
+
+// TestCalculationHoldsNoMoreThanItMay gives each side of a calculation as many values
+// as may be held, together with one more, and afterwards with one side let go of.
+func TestCalculationHoldsNoMoreThanItMay(t *testing.T) {
+	steps := query.Steps{Range: query.Range{End: query.MaxSteps}, Step: 1, N: query.MaxSteps}
+	values := make([]float64, query.MaxSteps)
+	side := func(n int) []query.Series {
+		out := make([]query.Series, n)
+		for i := range out {
+			out[i] = query.Series{Labels: []query.Label{{Name: "name", Value: query.Value{Type: query.TypeInt, Int: int64(i)}}}, Values: values}
+		}
+		return out
+	}
+	for _, c := range []struct {
+		text  string
+		sizes []int
+		ok    bool
+	}{
+		{"({ } | rate() by(name)) + ({ } | rate() by(name))", []int{query.MaxSeries - 1, 1}, true},
+		{"({ } | rate() by(name)) + ({ } | rate() by(name))", []int{query.MaxSeries, 1}, false},
+		{"({ } | rate() by(name)) + ({ } | rate() by(name)) + ({ } | rate() by(name))", []int{1, query.MaxSeries - 1, query.MaxSeries - 1}, true},
+		{"({ } | rate() by(name)) + (({ } | rate() by(name)) + ({ } | rate() by(name)))", []int{2, 1, query.MaxSeries - 2}, false},
+	} {
+		p, err := query.Compile(c.text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := 0
+		_, err = p.Metrics.Calculation.Series(steps, func(*query.Plan) ([]query.Series, error) {
+			asked++
+			return side(c.sizes[asked-1]), nil
+		})
+		if (err == nil) != c.ok || err != nil && telemetry.KindOf(err) != telemetry.KindExhausted {
+			t.Errorf("%s with %d series: got %v", c.text, c.sizes, err)
+		}
 	}
 }
 
@@ -96,7 +138,8 @@ func TestErrorNamesLineAndColumn(t *testing.T) {
 }
 
 func TestParseField(t *testing.T) {
-	for _, text := range []string{".a", `span."a b"`, "resource.service.name", "event:name", "duration", `link."\""`, "instrumentation.x", `."x\u00a0y"`} {
+	for _, text := range []string{"parent.a", `parent."span.a"`, "parent.span.a", "parent.resource.service.name", "parent.instrumentation.x", "parent:name", "parent:id", "nestedSetParent",
+		".a", `span."a b"`, "resource.service.name", "event:name", "duration", `link."\""`, "instrumentation.x", `."x\u00a0y"`} {
 		f, err := query.ParseField(text)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)

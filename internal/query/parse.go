@@ -25,10 +25,7 @@ func Parse(text string) (*Query, error) {
 		return nil, p.fail("the query is empty: write { } for all spans")
 	}
 	var err error
-	if q.spans, err = p.spanset(1); err != nil {
-		return nil, err
-	}
-	if q.stages, err = p.stages(); err != nil {
+	if err = p.whole(q); err != nil {
 		return nil, err
 	}
 	if p.tok.kind == tokWord && p.tok.text == "with" {
@@ -36,10 +33,33 @@ func Parse(text string) (*Query, error) {
 			return nil, err
 		}
 	}
+	if n := len(q.stages); n > 0 && p.tok.kind == tokOp && isSeriesOp(p.tok.text) && (isMetrics(q.stages[n-1].name) || isSecond(q.stages[n-1].name)) {
+		return nil, p.fail("%s behind series without parentheses: write ({ … } | rate()) / ({ … } | rate())", p.seen())
+	}
 	if p.tok.kind != tokEnd {
 		return nil, p.fail("%s does not belong here: the query is complete before it; join spansets with && or ||, add a stage with |", p.seen())
 	}
 	return q, nil
+}
+
+// whole reads spans with their stages, or series that are calculated with.
+func (p *parser) whole(q *Query) error {
+	first, err := p.spanset(1)
+	if err != nil {
+		return err
+	}
+	if first.series == nil {
+		q.spans = first
+		q.stages, err = p.stages()
+		return err
+	}
+	if q.series, err = p.calculation(first.series); err != nil {
+		return err
+	}
+	if !q.series.pipelines() {
+		return p.lex.fail(first.series.pos, "a number alone is no query: put conditions in braces, as in { duration > 1s }, or calculate with series, as in ({ } | rate()) * 60")
+	}
+	return nil
 }
 
 func (p *parser) fail(format string, args ...any) error {
@@ -87,8 +107,8 @@ var relations = map[string]bool{
 // bind to the left.
 func (p *parser) spanset(rank int) (*spanset, error) {
 	left, err := p.spansetOperand()
-	if err != nil {
-		return nil, err
+	if err != nil || left.series != nil {
+		return left, err
 	}
 	for p.tok.kind == tokOp && relations[p.tok.text] && spansetRank(p.tok.text) >= rank {
 		n := &spanset{pos: p.tok.pos, op: p.tok.text, l: left}
@@ -97,6 +117,9 @@ func (p *parser) spanset(rank int) (*spanset, error) {
 		}
 		if n.r, err = p.spanset(spansetRank(n.op) + 1); err != nil {
 			return nil, err
+		}
+		if n.r.series != nil {
+			return nil, p.lex.fail(n.r.series.pos, "series cannot stand in a relation of spans: make series of the whole query, behind the last )")
 		}
 		n.depth = max(n.l.depth, n.r.depth) + 1
 		left = n
@@ -119,21 +142,27 @@ func (p *parser) spansetOperand() (*spanset, error) {
 		if err != nil {
 			return nil, err
 		}
-		if p.is("|") {
-			if s, err = p.pipeline(s); err != nil {
-				return nil, err
-			}
+		switch {
+		case s.series != nil:
+			s.series, err = p.calculation(s.series)
+		case p.is("|"):
+			s, err = p.pipeline(s)
+		}
+		if err != nil {
+			return nil, err
 		}
 		p.nested--
 		return s, p.expect(")", "to close the parenthesis")
+	case p.atNumber():
+		n, err := p.number()
+		return &spanset{series: n}, err
 	case p.tok.kind == tokField || p.tok.kind == tokValue:
 		return nil, p.fail("%s stands outside of a filter: put conditions in braces, { %s … }", p.seen(), clip(p.tok.text))
 	}
 	return nil, p.fail("%s where a filter { … } is due", p.seen())
 }
 
-// pipeline reads the stages of a pipeline in parentheses. Only the whole query can
-// end in series.
+// pipeline reads the stages of a pipeline in parentheses, which gives spans or series.
 func (p *parser) pipeline(of *spanset) (*spanset, error) {
 	n := &spanset{pos: p.tok.pos, op: OpPipe, l: of, depth: of.depth + 1}
 	var err error
@@ -142,7 +171,7 @@ func (p *parser) pipeline(of *spanset) (*spanset, error) {
 	}
 	for _, s := range n.stages {
 		if isMetrics(s.name) || isSecond(s.name) {
-			return nil, p.lex.fail(s.pos, "%s inside parentheses: series are made of the whole query, so write it behind the last )", s.name)
+			return &spanset{series: &series{pos: s.pos, op: opSeries, spans: of, stages: n.stages}}, nil
 		}
 	}
 	return n, nil

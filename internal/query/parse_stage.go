@@ -49,7 +49,9 @@ func (p *parser) stage() (stage, error) {
 	var err error
 	if p.is("{") || p.is("(") {
 		s.name = "filter"
-		s.spans, err = p.spanset(1)
+		if s.spans, err = p.spanset(1); err == nil && s.spans.series != nil {
+			err = p.lex.fail(s.pos, "series cannot stand behind a |: write them first, ({ … } | rate()) / ({ … } | rate())")
+		}
 		return s, err
 	}
 	if p.tok.kind != tokWord {
@@ -83,7 +85,7 @@ func (p *parser) arguments(s *stage) (err error) {
 	case s.name == "compare":
 		err = p.compareArguments(s)
 	case isSecond(s.name):
-		err = p.whole(s, "how many series to keep, as in "+s.name+"(10)")
+		err = p.positive(s, "how many series to keep, as in "+s.name+"(10)")
 	case s.name == "count" || s.name == "rate" || s.name == "count_over_time" || s.name == "coalesce":
 	default:
 		s.expr, err = p.expr(rankSum)
@@ -131,6 +133,9 @@ func (p *parser) groups(s *stage) (err error) {
 func (p *parser) comparison(s *stage) (err error) {
 	op, ok := opByName(p.tok.text)
 	if p.tok.kind != tokOp || !ok || op == OpMatch || op == OpNotMatch {
+		if s.name == "" {
+			return p.fail("%s behind series: their values can only be compared with a number", p.seen())
+		}
 		return p.fail("%s where a comparison is due: write for example %s(…) > 2", p.seen(), s.name)
 	}
 	s.op = op
@@ -173,7 +178,7 @@ func (p *parser) compareArguments(s *stage) error {
 		if err := p.advance(); err != nil {
 			return err
 		}
-		if err := p.whole(s, what); err != nil {
+		if err := p.positive(s, what); err != nil {
 			return err
 		}
 	}
@@ -183,8 +188,8 @@ func (p *parser) compareArguments(s *stage) error {
 	return nil
 }
 
-// whole reads a positive integer.
-func (p *parser) whole(s *stage, what string) error {
+// positive reads a whole number over 0.
+func (p *parser) positive(s *stage, what string) error {
 	if p.tok.kind != tokValue || p.tok.value.Type != TypeInt || p.tok.value.Int < 1 {
 		return p.fail("%s where a whole number over 0 is due: %s", p.seen(), what)
 	}

@@ -88,16 +88,25 @@ const (
 
 // Metrics turns matched spans into series. Spans are counted in steps by their start.
 type Metrics struct {
-	Name      string // as in the query: rate, count_over_time …
-	Func      Aggregate
-	Rate      bool    // Count per second
-	Arg       Operand // nil for Count
-	Quantiles []float64
-	By        []Field
-	Seconds   bool        // Arg is a duration: values are given in seconds
-	Compare   *Comparison // Compared
-	Then      []SeriesStage
-	Exemplars int // at most so many spans are shown with a series
+	Name        string // as in the query: rate, count_over_time …
+	Func        Aggregate
+	Rate        bool    // Count per second
+	Arg         Operand // nil for Count
+	Quantiles   []float64
+	By          []Field
+	Seconds     bool         // Arg is a duration: values are given in seconds
+	Compare     *Comparison  // Compared
+	Calculation *Calculation // instead of a function: the plan has no spans of its own
+	Then        []SeriesStage
+	Exemplars   int // at most so many spans are shown with a series
+}
+
+// Title names what gives the series, in messages.
+func (m *Metrics) Title() string {
+	if m.Calculation != nil {
+		return "a calculation"
+	}
+	return m.Name + "()"
 }
 
 // Comparison says how compare(…) divides spans: those that start in Range and for
@@ -235,7 +244,7 @@ func CompileFilter(text string) (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.Spans.Op != "" || len(p.Stages) > 0 || p.Metrics != nil {
+	if p.Metrics != nil || p.Spans.Op != "" || len(p.Stages) > 0 {
 		return nil, fail(text, 0, "a single filter { … } is due here, without relations and stages")
 	}
 	return p.Leaves[0], nil

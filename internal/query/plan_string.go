@@ -23,6 +23,23 @@ func (p *Plan) String() string {
 			}
 		}
 	}
+	p.parts(&root)
+	var b strings.Builder
+	root.write(&b, "", "")
+	return b.String()
+}
+
+// parts hangs what the plan is made of below a node.
+func (p *Plan) parts(root *treeNode) {
+	if p.Metrics != nil && p.Metrics.Calculation != nil {
+		root.kids = append(root.kids, treeNode{text: "calculate " + p.Metrics.Calculation.String()})
+		for i, part := range p.Metrics.Calculation.Parts {
+			n := treeNode{text: fmt.Sprintf("series %d", i)}
+			part.parts(&n)
+			root.kids = append(root.kids, n)
+		}
+		return
+	}
 	spans := p.Spans.tree()
 	spans.text = "spans " + spans.text
 	root.kids = append(root.kids, spans)
@@ -38,9 +55,6 @@ func (p *Plan) String() string {
 	if p.Metrics != nil {
 		root.kids = append(root.kids, treeNode{text: "metrics " + p.Metrics.String()})
 	}
-	var b strings.Builder
-	root.write(&b, "", "")
-	return b.String()
 }
 
 type treeNode struct {

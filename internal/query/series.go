@@ -31,9 +31,7 @@ func (m *Metrics) Complete(series []Series, steps Steps) ([]Series, error) {
 		s.apply(series, steps.N)
 	}
 	if len(m.Then) > 0 {
-		series = slices.DeleteFunc(series, func(s Series) bool {
-			return !slices.ContainsFunc(s.Values, func(v float64) bool { return !math.IsNaN(v) })
-		})
+		series = withValues(series)
 	}
 	if len(series) > MaxSeries {
 		return nil, TooManySeries(MaxSeries)
@@ -42,6 +40,13 @@ func (m *Metrics) Complete(series []Series, steps Steps) ([]Series, error) {
 		m.Settle(&series[i], steps)
 	}
 	return series, nil
+}
+
+// withValues leaves out the series that have no value at any step.
+func withValues(series []Series) []Series {
+	return slices.DeleteFunc(series, func(s Series) bool {
+		return !slices.ContainsFunc(s.Values, func(v float64) bool { return !math.IsNaN(v) })
+	})
 }
 
 // Settle is for a series that has just got its exemplars: it leaves out those of

@@ -137,12 +137,17 @@ func (d *duck) do(ctx context.Context, timeout time.Duration, f func(ctx context
 	return d.explain(ctx, err, timeout)
 }
 
-// close drops what the query has made, also when its context has ended.
-func (c *duckConn) close() {
+// forgetAll drops what the query has made, also when its context has ended.
+func (c *duckConn) forgetAll() {
 	for _, s := range c.drop {
 		// A table that stays behind has a name that nothing uses again.
 		_, _ = c.conn.ExecContext(context.Background(), s)
 	}
+	c.drop = nil
+}
+
+func (c *duckConn) close() {
+	c.forgetAll()
 	_ = c.conn.Close()
 }
 

@@ -141,7 +141,7 @@ func (e *Embedded) quarantined() int64 { return e.counters.get("segments_quarant
 // Search implements Store.
 func (e *Embedded) Search(ctx context.Context, tenant string, p *query.Plan, o SearchOptions) (*SearchResult, error) {
 	if p.Metrics != nil {
-		return nil, telemetry.Errorf(telemetry.KindInvalid, "query: %s gives series, not traces: ask for metrics, or leave out | %s()", p.Text, p.Metrics.Name)
+		return nil, telemetry.Errorf(telemetry.KindInvalid, "query: %s gives series, not traces: ask for metrics, or leave out %s", p.Text, p.Metrics.Title())
 	}
 	within, err := o.within()
 	if err != nil {

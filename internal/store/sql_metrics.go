@@ -26,20 +26,30 @@ func (d *duck) metrics(ctx context.Context, src sources, o metricsSpec) (out []q
 	if o.plan.Metrics == nil {
 		return nil, telemetry.Errorf(telemetry.KindInvalid, "query: %s has no metrics function: add for example | rate()", o.plan.Text)
 	}
-	err = d.do(ctx, o.timeout, func(ctx context.Context, c *duckConn) error {
-		var e error
-		leaf, ok := sqlMetrics(o.plan)
-		switch {
-		case !ok || src.lists(conditions(o.plan)...):
-			out, e = c.seriesExact(ctx, src, o)
-		case o.plan.Metrics.Compare != nil:
-			out, e = c.compared(ctx, src, o, leaf)
-		default:
-			out, e = c.series(ctx, src, o, leaf)
-		}
+	err = d.do(ctx, o.timeout, func(ctx context.Context, c *duckConn) (e error) {
+		out, e = c.metrics(ctx, src, o)
 		return e
 	})
 	return out, err
+}
+
+func (c *duckConn) metrics(ctx context.Context, src sources, o metricsSpec) ([]query.Series, error) {
+	if calc := o.plan.Metrics.Calculation; calc != nil {
+		return calc.Series(o.steps, func(p *query.Plan) ([]query.Series, error) {
+			part := o
+			part.plan = p
+			defer c.forgetAll() // the next part makes its own
+			return c.metrics(ctx, src, part)
+		})
+	}
+	leaf, ok := sqlMetrics(o.plan)
+	switch {
+	case !ok || src.lists(conditions(o.plan)...):
+		return c.seriesExact(ctx, src, o)
+	case o.plan.Metrics.Compare != nil:
+		return c.compared(ctx, src, o, leaf)
+	}
+	return c.series(ctx, src, o, leaf)
 }
 
 // sqlMetrics gives the one condition that matched spans fulfil, when the plan has

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/clew-dev/clew/internal/query"
+	"github.com/clew-dev/clew/internal/query/querytest"
 	"github.com/clew-dev/clew/internal/segment"
 	"github.com/clew-dev/clew/internal/telemetry"
 	"github.com/clew-dev/clew/internal/wal"
@@ -231,16 +232,11 @@ func (b *bench) model(p *query.Plan, within query.Range, order Order) []searchKe
 
 // modelSeries answers a metrics query likewise.
 func (b *bench) modelSeries(p *query.Plan, steps query.Steps) ([]query.Series, error) {
-	m := query.NewMetricsEval(p, steps)
-	for _, id := range b.order {
-		r := query.NewReader(b.traces[id])
-		for _, s := range query.EvalTrace(p, r, steps.Range) {
-			if err := m.Add(r, s.Rows); err != nil {
-				return nil, err
-			}
-		}
+	traces := make([]*telemetry.Batch, len(b.order))
+	for i, id := range b.order {
+		traces[i] = b.traces[id]
 	}
-	return m.Series()
+	return querytest.EvalSeries(p, traces, steps)
 }
 
 func sameSeries(a, b []query.Series) bool {

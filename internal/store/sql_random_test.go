@@ -182,8 +182,39 @@ func randomGroups(rng *rand.Rand) string {
 	return label()
 }
 
+// randomCalculation writes a calculation with series.
+func randomCalculation(rng *rand.Rand, depth int) string {
+	one := func(of ...string) string { return of[rng.IntN(len(of))] }
+	then := func() string {
+		return one("", "", " > 0.5", " | topk(2)", " <= 4 | bottomk(1)")
+	}
+	group := one("", " by(name)", " by(status, .zone)", " by(.zone)")
+	part := func() string {
+		by := group
+		if rng.IntN(3) == 0 {
+			by = ""
+		}
+		f := one("rate()", "count_over_time()", "avg_over_time(duration)", "sum_over_time(span.f)", "max_over_time(span.n)")
+		return "({ " + randomFilter(rng, 1) + " } | " + f + by + then() + ")"
+	}
+	var operand func(depth int) string
+	operand = func(depth int) string {
+		switch {
+		case rng.IntN(4) == 0:
+			return one("2", "-1.5", "100", "10ms", "0")
+		case depth > 0 && rng.IntN(2) == 0:
+			return "(" + operand(depth-1) + one(" + ", " - ", " * ", " / ") + part() + then() + ")"
+		}
+		return part()
+	}
+	return operand(depth) + one(" + ", " - ", " * ", " / ") + part() + then()
+}
+
 // randomMetrics writes a query that gives series.
 func randomMetrics(rng *rand.Rand) string {
+	if rng.IntN(8) == 0 {
+		return randomCalculation(rng, 2)
+	}
 	one := func(of ...string) string { return of[rng.IntN(len(of))] }
 	q := "{ " + randomFilter(rng, 1) + " }"
 	switch rng.IntN(6) {
@@ -257,8 +288,9 @@ func TestRandomQueriesCoverTheLanguage(t *testing.T) {
 			"span:parentID", "nestedSetParent", "span:childCount", "event:name", "event:timeSinceStart", "link:traceID", "link:spanID",
 			"instrumentation:name", "instrumentation:version", "nestedSetLeft", "nestedSetRight", "parent:name", "parent:duration", "parent:status",
 			"parent:statusMessage", "parent:kind", "parent:id", "parent:parentID", "parent:childCount"},
-		"parent": {"unscoped", "span", "resource", "instrumentation"},
-		"list":   {"=", "!=", ">", "<=", "=~", "!~", "two fields"},
+		"calculation": {"+", "-", "*", "/", "(", "values", "largest", "smallest"},
+		"parent":      {"unscoped", "span", "resource", "instrumentation"},
+		"list":        {"=", "!=", ">", "<=", "=~", "!~", "two fields"},
 	}
 	for kind, list := range want {
 		for _, what := range list {
@@ -277,6 +309,18 @@ func noteFeatures(p *query.Plan, text string, see func(kind string, what any)) {
 	}
 	for _, l := range p.Leaves {
 		noteCondition(l, see)
+	}
+	if p.Metrics != nil && p.Metrics.Calculation != nil {
+		drawn := p.Metrics.Calculation.String()
+		for _, what := range []string{"+", "-", "*", "/", "(", "values", "largest", "smallest"} {
+			if strings.Contains(drawn, what) {
+				see("calculation", what)
+			}
+		}
+		for _, part := range p.Metrics.Calculation.Parts {
+			noteFeatures(part, "", see)
+		}
+		return
 	}
 	noteSpans(p.Spans, see)
 	noteStages(p.Stages, see)

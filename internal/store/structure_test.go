@@ -128,6 +128,34 @@ func TestNextBit(t *testing.T) {
 	}
 }
 
+// A calculation whose time runs out in one of its sides is refused whole, although
+// the other had been answered.
+func TestUnfinishedCalculation(t *testing.T) {
+	all := randomSpans(rand.New(rand.NewPCG(4, 15)), 400)
+	dir := t.TempDir()
+	b := arrange(t, openTestDuck(t, dir), dir, "mixed", all)
+	p, err := query.Compile("({ } | rate()) / ({ parent:id != nil } | rate())")
+	if err != nil {
+		t.Fatal(err)
+	}
+	steps, err := query.NewSteps(base, base+1e12, 1e12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := metricsSpec{plan: p, steps: steps, timeout: 2 * time.Second}
+	o.load = func(ctx context.Context, _ []telemetry.TraceID) ([]*telemetry.Batch, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	if series, err := b.duck.metrics(context.Background(), b.src, o); telemetry.KindOf(err) != telemetry.KindExhausted {
+		t.Errorf("got %d series and %v, want an exhausted error", len(series), err)
+	}
+	o.load, o.timeout = b.load, 0
+	if series, err := b.duck.metrics(context.Background(), b.src, o); err != nil || len(series) != 1 || !(series[0].Values[0] > 1) {
+		t.Errorf("with time: got %v and %v, want all spans by those with a parent", series, err)
+	}
+}
+
 // A search whose time runs out among the traces that it evaluates answers with
 // what it has found, and says so; without anybody to tell, it is an error.
 func TestUnfinishedSearch(t *testing.T) {

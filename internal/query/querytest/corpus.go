@@ -205,6 +205,23 @@ func Steps(t testing.TB, p *query.Plan, within query.Range) query.Steps {
 	return steps
 }
 
+// EvalSeries gives the series of a plan by evaluating every trace.
+func EvalSeries(p *query.Plan, traces []*telemetry.Batch, steps query.Steps) ([]query.Series, error) {
+	if c := p.Metrics.Calculation; c != nil {
+		return c.Series(steps, func(part *query.Plan) ([]query.Series, error) { return EvalSeries(part, traces, steps) })
+	}
+	m := query.NewMetricsEval(p, steps)
+	for _, b := range traces {
+		r := query.NewReader(b)
+		for _, s := range query.EvalTrace(p, r, steps.Range) {
+			if err := m.Add(r, s.Rows); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return m.Series()
+}
+
 // Sets writes the spansets of one trace: the ids of spans, groups in brackets.
 func Sets(b *telemetry.Batch, sets []query.Spanset) string {
 	if len(sets) == 0 {
