@@ -121,7 +121,7 @@ export async function startFixture(port = 0) {
     "/api/search": (p) => {
       const test = matcher(p.get("q"));
       const hits = within(p).map((b) => [b, b.spans.filter(test)]).filter(([, m]) => m.length > 0);
-      const rank = p.get("order") === "slowest" ? ([, m]) => -Math.max(...m.map((s) => s.duration)) : ([b]) => -Number(b.startNs / 1000n);
+      const rank = { slowest: ([, m]) => -Math.max(...m.map((s) => s.duration)), spans: ([b]) => -b.spans.length }[p.get("order")] ?? (([b]) => -Number(b.startNs / 1000n));
       hits.sort((x, y) => rank(x) - rank(y));
       const from = Number(p.get("cursor") || 0);
       const limit = Number(p.get("limit") || 20);

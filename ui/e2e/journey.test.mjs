@@ -132,7 +132,8 @@ test("a query is written with completion and run by the keyboard alone", async (
   await page.keyboard.press("Escape");
   await page.keyboard.press("Enter");
   await page.waitForURL((u) => /^\{ resource\.service\.name = "[^"]+" \}$/.test(u.searchParams.get("q") ?? ""));
-  await page.locator("table.traces tbody tr").first().waitFor();
+  // Until the new answer is there the old one stays, dimmed, and keys choose from it.
+  await page.locator(".results .scroll:not([data-stale]) table.traces tbody tr").first().waitFor();
   await page.keyboard.press("Escape");
   await page.keyboard.press("j");
   await page.waitForURL((u) => (u.searchParams.get("sel") ?? "").length === 32);
@@ -140,6 +141,38 @@ test("a query is written with completion and run by the keyboard alone", async (
   await page.keyboard.press("Enter");
   await page.waitForURL(/\/trace\//);
   await page.locator(".wf-row").first().waitFor();
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test("the order is chosen by the keyboard, stays in the address and holds over pages", async () => {
+  const { page, faults, close } = await openPage(browser, base);
+  await page.goto(`${base}/traces`);
+  const rows = page.locator(".results .scroll:not([data-stale]) table.traces tbody tr");
+  await rows.first().waitFor();
+  const orders = page.getByRole("group", { name: "Order" });
+  await orders.getByRole("button", { name: "Newest", pressed: true }).focus();
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.waitForURL((u) => u.searchParams.get("order") === "spans");
+  await orders.getByRole("button", { name: "Most spans", pressed: true }).waitFor();
+  await rows.first().waitFor();
+  const more = page.getByRole("button", { name: "Load more" });
+  if (fixture) {
+    const shown = await rows.count();
+    await more.click();
+    await page.waitForFunction((n) => document.querySelectorAll("table.traces tbody tr").length > n, shown);
+  }
+  const counts = (await rows.locator("td.c-spans").allTextContents()).map((text) => Number(text.replace(/\D/g, "")));
+  assert.ok(counts.length > 1 && counts.every((n, i) => i === 0 || n <= counts[i - 1]), `most spans first: ${counts}`);
+  await page.reload();
+  await orders.getByRole("button", { name: "Most spans", pressed: true }).waitFor();
+  await rows.first().waitFor();
+  assert.equal(Number((await rows.locator("td.c-spans").first().textContent()).replace(/\D/g, "")), counts[0], "a reload shows the same");
+  await page.goBack();
+  await orders.getByRole("button", { name: "Newest", pressed: true }).waitFor();
+  assert.equal(new URL(page.url()).searchParams.get("order"), null);
   assert.deepEqual(faults, []);
   await close();
 });

@@ -127,6 +127,35 @@ test("deep, wide, long, future and empty traces are drawn whole", async () => {
   await close();
 });
 
+test("a trace that was chosen opens, although the answer that came meanwhile is without it", async () => {
+  const { page, faults, close } = await openPage(browser, fixture.url);
+  await page.goto(`${fixture.url}/traces`);
+  await page.locator("table.traces tbody tr").first().waitFor();
+  let answer;
+  const asked = new Promise((resolve) => {
+    answer = resolve;
+  });
+  await page.route("**/api/search?*", async (route) => {
+    await asked;
+    await route.continue();
+  });
+  await page.keyboard.press("/");
+  await page.keyboard.insertText("{ duration > 99999s }");
+  await page.keyboard.press("Enter");
+  await page.locator(".results .scroll[data-stale]").waitFor();
+  await page.locator("#query").blur();
+  await page.keyboard.press("j");
+  await page.waitForURL((u) => (u.searchParams.get("sel") ?? "").length === 32);
+  const chosen = new URL(page.url()).searchParams.get("sel");
+  answer();
+  await page.getByText("No trace matches").waitFor();
+  await page.keyboard.press("Enter");
+  await page.waitForURL((u) => u.pathname === `/trace/${chosen}`);
+  await page.locator(".wf-row").first().waitFor();
+  assert.deepEqual(faults, []);
+  await close();
+});
+
 test("missing parents and partial traces are said in words", async () => {
   const { page, faults, close } = await openPage(browser, fixture.url);
   await page.goto(`${fixture.url}/trace/${UGLY.orphans}`);

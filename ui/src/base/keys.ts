@@ -1,5 +1,5 @@
 /** Single-key shortcuts. They can be switched off, and never fire while someone types. */
-import { useEffect, useRef, useSyncExternalStore } from "react";
+import { useEffect, useLayoutEffect, useRef, useSyncExternalStore } from "react";
 import { store, stored } from "./theme.ts";
 
 const KEY = "clew.keys";
@@ -36,7 +36,8 @@ const PAIR_MS = 1200;
 /** Binds keys on the window while the component lives. A handled press goes no further. */
 export function useKeys(bindings: Bindings): void {
   const current = useRef(bindings);
-  useEffect(() => {
+  // With what is drawn, not after it: a key that answers to what is seen must not meet the bindings of before.
+  useLayoutEffect(() => {
     current.current = bindings;
   });
   useEffect(() => {

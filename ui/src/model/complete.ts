@@ -4,14 +4,15 @@ import { tokens, type Token } from "./query.ts";
 export const INTRINSICS = [
   "name", "status", "kind", "duration", "statusMessage", "trace:duration", "trace:rootName", "trace:rootService", "trace:id",
   "span:id", "span:parentID", "event:name", "event:timeSinceStart", "link:traceID", "link:spanID", "instrumentation:name", "instrumentation:version",
+  "parent:name", "parent:duration", "parent:status", "parent:kind", "parent:id", "nestedSetLeft", "nestedSetRight", "nestedSetParent",
 ];
 const STAGES = ["count() > ", "avg(duration) > ", "max(duration) > ", "by(resource.service.name)", "select()"];
 const WORDS: Record<string, string[]> = {
   status: ["error", "ok", "unset"],
   kind: ["server", "client", "internal", "producer", "consumer"],
 };
-WORDS["span:status"] = WORDS["status"];
-WORDS["span:kind"] = WORDS["kind"];
+WORDS["span:status"] = WORDS["parent:status"] = WORDS["status"];
+WORDS["span:kind"] = WORDS["parent:kind"] = WORDS["kind"];
 const COMPARISONS = new Set(["=", "!=", ">", ">=", "<", "<=", "=~", "!~"]);
 
 /** What to offer: a text range to replace, and either fixed words or a field whose values the server knows. */

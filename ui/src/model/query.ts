@@ -17,7 +17,7 @@ const RULES: [TokenType, RegExp][] = [
   ["number", /\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h|d)?\b/y],
   ["operator", /&&|\|\||>>|<<|!>>|!<<|=~|!~|!=|>=|<=|&>>|&<<|[=><!~+\-*/%^|]/y],
   ["brace", /[{}()]/y],
-  ["field", /(?:(?:span|resource|event|link|instrumentation|parent)\.|\.)(?:"(?:[^"\\]|\\.)*"?|[\p{L}\p{N}_.\-/]+)?|(?:trace|span|event|link|instrumentation):[A-Za-z]*/uy],
+  ["field", /(?:(?:span|resource|event|link|instrumentation|parent)\.|\.)(?:"(?:[^"\\]|\\.)*"?|[\p{L}\p{N}_.\-/]+)?|(?:trace|span|parent|event|link|instrumentation):[A-Za-z]*/uy],
   ["word", /[\p{L}_][\p{L}\p{N}_]*/uy],
 ];
 

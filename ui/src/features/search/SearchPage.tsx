@@ -18,7 +18,7 @@ import { DEFAULT_RANGE, rangeLabel, resolveRange, toRfc3339, type RangeText } fr
 import { Facets } from "./Facets.tsx";
 import { HistogramView } from "./HistogramView.tsx";
 import { LiveList } from "./LiveList.tsx";
-import { orderOf, rangeOf, type SearchParams } from "./params.ts";
+import { ORDERS, orderOf, rangeOf, type SearchParams } from "./params.ts";
 import { QueryField } from "./QueryField.tsx";
 import { TraceList } from "./TraceList.tsx";
 import "./search.css";
@@ -68,9 +68,10 @@ export function SearchPage() {
     const next = traces[Math.min(traces.length - 1, Math.max(0, at < 0 ? 0 : at + by))];
     if (next) go({ sel: next.traceId }, true);
   };
+  // A new answer may come between the choice and the key, and be without the trace that was chosen.
   const open = () => {
     const t = traces.find((x) => x.traceId === selected);
-    if (t) void navigate({ to: "/trace/$traceId", params: { traceId: t.traceId }, search: { t: t.start, span: t.found[0]?.spanId ?? "", tz: params.tz ?? "" } });
+    if (selected !== "") void navigate({ to: "/trace/$traceId", params: { traceId: selected }, search: { t: t?.start ?? "", span: t?.found[0]?.spanId ?? "", tz: params.tz ?? "" } });
   };
   useKeys({
     j: () => step(1),
@@ -128,9 +129,9 @@ export function SearchPage() {
                   </Popover>
                 </span>
                 <div className="segments" role="group" aria-label="Order">
-                  {(["newest", "slowest"] as const).map((o) => (
-                    <button key={o} type="button" aria-pressed={order === o} onClick={() => go({ order: o === "newest" ? "" : o, sel: "" })}>
-                      {o === "newest" ? "Newest" : "Slowest"}
+                  {ORDERS.map((o) => (
+                    <button key={o.id} type="button" title={o.hint} aria-pressed={order === o.id} onClick={() => go({ order: o === ORDERS[0] ? "" : o.id, sel: "" })}>
+                      {o.title}
                     </button>
                   ))}
                 </div>

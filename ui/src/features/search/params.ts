@@ -11,6 +11,14 @@ export function validateSearch(search: Record<string, unknown>): SearchParams {
 export function rangeOf(s: { from?: string; to?: string }): RangeText {
   return { from: s.from || DEFAULT_RANGE.from, to: s.to || DEFAULT_RANGE.to };
 }
-export function orderOf(s: SearchParams): "newest" | "slowest" {
-  return s.order === "slowest" ? "slowest" : "newest";
+
+/** The orders of an answer, the first when the address names none. */
+export const ORDERS = [
+  { id: "newest", title: "Newest", hint: "By the latest start of a matching span" },
+  { id: "slowest", title: "Slowest", hint: "By the longest matching span" },
+  { id: "spans", title: "Most spans", hint: "By the number of spans of the trace" },
+] as const;
+
+export function orderOf(s: SearchParams): (typeof ORDERS)[number]["id"] {
+  return ORDERS.find((o) => o.id === s.order)?.id ?? ORDERS[0].id;
 }
