@@ -34,6 +34,9 @@ type killed struct {
 	hit    map[string]int
 }
 
+// killPatience is for machines that stand still for minutes under what else they do.
+const killPatience = 10 * time.Minute
+
 // The moments at which it is killed, in turn.
 const (
 	whileSending  = "while senders wait"
@@ -55,7 +58,7 @@ func TestKilled(t *testing.T) {
 		cycles = min(cycles, 10)
 	}
 	k := &killed{t: t, dir: t.TempDir(), random: rand.New(rand.NewPCG(7, 7)), hit: map[string]int{},
-		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}}
+		client: &http.Client{Timeout: killPatience, Transport: &http.Transport{DisableKeepAlives: true}}}
 	var at [3]string
 	for i := range at {
 		at[i] = freePort(t)
@@ -66,7 +69,7 @@ func TestKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := ledger.Run(context.Background(), ledger.Options{
-		To: "grpc://" + at[1] + ",http://" + at[2], Ask: "clew", AskURL: k.http, Spans: 1000 * (cycles + 1), Batch: 16, Connections: 6, Cycles: cycles,
+		To: "grpc://" + at[1] + ",http://" + at[2], Ask: "clew", AskURL: k.http, Spans: 1000 * (cycles + 1), Batch: 16, Connections: 6, Cycles: cycles, Wait: killPatience,
 		// A day that gets no more spans is merged after every flush.
 		Start: time.Now().Add(-4 * 24 * time.Hour), Moment: k.moment,
 		Command: fmt.Sprintf("cd '%s' && find data -name '*.tmp' >> halves 2>/dev/null; %s", k.dir, serve),
@@ -248,7 +251,7 @@ func (k *killed) call(ctx context.Context, method, path string, q url.Values) (i
 
 // count starts clew once more and counts the spans of the run by a query.
 func (k *killed) count(r *ledger.Result, serve string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), killPatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", serve)
 	if err := cmd.Start(); err != nil {

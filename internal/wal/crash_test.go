@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/clew-dev/clew/internal/testkit"
 	"github.com/clew-dev/clew/internal/wal"
@@ -209,4 +210,51 @@ func (m *model) check(l *wal.Log) {
 	if end := l.End(); end < m.highest {
 		m.t.Errorf("the log ends at %d, but positions up to %d were given out", end, m.highest)
 	}
+}
+
+// The power goes at each fsync while a group of several records begins a new file,
+// two hundred times each with other sectors lost. What was acknowledged before is
+// there, and what was not yet durable is never called damage: no part of a file's
+// header can be lost behind a record that is left.
+func TestPowerLossAtTheBeginOfAFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := emptyDir(t)
+		o := small(fs)
+		o.SegmentBytes = 8000
+		l := open(t, o)
+		acked := []entry{appendOne(t, l, "starts the file")}
+		release := make(chan struct{})
+		fs.Inject(testkit.Fault{Op: testkit.OpSync, Wait: func() { <-release }})
+		var wg sync.WaitGroup
+		add := func(size, n int) {
+			for range n {
+				wg.Go(func() {
+					if err := tryAppend(l, strings.Repeat("x", size)); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			synctest.Wait()
+		}
+		add(2900, 1) // its fsync hangs
+		add(2000, 6) // more than the file has room for: the last of them begin another
+		var left []*testkit.FS
+		fs.Inject(testkit.Fault{Op: testkit.OpSync, Times: -1, Wait: func() {
+			for seed := range uint64(200) {
+				left = append(left, fs.Crash(seed))
+			}
+		}})
+		close(release)
+		wg.Wait()
+		if n := len(names(t, fs)); n < 2 || len(left) < 400 {
+			t.Fatalf("%d files, %d losses of power: no group began a file", n, len(left))
+		}
+		for i, fs := range left {
+			next := open(t, small(fs))
+			got, damage := readFrom(t, next, 0)
+			if r := next.Recovery(); damage.Lost() || r.Damage.Lost() || len(r.Quarantined) > 0 || !slices.Contains(got, acked[0]) {
+				t.Fatalf("fsync %d, seed %d: reader %+v, recovery %+v, %d records; files:\n%s", i/200, i%200, damage, r, len(got), fs.Dump())
+			}
+		}
+	})
 }

@@ -289,3 +289,25 @@ func TestReaderStartsAtEveryPosition(t *testing.T) {
 		}
 	}
 }
+
+// A sound frame that another log wrote at this very place, as a disk gives it back
+// in blocks that were not written since, is no record of this one, alone or between others.
+func TestFrameOfAnotherLogIsNoRecord(t *testing.T) {
+	head, ours := header(1, 'L', 0, 0, 7), frame('R', 40, 40, 7, "ours")
+	for name, content := range map[string][]byte{
+		"at the end": join(head, ours, frame('R', 76, 76, 8, "theirs")),
+		"between":    join(head, ours, frame('R', 76, 76, 8, "theirs"), frame('R', 114, 76, 7, "ours")),
+	} {
+		fs := emptyDir(t)
+		putFile(t, fs, first, content)
+		got, _ := readFrom(t, open(t, small(fs)), 0)
+		for _, e := range got {
+			if e.Data != "ours" {
+				t.Errorf("%s: read %q", name, e.Data)
+			}
+		}
+		if want := bytes.Count(content, []byte("ours")); len(got) != want {
+			t.Errorf("%s: %d records, want %d", name, len(got), want)
+		}
+	}
+}
