@@ -52,8 +52,8 @@ func (c *duckConn) candidates(ctx context.Context, src sources, p *query.Plan, w
 
 // candidateIDs calls f with the traces that can match, in the order of their ids.
 func (c *duckConn) candidateIDs(ctx context.Context, src sources, p *query.Plan, within query.Range, f func(telemetry.TraceID) error) error {
-	if related(src, p) {
-		return c.relate(ctx, src, p, within, "", func(keys []searchKey) error {
+	if shape := byRelations(p); related(src, shape) {
+		return c.relate(ctx, src, shape, within, "", func(keys []searchKey) error {
 			for _, k := range keys {
 				if err := f(k.ID); err != nil {
 					return err

@@ -356,8 +356,8 @@ func (c *duckConn) rankExact(ctx context.Context, src sources, o searchSpec) ([]
 		heap.Push(top, k)
 	}
 	var err error
-	if len(o.plan.Stages) == 0 && related(src, o.plan) {
-		err = c.relate(ctx, src, o.plan, o.within, o.order, func(keys []searchKey) error {
+	if shape := byRelations(o.plan); len(o.plan.Stages) == 0 && related(src, shape) {
+		err = c.relate(ctx, src, shape, o.within, o.order, func(keys []searchKey) error {
 			for _, k := range keys {
 				rank(k)
 			}

@@ -21,7 +21,8 @@ func randomRelation(rng *rand.Rand, depth int) string {
 	}
 	return one("{ }", "{ status = error }", "{ kind = server }", "{ duration > 12ms }", `{ name = "SELECT" }`, `{ resource.service.name = "web" }`,
 		`{ resource.service.name != "db" }`, `{ .zone = "eu" }`, "{ span.n > 0 }", "{ event:name = \"retry\" }", "{ span.rare != nil }",
-		"{ nestedSetParent < 0 }", "{ false }", "{ "+randomFilter(rng, 1)+" }")
+		"{ nestedSetParent < 0 }", "{ false }", `{ parent.zone = "eu" && duration > 5ms }`, "{ !(parent:status = error) && kind = server || parent:id = nil }",
+		"{ parent.n * 2 > parent.f && !(parent.rare != nil) }", "{ "+randomFilter(rng, 1)+" }")
 }
 
 // TestRelationsAgainstModel runs random relations over random traces that lie in
@@ -57,7 +58,7 @@ func TestRelationsAgainstModel(t *testing.T) {
 			}
 			order := []Order{OrderNewest, OrderSlowest, OrderSpans}[rng.IntN(3)]
 			for i, b := range sets {
-				if related(b.src, p) {
+				if related(b.src, byRelations(p)) {
 					marked++
 				}
 				if err := checkSearch(ctx, b, p, within, order, 1+rng.IntN(60)); err != nil {
@@ -69,6 +70,53 @@ func TestRelationsAgainstModel(t *testing.T) {
 	if marked < rounds*queries {
 		t.Errorf("only %d of %d questions were answered by marks", marked, rounds*queries*len(arrangements))
 	}
+}
+
+// Conditions on a parent alone are relations; those that compare it with the span, or
+// need the whole trace for another reason, are left to the evaluator.
+func TestParentsAreRelations(t *testing.T) {
+	all := randomSpans(rand.New(rand.NewPCG(2, 16)), 100)
+	dir := t.TempDir()
+	b := arrange(t, openTestDuck(t, dir), dir, "segments", all)
+	for text, want := range map[string]string{
+		`{ parent:name = "a" }`:                             "1 > 0",
+		`{ status = ok && parent:name = "a" }`:              "1 > 0",
+		`{ !(parent:name = "a") && .b && parent:id = nil }`: "2 !> (1 !> 0)",
+		`{ .a || parent.b + 1 > parent.c }`:                 "0 || (2 > 1)",
+		`{ .a } >> { parent.b }`:                            "0 >> (2 > 1)",
+		`{ .a }`:                                            "",
+		`{ parent:name = name }`:                            "",
+		`{ parent:childCount > 1 }`:                         "",
+		`{ parent.b && traceDuration > 1s }`:                "",
+		`({ parent.b } | count() > 1) >> { }`:               "",
+		`{ .a && (.b || parent.c) }`:                        "",
+	} {
+		p, err := query.Compile(text)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		shape := byRelations(p)
+		got := ""
+		if related(b.src, shape) {
+			got = relationText(shape.Spans)
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+func relationText(e *query.SpanExpr) string {
+	if e.Op == "" {
+		return fmt.Sprint(e.Leaf)
+	}
+	side := func(e *query.SpanExpr) string {
+		if e.Op != "" {
+			return "(" + relationText(e) + ")"
+		}
+		return relationText(e)
+	}
+	return side(e.L) + " " + e.Op + " " + side(e.R)
 }
 
 // Relations over more conditions than can be marked are answered too.
