@@ -66,6 +66,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("((((((({ !(!(!.a)) })))))))")
 	f.Add("((({ .a } | count() > 1) >> ({ } | by(.b) | max(.c) != min(event.d))) | ({ } && { })) | rate() by(.e) <= minInt | topk(2) > 1 with (exemplars = 3)")
 	f.Add("{ } | compare({ }, 100, 1, 2)")
+	f.Add("{ span.\"\". }")
 	f.Add("-2.5 * (({ .a } | rate() by(.b) > 1 | topk(3)) / (({ } | rate()) + 1ms) >= 2 | bottomk(1)) - 9223372036854775807 > 1 with (exemplars = true)")
 	f.Add("{ parent.\"span.a\" = parent.span.a || parent:id != nil && nestedSetParent ^ 2 > nestedSetLeft } | by(parent:name, nestedSetParent)")
 	f.Fuzz(func(t *testing.T, text string) {

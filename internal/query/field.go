@@ -207,7 +207,7 @@ func quoteKey(key string) string {
 			return quote(key)
 		}
 	}
-	if key == "" || strings.Contains(key, "//") {
+	if key == "" || key[0] == '.' || strings.Contains(key, "//") {
 		return quote(key)
 	}
 	return key
