@@ -34,7 +34,7 @@ var standardMetrics = sync.OnceFunc(func() {
 func startMetrics(exporter *export.Exporter, interval time.Duration) {
 	standardMetrics()
 	reader := metric.NewReader(measures, exporter, interval)
-	exporter.Tick(self.Metrics, reader.Tick)
+	exporter.Tick(self.Metrics, reader.Interval(), reader.Tick)
 }
 
 // gateMetrics puts the policy of a kit before all instruments, and counts with it. Its

@@ -87,10 +87,16 @@ type callKey struct{}
 
 // callContext is the call's context and the call in one piece.
 type callContext struct {
-	context.Context
-	call call
-	out  outgoing
+	context.Context                 // has the span and what else was added
+	given           context.Context // to TagRPC, and ended with the call
+	call            call
+	out             outgoing
 }
+
+// Deadline, Done and Err are those of the context that was given: what was added to it ends nothing, and asking each layer takes time.
+func (c *callContext) Deadline() (time.Time, bool) { return c.given.Deadline() }
+func (c *callContext) Done() <-chan struct{}       { return c.given.Done() }
+func (c *callContext) Err() error                  { return c.given.Err() }
 
 // Value implements context.Context.
 func (c *callContext) Value(key any) any {
@@ -103,7 +109,7 @@ func (c *callContext) Value(key any) any {
 // TagRPC starts the span.
 func (h *handler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
 	method := strings.TrimPrefix(info.FullMethodName, "/")
-	c := &callContext{call: call{method: method, start: time.Now()}}
+	c := &callContext{given: ctx, call: call{method: method, start: time.Now()}}
 	if h.server {
 		c.Context, c.call.span = h.startServer(ctx, method, c.call.start)
 	} else {

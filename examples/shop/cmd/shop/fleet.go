@@ -77,11 +77,11 @@ func folderOf(binaries string) (string, error) {
 func measure(ctx context.Context, arguments []string, out io.Writer) error {
 	set := flags("overhead")
 	basePort := basePortFlag(set)
-	runs := set.Int("runs", 7, "how often each stack takes its turn")
-	journeys := set.Int("journeys", 2000, "`journeys` of a turn")
-	rate := set.Float64("rate", 100, "`journeys` a second")
+	runs := set.Int("runs", 7, "how often the shops are opened and measured")
+	journeys := set.Int("journeys", 4000, "`journeys` of a run, through each of the shops")
+	rate := set.Float64("rate", 200, "`journeys` a second")
 	seed := set.Uint64("seed", 1, "seed of the journeys, the same for every stack")
-	asJSON := set.Bool("json", false, "print every turn as JSON instead of the table")
+	asJSON := set.Bool("json", false, "print every run as JSON instead of the table")
 	check := set.Bool("check", false, "fail when the kit costs more than its share of stock's")
 	binaries := set.String("binaries", "", "`folder` with shop and the Rust services (default: where shop is)")
 	if err := parse(set, arguments); err != nil {
@@ -90,6 +90,12 @@ func measure(ctx context.Context, arguments []string, out io.Writer) error {
 	folder, err := folderOf(*binaries)
 	if err != nil {
 		return err
+	}
+	// Both stacks shall do the same work, whether or not somebody takes the metrics.
+	if os.Getenv("OTEL_METRICS_EXPORTER") == "" {
+		if err := os.Setenv("OTEL_METRICS_EXPORTER", "otlp"); err != nil {
+			return err
+		}
 	}
 	data, err := os.MkdirTemp("", "shop-overhead-")
 	if err != nil {

@@ -37,3 +37,5 @@ func (c *clewKit) server(h http.Handler) http.Handler { return c.k.HTTP(h) }
 func (c *clewKit) route(_ string, h http.Handler) http.Handler { return h }
 
 func (c *clewKit) transport(next http.RoundTripper) http.RoundTripper { return c.k.Transport(next) }
+
+func (c *clewKit) baggage(ctx context.Context, key string) string { return clew.Baggage(ctx, key) }

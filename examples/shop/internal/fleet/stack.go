@@ -45,6 +45,8 @@ type instrumentation interface {
 	server(h http.Handler) http.Handler
 	route(pattern string, h http.Handler) http.Handler
 	transport(next http.RoundTripper) http.RoundTripper
+	// baggage returns the value of a member, empty when there is none.
+	baggage(ctx context.Context, key string) string
 }
 
 // Running is the stack of this process. Run refuses a name that is none; until
@@ -80,3 +82,4 @@ func (bare) route(_ string, h http.Handler) http.Handler {
 	return h
 }
 func (bare) transport(next http.RoundTripper) http.RoundTripper { return next }
+func (bare) baggage(context.Context, string) string             { return "" }

@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/baggage"
 	"go.opentelemetry.io/otel/codes"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
@@ -42,6 +41,4 @@ func NoteSession(ctx context.Context) {
 }
 
 // Session returns the session in the baggage, empty when there is none.
-func Session(ctx context.Context) string {
-	return baggage.FromContext(ctx).Member(SessionKey).Value()
-}
+func Session(ctx context.Context) string { return running().baggage(ctx, SessionKey) }

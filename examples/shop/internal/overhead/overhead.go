@@ -1,13 +1,15 @@
 // Package overhead measures what instrumentation costs the whole fleet: it opens
-// the shop bare, with stock OpenTelemetry and with Clew's kit in turn, sends the
-// same shoppers through each, and compares the processor time of the members.
+// the shop bare, with stock OpenTelemetry and with Clew's kit, all three at once,
+// sends the same shoppers through each, a slice of them after the other, and compares
+// the processor time of the members.
 //
-//	run 1: off  stock  kit     run 2: stock  kit  off     run 3: kit  off  stock …
+//	off 1  stock 1  kit 1  stock 2  kit 2  off 2  kit 3  off 3  stock 3 …
 //
-// The stacks take turns, each first as often as the others, so that a machine that
-// slows down does so for all of them. Processor time comes from /proc and does
-// not depend on who else is on the machine as much as elapsed time does. The bus,
-// the shoppers and whatever receives the telemetry are not counted.
+// Slices are short because a shared machine does not stay as fast as it was: the same
+// fleet took from 3.9 to 4.6 ms a journey from one minute to the next, which is more
+// than there is to measure. Processor time comes from /proc. The bus, the shoppers and
+// whatever receives the telemetry are not counted; what a shop does while it waits for
+// its turn is.
 package overhead
 
 import (
@@ -34,9 +36,12 @@ import (
 // (OTEL_BSP_SCHEDULE_DELAY), the kits 1 s.
 const settle = 5500 * time.Millisecond
 
+// slice is how many journeys one shop has before it is the next one's turn.
+const slice = 200
+
 // Options of a measurement.
 type Options struct {
-	BasePort int
+	BasePort int    // of the first of three shops, each with fleet.Ports of them
 	Data     string // folder for the state of the shops; each run has a new one
 	Binaries string
 	Runs     int
@@ -46,7 +51,7 @@ type Options struct {
 	Progress io.Writer
 }
 
-// Cost is what one run of one stack took.
+// Cost is what one stack took in one run.
 type Cost struct {
 	Stack fleet.Stack   `json:"stack"`
 	CPU   time.Duration `json:"cpu_ns"` // of all members, per journey
@@ -68,61 +73,119 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	if o.Runs < 1 || o.Journeys < 10 {
 		return Report{}, fmt.Errorf("measure %d runs of %d journeys: use at least 1 of 10", o.Runs, o.Journeys)
 	}
-	stacks := []fleet.Stack{fleet.Off, fleet.Stock, fleet.Kit}
 	var r Report
 	for run := range o.Runs {
-		for turn := range stacks {
-			stack := stacks[(run+turn)%len(stacks)]
-			cost, err := measure(ctx, o, stack, filepath.Join(o.Data, fmt.Sprintf("%d-%s", run, stack)))
-			if err != nil {
-				return r, fmt.Errorf("measure %s: %w", stack, err)
-			}
-			fmt.Fprintf(o.Progress, "run %d of %d: %-5s %8s of CPU a journey\n", run+1, o.Runs, stack, cost.CPU.Round(time.Microsecond))
-			r.Costs = append(r.Costs, cost)
+		costs, err := measure(ctx, o, run)
+		if err != nil {
+			return r, err
 		}
+		fmt.Fprintf(o.Progress, "run %d of %d:", run+1, o.Runs)
+		for _, c := range costs {
+			fmt.Fprintf(o.Progress, "  %s %s", c.Stack, c.CPU.Round(time.Microsecond))
+		}
+		fmt.Fprintf(o.Progress, " of CPU a journey\n")
+		r.Costs = append(r.Costs, costs...)
 	}
 	return r, nil
 }
 
-func measure(ctx context.Context, o Options, stack fleet.Stack, data string) (Cost, error) {
-	c := Cost{Stack: stack}
-	open, closeShop := context.WithCancel(ctx)
-	closed := make(chan error, 1)
-	go func() {
-		closed <- launch.Up(open, launch.Options{BasePort: o.BasePort, Data: data, Binaries: o.Binaries, Stack: stack, Out: io.Discard})
-	}()
-	err := c.drive(open, o, closed)
-	closeShop()
-	return c, cmp.Or(err, <-closed)
+// stacks is the order in which the first run opens them; the next run begins with the second.
+var stacks = []fleet.Stack{fleet.Off, fleet.Stock, fleet.Kit}
+
+// measure opens a shop of each stack anew and gives what each has used.
+func measure(ctx context.Context, o Options, run int) ([]Cost, error) {
+	open, closeShops := context.WithCancel(ctx)
+	shops := make([]*shop, len(stacks))
+	for i := range shops {
+		stack := stacks[(run+i)%len(stacks)]
+		s := &shop{cost: Cost{Stack: stack}, basePort: o.BasePort + i*fleet.Ports, closed: make(chan error, 1)}
+		data := filepath.Join(o.Data, fmt.Sprintf("%d-%s", run, stack))
+		go func() {
+			s.closed <- launch.Up(open, launch.Options{BasePort: s.basePort, Data: data, Binaries: o.Binaries, Stack: stack, Out: io.Discard})
+		}()
+		shops[i] = s
+	}
+	err := drivePast(open, o, shops)
+	closeShops()
+	costs := make([]Cost, len(shops))
+	for i, s := range shops {
+		err = cmp.Or(err, <-s.closed)
+		costs[i] = s.cost
+	}
+	if err != nil {
+		return nil, fmt.Errorf("measure: %w", err)
+	}
+	return costs, nil
 }
 
-func (c *Cost) drive(ctx context.Context, o Options, closed chan error) error {
-	members, err := ready(ctx, o.BasePort, closed)
-	if err != nil {
-		return err
-	}
+// shop is one open shop of a measurement.
+type shop struct {
+	cost     Cost
+	basePort int
+	closed   chan error // what the launcher returned
+	members  []launch.MemberState
+	before   []usage
+	took     []time.Duration // by each journey
+}
+
+func drivePast(ctx context.Context, o Options, shops []*shop) error {
 	// The same shoppers for every stack; the warm-up has others.
-	if _, err := send(ctx, o, o.Seed+1, o.Journeys/10, nil); err != nil {
+	if err := inEach(shops, func(s *shop) (err error) {
+		if s.members, err = ready(ctx, s.basePort, s.closed); err != nil {
+			return err
+		}
+		return s.drive(ctx, o, o.Seed, o.Journeys/10)
+	}); err != nil {
 		return err
 	}
 	time.Sleep(settle)
-	before, err := used(members)
-	if err != nil {
-		return err
+	for _, s := range shops {
+		s.took = nil
+		var err error
+		if s.before, err = used(s.members); err != nil {
+			return err
+		}
 	}
-	var took []time.Duration
-	tally, err := send(ctx, o, o.Seed, o.Journeys, func(d time.Duration) { took = append(took, d) })
-	if err != nil {
-		return err
+	for sent, turn := 0, 0; sent < o.Journeys; sent, turn = sent+slice, turn+1 {
+		n := min(slice, o.Journeys-sent)
+		for i := range shops {
+			if err := shops[(turn+i)%len(shops)].drive(ctx, o, o.Seed+uint64(1+turn), n); err != nil {
+				return err
+			}
+		}
 	}
 	time.Sleep(settle)
-	after, err := used(members)
+	return inEach(shops, func(s *shop) error { return s.count(o.Journeys) })
+}
+
+func inEach(shops []*shop, step func(*shop) error) error {
+	for _, s := range shops {
+		if err := step(s); err != nil {
+			return fmt.Errorf("the %s shop: %w", s.cost.Stack, err)
+		}
+	}
+	return nil
+}
+
+func (s *shop) drive(ctx context.Context, o Options, seed uint64, count int) error {
+	tally, err := send(ctx, o, s.basePort, seed, count, func(d time.Duration) { s.took = append(s.took, d) })
 	if err != nil {
 		return err
 	}
-	n := time.Duration(o.Journeys)
-	for i, m := range members {
-		spent := (after[i].cpu - before[i].cpu) / n
+	s.cost.Lost += tally.Failed + tally.TurnedAway
+	return nil
+}
+
+func (s *shop) count(journeys int) error {
+	after, err := used(s.members)
+	if err != nil {
+		return err
+	}
+	c := &s.cost
+	slices.Sort(s.took)
+	c.P50, c.P99 = s.took[len(s.took)/2], s.took[len(s.took)*99/100]
+	for i, m := range s.members {
+		spent := (after[i].cpu - s.before[i].cpu) / time.Duration(journeys)
 		c.CPU += spent
 		if m.Language == string(fleet.Rust) {
 			c.Rust += spent
@@ -131,9 +194,6 @@ func (c *Cost) drive(ctx context.Context, o Options, closed chan error) error {
 		}
 		c.RSS += after[i].rss
 	}
-	slices.Sort(took)
-	c.P50, c.P99 = took[len(took)/2], took[len(took)*99/100]
-	c.Lost = tally.Failed + tally.TurnedAway
 	return nil
 }
 
@@ -156,13 +216,13 @@ func ready(ctx context.Context, basePort int, closed chan error) ([]launch.Membe
 	}
 }
 
-func send(ctx context.Context, o Options, seed uint64, count int, took func(time.Duration)) (drive.Tally, error) {
+func send(ctx context.Context, o Options, basePort int, seed uint64, count int, took func(time.Duration)) (drive.Tally, error) {
 	plan, err := drive.NewPlan(seed, "")
 	if err != nil {
 		return drive.Tally{}, err
 	}
 	return drive.Run(ctx, plan, drive.Options{
-		Gateway: "http://127.0.0.1:" + strconv.Itoa(o.BasePort+1), Rate: o.Rate, Count: max(1, count), Took: took,
+		Gateway: "http://127.0.0.1:" + strconv.Itoa(basePort+1), Rate: o.Rate, Count: max(1, count), Took: took,
 	})
 }
 

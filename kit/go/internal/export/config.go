@@ -45,8 +45,12 @@ type Target struct {
 	Compression Compression
 	// TLS is used when the URL's scheme is https. nil: the system's roots.
 	TLS *tls.Config
-	// Delay is the longest that a record waits for others. Default 1 s.
+	// Delay is how long a record waits for others. Default 1 s.
 	Delay time.Duration
+	// Steady is how long it waits while batches follow each other, so that a busy
+	// program makes a third of the requests and a quiet one shows its spans at once.
+	// Default 3 s, and Delay when that is set or longer.
+	Steady time.Duration
 	// BatchRecords closes a batch. Default and most: 2,048.
 	BatchRecords int
 }
@@ -68,6 +72,7 @@ const (
 	defaultQueueBytes   = 16 << 20
 	defaultTimeout      = 5 * time.Second
 	defaultDelay        = time.Second
+	defaultSteady       = 3 * time.Second
 	defaultBatchRecords = 2048
 	// maxBatchBytes closes a batch; a record over it is too large to be sent.
 	maxBatchBytes = 512 << 10
@@ -98,7 +103,11 @@ func (c Config) withDefaults() Config {
 		}
 		if t.Delay <= 0 {
 			t.Delay = defaultDelay
+			if t.Steady <= 0 && Signal(s) != self.Metrics { // metrics have an interval of their own
+				t.Steady = defaultSteady
+			}
 		}
+		t.Steady = max(t.Steady, t.Delay)
 		if t.BatchRecords <= 0 || t.BatchRecords > defaultBatchRecords {
 			t.BatchRecords = defaultBatchRecords
 		}

@@ -94,6 +94,7 @@ type wantTarget struct {
 	URL          *string
 	TimeoutMS    *int64 `json:"timeout_ms"`
 	DelayMS      *int64 `json:"delay_ms"`
+	SteadyMS     *int64 `json:"steady_ms"`
 	BatchRecords *int   `json:"batch_records"`
 	Compression  *string
 	Headers      [][2]string
@@ -242,6 +243,9 @@ func checkTarget(t *testing.T, s Signal, got Target, want *wantTarget) {
 	}
 	if want.DelayMS != nil {
 		check("delay", got.Delay.Milliseconds(), *want.DelayMS)
+	}
+	if want.SteadyMS != nil {
+		check("steady", got.Steady.Milliseconds(), *want.SteadyMS)
 	}
 	if want.BatchRecords != nil {
 		check("batch", got.BatchRecords, *want.BatchRecords)

@@ -77,13 +77,15 @@ func (e *Exporter) Add(signal Signal, scope uint32, record []byte) {
 // On says whether records of a signal are sent anywhere.
 func (e *Exporter) On(signal Signal) bool { return e != nil && e.workers[signal] != nil }
 
-// Tick sets the function that the worker of a signal calls about once a second
-// (the batch's delay) between two requests, and a last time before
-// the last batch of Stop. all is true when Flush or Stop wants everything that
-// tick holds back. It may call Add. A panic in it is one of the worker.
-func (e *Exporter) Tick(signal Signal, tick func(all bool)) {
+// Tick sets the function that the worker of a signal calls once in every, between two
+// requests, and a last time before the last batch of Stop. all is true when Flush or
+// Stop wants everything that call holds back. It may call Add. A panic in it is one of
+// the worker.
+func (e *Exporter) Tick(signal Signal, every time.Duration, call func(all bool)) {
 	if e.On(signal) {
-		e.workers[signal].tick.Store(&tick)
+		w := e.workers[signal]
+		w.tick.Store(&tick{every, call})
+		w.queue.rouse()
 	}
 }
 

@@ -31,6 +31,7 @@ type queue struct {
 	shards   []shard
 
 	mu          sync.Mutex
+	resting     bool     // the worker waits for the first record
 	full        []*block // oldest first
 	free        []*block
 	memory      int // capacities of full blocks and of those open in shards
@@ -128,6 +129,10 @@ func (q *queue) exchange(filled *block, need int) *block {
 	}
 	q.memory += size
 	q.counters.QueueSize.Store(int64(q.memory))
+	if q.resting {
+		q.resting = false
+		q.rouse()
+	}
 	if n := len(q.free); n > 0 && size == blockBytes {
 		b := q.free[n-1]
 		q.free = q.free[:n-1]
@@ -141,11 +146,25 @@ func (q *queue) push(b *block) {
 	q.fullBytes += b.payload()
 	q.fullRecords += b.records
 	if q.fullBytes >= maxBatchBytes-blockBytes || q.fullRecords >= q.records {
-		select {
-		case q.wake <- struct{}{}:
-		default:
-		}
+		q.rouse()
 	}
+}
+
+// rouse makes the worker look at what there is.
+func (q *queue) rouse() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// rest says whether there is nothing at all, and if so has the first record rouse the
+// worker: a program that makes nothing is not to wake once a second for it.
+func (q *queue) rest() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.resting = q.memory == 0
+	return q.resting
 }
 
 func (q *queue) pop() *block {
@@ -203,9 +222,9 @@ func (q *queue) giveBack(blocks []*block) {
 	}
 }
 
-// seal moves what the shards hold to the queue. With closing, the shards take
-// nothing any more: what comes is lost as stopped.
-func (q *queue) seal(closing bool) {
+// seal moves what the shards hold to the queue and says whether that was anything.
+// With closing, the shards take nothing any more: what comes is lost as stopped.
+func (q *queue) seal(closing bool) (any bool) {
 	for i := range q.shards {
 		s := &q.shards[i]
 		s.mu.Lock()
@@ -216,9 +235,11 @@ func (q *queue) seal(closing bool) {
 			q.mu.Lock()
 			q.push(b)
 			q.mu.Unlock()
+			any = true
 		}
 		s.mu.Unlock()
 	}
+	return any
 }
 
 // discard counts everything in the queue as lost.

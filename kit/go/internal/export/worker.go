@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"math"
 	mathrand "math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -33,7 +34,7 @@ type worker struct {
 	problem  func(string)
 	note     func(string)
 	started  time.Time
-	tick     atomic.Pointer[func(all bool)]
+	tick     atomic.Pointer[tick]
 
 	// refuse is the reason as which add counts records without taking them, or
 	// accepting.
@@ -63,11 +64,19 @@ type worker struct {
 	panics   int
 	restEnds time.Duration
 	ticked   time.Duration // when tick was last called
+	began    time.Duration // when the delay of what is in the queue began
+	sealed   time.Duration // when a turn last sent all that there was, and that was something
 	told     time.Duration // when problem was last called
 	unserved bool          // and whether it was told that the signal is not served
 	flushing chan struct{} // the waiter of the flush under way
 	last     bool          // the last turn has begun
 	hopeless bool          // stopping, and the collector does not answer
+}
+
+// tick is what a worker calls once in every.
+type tick struct {
+	every time.Duration
+	call  func(all bool)
 }
 
 const accepting = -1
@@ -78,7 +87,7 @@ func newWorker(signal Signal, config Config, scopes *scopes) *worker {
 	w := &worker{
 		signal: signal, target: target, counters: counters, scopes: scopes,
 		queue:   newQueue(config.QueueBytes, target.BatchRecords, counters, shardsFor(signal)),
-		problem: config.Problem, note: config.Note, started: time.Now(), told: -time.Hour,
+		problem: config.Problem, note: config.Note, started: time.Now(), told: -time.Hour, sealed: -time.Hour,
 		flush: make(chan struct{}, 1), stopping: make(chan struct{}), ended: make(chan struct{}),
 		encoder: newEncoder(config.Resource, config.SchemaURL),
 		packer:  packer{on: target.compresses()},
@@ -164,30 +173,60 @@ func (w *worker) run() {
 	}
 }
 
-// wait returns when the next tick is due, or earlier when a batch is full (false)
-// or everything shall be sent (true).
+// wait returns when a batch is full or the first record is there (false), or when the
+// next tick or batch is due or everything shall be sent (true).
 func (w *worker) wait() (all bool) {
-	timer := time.NewTimer(w.ticked + w.target.Delay - w.now())
-	defer timer.Stop()
+	rests := w.restEnds == 0 && w.queue.rest()
+	due := w.tickDue()
+	if !rests {
+		due = min(due, w.batchDue())
+	}
+	var expired <-chan time.Time
+	if due < never {
+		timer := time.NewTimer(due - w.now())
+		defer timer.Stop()
+		expired = timer.C
+	}
 	select {
 	case <-w.queue.wake:
+		if rests {
+			w.began = w.now()
+		}
 		return false
 	case <-w.stopping:
 	case <-w.flush:
-	case <-timer.C:
+	case <-expired:
 	}
 	return true
+}
+
+const never = time.Duration(math.MaxInt64)
+
+// batchDue is when what is in the queue is to go out, full or not.
+func (w *worker) batchDue() time.Duration {
+	return max(w.began+w.target.Delay, w.sealed+w.target.Steady)
+}
+
+// tickDue is when the tick is to be called next.
+func (w *worker) tickDue() time.Duration {
+	if tick := w.tick.Load(); tick != nil {
+		return w.ticked + tick.every
+	}
+	return never
 }
 
 // turn sends what there is: all of it, or only full batches.
 func (w *worker) turn(all, last bool) {
 	flushing := w.beginFlush()
-	all = all || flushing
-	if flushing || last || w.now()-w.ticked >= w.target.Delay {
+	all = all && w.now() >= w.batchDue() || flushing || last
+	if flushing || last || w.now() >= w.tickDue() {
 		w.callTick(flushing || last)
 	}
 	if all {
-		w.queue.seal(last)
+		w.began = w.now()
+		if w.queue.seal(last) {
+			w.sealed = w.began
+		}
 	}
 	for w.sendOne(all) {
 	}
@@ -317,7 +356,7 @@ func (w *worker) reach() bool {
 		if now >= w.pacer.ready {
 			return true
 		}
-		timer := time.NewTimer(min(w.pacer.ready, max(now, w.ticked+w.target.Delay)) - now)
+		timer := time.NewTimer(min(w.pacer.ready, max(now, w.tickDue())) - now)
 		stopping := w.stopping
 		if w.isStopping() {
 			stopping = nil
@@ -328,7 +367,7 @@ func (w *worker) reach() bool {
 		case <-w.ctx.Done():
 		}
 		timer.Stop()
-		if w.now()-w.ticked >= w.target.Delay {
+		if w.now() >= w.tickDue() {
 			w.callTick(false)
 		}
 	}
@@ -346,7 +385,7 @@ func (w *worker) isStopping() bool {
 func (w *worker) callTick(all bool) {
 	w.ticked = w.now()
 	if tick := w.tick.Load(); tick != nil {
-		(*tick)(all)
+		tick.call(all)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -98,11 +99,75 @@ func TestAnOutageOfAMinuteLosesOneBatch(t *testing.T) {
 			t.Error(err)
 		}
 		lost := reasons(c)[self.Unreachable]
-		if lost == 0 || lost > 20 || c.Exported.Load() != 1000-lost {
+		if lost == 0 || lost > 40 || c.Exported.Load() != 1000-lost {
 			t.Errorf("%d lost, %d exported", lost, c.Exported.Load())
 		}
 		if n := f.sends.Load(); n > 60 {
 			t.Errorf("%d attempts", n)
+		}
+	})
+}
+
+// While batches follow each other they are 3 s apart; what comes after a pause goes out
+// within a second.
+func TestASteadyFlowMakesFewBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var sent []int // seconds
+		f := &fakeSender{answer: func(context.Context, []byte) answer {
+			sent = append(sent, int(time.Since(began).Round(100*time.Millisecond).Seconds()))
+			return answer{word: "200"}
+		}}
+		e, c := fakeExporter(f, nil)
+		time.Sleep(500 * time.Millisecond)
+		for range 95 { // 9.5 s
+			add(e, 1)
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(10*time.Second + 500*time.Millisecond)
+		add(e, 1)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		want := []int{1, 4, 7, 10, 21}
+		if !slices.Equal(sent, want) || c.Exported.Load() != 96 {
+			t.Errorf("batches after %v s, %d records; want %v, 96", sent, c.Exported.Load(), want)
+		}
+		add(e, 1)
+		if err := e.Flush(t.Context()); err != nil || c.Exported.Load() != 97 {
+			t.Errorf("a flush waits for the flow: %v", err)
+		}
+		if err := e.Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A program that makes nothing is not woken, and its first record goes out a delay later.
+func TestAWorkerRestsUntilTheFirstRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var sent []time.Duration
+		f := &fakeSender{answer: func(context.Context, []byte) answer {
+			sent = append(sent, time.Since(began))
+			return answer{word: "200"}
+		}}
+		e, _ := fakeExporter(f, nil)
+		want := []time.Duration{}
+		for _, pause := range []time.Duration{0, 10*time.Minute + 300*ms, 5 * time.Second, time.Hour} {
+			time.Sleep(pause)
+			add(e, 1)
+			want = append(want, time.Since(began)+time.Second)
+			time.Sleep(time.Second + ms)
+			synctest.Wait()
+			if w := e.workers[self.Traces]; w.tickDue() != never || !w.queue.rest() {
+				t.Error("a worker with nothing to do waits for a time")
+			}
+		}
+		if !slices.Equal(sent, want) {
+			t.Errorf("sent after %v, want %v", sent, want)
+		}
+		if err := e.Stop(t.Context()); err != nil {
+			t.Error(err)
 		}
 	})
 }
@@ -165,7 +230,7 @@ func TestStopAfterAPanicStillSends(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, c := fakeExporter(&fakeSender{}, nil)
 		first := true
-		e.Tick(self.Traces, func(bool) {
+		e.Tick(self.Traces, time.Second, func(bool) {
 			if first {
 				first = false
 				panic("broken")
@@ -179,7 +244,7 @@ func TestStopAfterAPanicStillSends(t *testing.T) {
 		expect(t, c, 10, nil)
 
 		e, c = fakeExporter(&fakeSender{}, nil)
-		e.Tick(self.Traces, func(bool) { panic("always broken") })
+		e.Tick(self.Traces, time.Second, func(bool) { panic("always broken") })
 		add(e, 10)
 		checkLost(t, e.Stop(t.Context()), 10)
 		expect(t, c, 0, map[self.Reason]int64{self.Stopped: 10})
@@ -221,7 +286,7 @@ func TestWhatIsNotServedIsToldOnce(t *testing.T) {
 				config.Problem = func(line string) { told = append(told, line) }
 				config.Note = func(line string) { noted = append(noted, line) }
 			})
-			e.Tick(c.signal, func(bool) { e.Add(c.signal, 0, record()) })
+			e.Tick(c.signal, time.Second, func(bool) { e.Add(c.signal, 0, record()) })
 			time.Sleep(10 * time.Minute)
 			if err := e.Stop(t.Context()); (err != nil) != (c.signal == self.Traces) {
 				t.Errorf("%s: Stop says %v", c.signal, err)
@@ -288,7 +353,7 @@ func TestTicksComeEverySecondAndBeforeTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, c := fakeExporter(&fakeSender{}, nil)
 		var ticks, all int
-		e.Tick(self.Traces, func(everything bool) {
+		e.Tick(self.Traces, time.Second, func(everything bool) {
 			ticks++
 			if everything {
 				all++

@@ -61,7 +61,7 @@ func NewPipeline(c PipelineConfig) *Pipeline {
 		p.sink.Start(p.tick)
 	} else {
 		// The sink's goroutine is the better clock, because the exporter's may wait for a collector.
-		c.Exporter.Tick(self.Logs, func(bool) { p.tick() })
+		c.Exporter.Tick(self.Logs, time.Second, func(bool) { p.tick() })
 	}
 	return p
 }

@@ -59,7 +59,8 @@ func NewSink(w io.Writer, lost *atomic.Int64) *Sink {
 	}
 }
 
-// Start starts the goroutine. It calls tick once a second; tick may call Write, without wait.
+// Start starts the goroutine. It calls tick once a second as long as lines come, and for a second or two after the last; tick may call
+// Write, without wait.
 func (s *Sink) Start(tick func()) { go s.run(tick) }
 
 // Write takes a copy of a line. With wait it waits until the line is out, 100 ms at most, and not at all while the writer is stuck. After
@@ -185,8 +186,9 @@ func (s *Sink) Stop(ctx context.Context) error {
 
 func (s *Sink) run(tick func()) {
 	defer close(s.stopped)
-	second := time.NewTicker(time.Second)
+	second := time.NewTimer(time.Second)
 	defer second.Stop()
+	ticking := true
 	collect := time.NewTimer(0)
 	defer collect.Stop()
 	for {
@@ -202,21 +204,30 @@ func (s *Sink) run(tick func()) {
 			}
 		case <-s.urgent:
 		case <-second.C:
+			before := time.Now()
 			tick()
-			s.shrink()
+			if ticking = s.shrink(); ticking {
+				second.Reset(time.Second - time.Since(before))
+			}
+			continue // what tick wrote has woken this loop
 		case <-s.stop:
 			s.drain()
 			return
 		}
 		s.drain()
+		if !ticking {
+			ticking = true
+			second.Reset(time.Second)
+		}
 	}
 }
 
-// shrink gives back the memory of a burst when nothing came since the last tick.
-func (s *Sink) shrink() {
+// shrink gives back the memory of a burst when nothing came since the last tick, and says whether something came.
+func (s *Sink) shrink() (came bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.taken == s.atTick && len(s.pending) == 0 {
+	came = s.taken != s.atTick
+	if !came && len(s.pending) == 0 {
 		if cap(s.pending) > sinkKeep {
 			s.pending = nil
 		}
@@ -225,6 +236,7 @@ func (s *Sink) shrink() {
 		}
 	}
 	s.atTick = s.taken
+	return came
 }
 
 // drain writes until nothing waits.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -178,6 +179,26 @@ func TestSinkTicksEverySecond(t *testing.T) {
 		}
 		if ticks != 10 || got.String() != strings.Repeat("tick\n", 10) {
 			t.Errorf("%d ticks wrote %q, want 10", ticks, got.String())
+		}
+	})
+}
+
+// A program that logs nothing is not woken: the ticks end a second or two after the last line, and begin again with the next.
+func TestSinkTicksOnlyWhileLinesCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var ticks []time.Duration
+		s := NewSink(io.Discard, new(atomic.Int64))
+		s.Start(func() { ticks = append(ticks, time.Since(began)) })
+		time.Sleep(time.Hour + 300*time.Millisecond)
+		s.Write([]byte("line\n"), true)
+		line := time.Since(began)
+		time.Sleep(time.Hour)
+		if err := s.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if want := []time.Duration{time.Second, line + time.Second, line + 2*time.Second}; !slices.Equal(ticks, want) {
+			t.Errorf("ticks after %v, want %v", ticks, want)
 		}
 	})
 }

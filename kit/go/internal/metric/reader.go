@@ -49,13 +49,17 @@ func NewReader(e *Engine, x Exporter, interval time.Duration) *Reader {
 	return r
 }
 
+// Interval is how often Tick is to be called.
+func (r *Reader) Interval() time.Duration { return r.interval }
+
 // Tick collects when the interval is over, and when all that there is must go out:
 // for a flush and at the end.
 func (r *Reader) Tick(all bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.engine.now()
-	if !all && now.Before(r.next) {
+	// Whoever calls once an interval may have begun a little before the reader did.
+	if !all && now.Before(r.next.Add(-r.interval/20)) {
 		return
 	}
 	// A tick that comes late moves the ones after it only when it is later than an

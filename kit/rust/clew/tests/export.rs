@@ -71,6 +71,7 @@ fn memory_stays_flat_under_a_collector_that_never_answers() {
     config.queue_bytes = limit;
     config.signals[0].timeout = Duration::from_millis(50);
     config.signals[0].delay = Duration::from_millis(10);
+    config.signals[0].steady = Duration::from_millis(10);
     let exporter = Exporter::new(config);
     let record = record();
     for i in 0..200_000 {

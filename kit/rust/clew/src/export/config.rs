@@ -9,6 +9,7 @@ use crate::selfmetrics::{Counters, Signal, counters};
 const DEFAULT_QUEUE_BYTES: usize = 16 << 20;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 const DEFAULT_DELAY: Duration = Duration::from_secs(1);
+const DEFAULT_STEADY: Duration = Duration::from_secs(3);
 /// Closes a batch; also the most that can be configured.
 pub(super) const MAX_BATCH_RECORDS: usize = 2048;
 
@@ -44,7 +45,10 @@ impl Default for Config {
             resource: Vec::new(),
             schema_url: String::new(),
             counters: counters(),
-            signals: Signal::ALL.map(|s| Target::new(&format!("http://127.0.0.1:4318/v1/{}", s.name()))),
+            signals: Signal::ALL.map(|s| {
+                let steady = if s == Signal::Metrics { DEFAULT_DELAY } else { DEFAULT_STEADY };
+                Target { steady, ..Target::new(&format!("http://127.0.0.1:4318/v1/{}", s.name())) }
+            }),
             queue_bytes: DEFAULT_QUEUE_BYTES,
             problem: Arc::new(|_| {}),
             note: Arc::new(|_| {}),
@@ -68,8 +72,12 @@ pub struct Target {
     pub compression: Compression,
     /// Certificates for `https`.
     pub tls: TlsFiles,
-    /// The longest that a record waits for others. Default 1 s.
+    /// How long a record waits for others. Default 1 s.
     pub delay: Duration,
+    /// How long it waits while batches follow each other, so that a busy program makes
+    /// a third of the requests and a quiet one shows its spans at once. Default 3 s,
+    /// 1 s for metrics, which have an interval of their own; not under `delay`.
+    pub steady: Duration,
     /// Closes a batch. Default and most: 2,048.
     pub batch_records: usize,
 }
@@ -85,6 +93,7 @@ impl Target {
             compression: Compression::Auto,
             tls: TlsFiles::default(),
             delay: DEFAULT_DELAY,
+            steady: DEFAULT_STEADY,
             batch_records: MAX_BATCH_RECORDS,
         }
     }

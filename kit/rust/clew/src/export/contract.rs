@@ -128,7 +128,7 @@ fn check_target(place: &str, got: &Target, want: &Value) {
     if let Some(url) = want["url"].as_str() {
         assert_eq!(got.url, url, "{place}");
     }
-    for (key, got) in [("timeout_ms", got.timeout), ("delay_ms", got.delay)] {
+    for (key, got) in [("timeout_ms", got.timeout), ("delay_ms", got.delay), ("steady_ms", got.steady)] {
         if !want[key].is_null() {
             assert_eq!(got, ms(&want[key]), "{place} {key}");
         }

@@ -130,6 +130,7 @@ impl Environment<'_> {
     fn batch(&mut self, prefix: &str, target: &mut Target) {
         if let Some(ms) = self.number(&format!("{prefix}_SCHEDULE_DELAY"), 10, 60_000) {
             target.delay = Duration::from_millis(ms);
+            target.steady = target.delay;
         }
         if let Some(n) = self.number(&format!("{prefix}_MAX_EXPORT_BATCH_SIZE"), 1, 1 << 20) {
             target.batch_records = (n as usize).min(MAX_BATCH_RECORDS);

@@ -35,6 +35,7 @@ fn add_under(script: &Value) -> Duration {
     config.signals[0].tls = collector.tls.clone();
     config.signals[0].timeout = Duration::from_millis(200);
     config.signals[0].delay = Duration::from_millis(10);
+    config.signals[0].steady = Duration::from_millis(10);
     let exporter = Exporter::new(config);
     let mut record = [0; 200];
     record[..3].copy_from_slice(&[2 << 3 | 2, 0xc5, 1]);

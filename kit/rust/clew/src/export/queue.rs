@@ -213,14 +213,17 @@ impl Queue {
 
     /// Moves what the shards hold to the queue. With `closing`, the shards take nothing
     /// any more: what comes is lost as stopped.
-    pub fn seal(&self, closing: bool) {
+    pub fn seal(&self, closing: bool) -> bool {
+        let mut any = false;
         for shard in &self.shards {
             let mut state = lock(&shard.0);
             state.closed |= closing;
             if let Some(open) = state.open.take() {
                 lock(&self.full).push(open);
+                any = true;
             }
         }
+        any
     }
 
     /// Counts everything in the queue as lost.

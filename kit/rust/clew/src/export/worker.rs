@@ -135,6 +135,7 @@ impl Worker {
             panics: 0,
             rest_ends: None,
             ticked: Instant::now(),
+            sealed: None,
             told: None,
             unserved: false,
             last: false,
@@ -233,6 +234,8 @@ struct Run {
     panics: u32,
     rest_ends: Option<Instant>,
     ticked: Instant,
+    /// When a turn last sent all that there was, and that was something.
+    sealed: Option<Instant>,
     told: Option<Instant>,
     /// It was told that the signal is not served.
     unserved: bool,
@@ -314,11 +317,15 @@ impl Run {
 
     /// Sends what there is: all of it, or only full batches.
     fn turn(&mut self, all: bool, flush: bool, last: bool) {
+        // A tick comes a little early or late; half a delay is nearer to this one than to the next.
+        let steady = self.target.steady.saturating_sub(self.target.delay / 2);
+        let due = self.sealed.is_none_or(|at| at.elapsed() > steady);
+        let all = all && due || flush || last;
         if flush || last || self.ticked.elapsed() >= self.target.delay {
             self.tick(flush || last);
         }
-        if all {
-            self.common.queue.seal(last);
+        if all && self.common.queue.seal(last) {
+            self.sealed = Some(Instant::now());
         }
         while self.send_one(all) {}
     }

@@ -37,6 +37,10 @@ fn exporter(respond: impl Fn() -> Answer + Send + Sync + 'static, change: impl F
     let respond: Arc<Respond> = Arc::new(respond);
     config.sender = Some(Arc::new(move |_| Box::new(Fake(Arc::clone(&respond)))));
     change(&mut config);
+    let target = &mut config.signals[0];
+    if target.delay != Duration::from_secs(1) {
+        target.steady = target.delay;
+    }
     let counters = &config.counters.signal[0];
     (Exporter::new(config), counters)
 }
@@ -142,6 +146,49 @@ fn stopping_during_an_outage_makes_one_probe() {
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     assert_eq!(sends.load(Relaxed) - before, 1);
     assert_eq!((before, dropped(counters, Reason::Stopped)), (5, 10));
+}
+
+/// While batches follow each other they are three times as far apart.
+#[test]
+fn a_steady_flow_makes_few_batches() {
+    let (mut config, took) = (traces_to("http://127.0.0.1:1"), Arc::new(Mutex::new(Vec::new())));
+    let sent = Arc::clone(&took);
+    let respond: Arc<Respond> = Arc::new(move || {
+        sent.lock().unwrap().push(Instant::now());
+        delivered()
+    });
+    config.sender = Some(Arc::new(move |_| Box::new(Fake(Arc::clone(&respond)))));
+    (config.signals[0].delay, config.signals[0].steady) = (2 * MS, 100 * MS);
+    let exporter = Exporter::new(config);
+    while took.lock().unwrap().len() < 4 {
+        add(&exporter, 1);
+        std::thread::sleep(MS);
+    }
+    let took = took.lock().unwrap().clone();
+    for pair in took.windows(2) {
+        assert!(pair[1] - pair[0] > 90 * MS, "{took:?}");
+    }
+    // A flush does not wait for that.
+    add(&exporter, 1);
+    assert!(exporter.flush(Duration::from_secs(5)));
+}
+
+/// A record after a pause goes out after the delay, however long a steady flow waits.
+#[test]
+fn the_first_of_a_flow_does_not_wait() {
+    let (mut config, count) = (traces_to("http://127.0.0.1:1"), Arc::new(AtomicUsize::new(0)));
+    let sent = Arc::clone(&count);
+    let respond: Arc<Respond> = Arc::new(move || {
+        sent.fetch_add(1, Relaxed);
+        delivered()
+    });
+    config.sender = Some(Arc::new(move |_| Box::new(Fake(Arc::clone(&respond)))));
+    (config.signals[0].delay, config.signals[0].steady) = (5 * MS, Duration::from_secs(3600));
+    let exporter = Exporter::new(config);
+    add(&exporter, 1);
+    while count.load(Relaxed) == 0 {
+        std::thread::sleep(MS);
+    }
 }
 
 #[test]
