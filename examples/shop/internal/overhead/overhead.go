@@ -33,7 +33,7 @@ import (
 
 // settle is the wait before the processor time is read. What a stack does later, such
 // as sending its last batch, is its cost too: stock waits 5 s for a batch to fill
-// (OTEL_BSP_SCHEDULE_DELAY), the kits 1 s.
+// (OTEL_BSP_SCHEDULE_DELAY), the kits 3 s while spans keep coming.
 const settle = 5500 * time.Millisecond
 
 // slice is how many journeys one shop has before it is the next one's turn.
