@@ -171,6 +171,13 @@ func TestProcReadings(t *testing.T) {
 	if err != nil || now < 1 || peak < now {
 		t.Errorf("memory now %f, peak %f, %v", now, peak, err)
 	}
+	all, err := machineCPU()
+	if err != nil || all < own {
+		t.Errorf("CPU of the machine %f, %v", all, err)
+	}
+	if others, err := bystanders(); err != nil || others > all || others < 0 {
+		t.Errorf("CPU of other programs %f of %f, %v", others, all, err)
+	}
 	if _, err := cpuOf(1 << 30); err == nil {
 		t.Error("a process that is not there has CPU time")
 	}

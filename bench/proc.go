@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // ticks a second of /proc/PID/stat: USER_HZ, which is 100 wherever Linux runs.
@@ -33,6 +34,47 @@ func cpuOf(pid int) (float64, error) {
 		return 0, fmt.Errorf("read the CPU time: %w", err)
 	}
 	return (user + system) / ticks, nil
+}
+
+// machineCPU gives the seconds of CPU that all programs of this machine have used.
+func machineCPU() (float64, error) {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, fmt.Errorf("read the CPU time of the machine: %w", err)
+	}
+	line, _, _ := strings.Cut(string(b), "\n")
+	fields := strings.Fields(line)
+	if len(fields) < 9 || fields[0] != "cpu" {
+		return 0, fmt.Errorf("read the CPU time of the machine: /proc/stat begins with %q", line)
+	}
+	used := 0.0
+	for i, f := range fields[1:9] {
+		v, err := strconv.ParseFloat(f, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read the CPU time of the machine: %w", err)
+		}
+		if i != 3 && i != 4 { // idle, and waiting for the disk
+			used += v
+		}
+	}
+	return used / ticks, nil
+}
+
+// bystanders gives the seconds of CPU that programs have used that this one did not
+// start; those it started count once they have ended.
+func bystanders() (float64, error) {
+	all, err := machineCPU()
+	if err != nil {
+		return 0, err
+	}
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		own, err := rusage(who)
+		if err != nil {
+			return 0, err
+		}
+		all -= own
+	}
+	return all, nil
 }
 
 // memoryOf gives the resident set of a process in MiB: now, and its peak.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -87,6 +88,10 @@ func (b *bench) all(ctx context.Context) error {
 	if err := b.prepare(ctx); err != nil {
 		return err
 	}
+	others, err := bystanders()
+	if err != nil {
+		return err
+	}
 	for _, part := range runParts {
 		if len(b.parts) > 0 && !slices.Contains(b.parts, part.name) {
 			continue
@@ -95,8 +100,27 @@ func (b *bench) all(ctx context.Context) error {
 			return errors.Join(err, b.peerFailures())
 		}
 	}
-	return b.peerFailures()
+	return errors.Join(b.disturbed(others), b.peerFailures())
 }
+
+// disturbed says how busy the machine was with other things, peers among them:
+// what is measured by the clock is then no property of Clew.
+func (b *bench) disturbed(before float64) error {
+	after, err := bystanders()
+	if err != nil {
+		return err
+	}
+	share := (after - before) / time.Since(b.began).Seconds() / float64(runtime.NumCPU())
+	r := row{id: "machine.others", what: "processors that other programs kept busy meanwhile", value: max(100*share, 0), unit: "%", must: none, aim: none}
+	if share > quietShare {
+		r.note = "milliseconds and spans a second do not hold on a busy machine"
+	}
+	b.add(r)
+	return nil
+}
+
+// quietShare is how much other programs may take before a run says that it was disturbed.
+const quietShare = 0.05
 
 // runParts are what a run measures, in the order of the table.
 var runParts = []struct {

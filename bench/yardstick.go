@@ -51,9 +51,11 @@ func yardstick(l *load) (float64, error) {
 }
 
 // ownCPU gives the seconds of CPU that this process has used.
-func ownCPU() (float64, error) {
+func ownCPU() (float64, error) { return rusage(syscall.RUSAGE_SELF) }
+
+func rusage(who int) (float64, error) {
 	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+	if err := syscall.Getrusage(who, &u); err != nil {
 		return 0, fmt.Errorf("read the CPU time: %w", err)
 	}
 	seconds := func(t syscall.Timeval) float64 { return float64(t.Sec) + float64(t.Usec)/1e6 }
