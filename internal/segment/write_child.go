@@ -61,6 +61,7 @@ type restValue struct {
 	row, num uint32
 	c        *telemetry.Column
 	i        uint32
+	typ      telemetry.Type // that of c: columns are many and far apart, and most passes need nothing else of them
 }
 
 func (w *writer) rare(rare []restValue, n int, cols []sourceColumn) []restValue {
@@ -72,7 +73,7 @@ func (w *writer) rare(rare []restValue, n int, cols []sourceColumn) []restValue 
 			if q >= uint32(s.n) {
 				continue
 			}
-			rare = append(rare, restValue{q, uint32(n), sc.col, uint32(i)})
+			rare = append(rare, restValue{q, uint32(n), sc.col, uint32(i), sc.col.Type})
 			if info.Type == telemetry.TypeInt {
 				v := int64(sc.col.Nums[i])
 				info.bound(v, v)
@@ -126,7 +127,7 @@ func (w *writer) restGroup(f *fileWriter, table byte, base int, rare []restValue
 		bitmap := make([]uint64, (n+63)/64)
 		k := 0
 		for i, v := range rare {
-			if of(v.c.Type) {
+			if of(v.typ) {
 				bitmap[i/64] |= 1 << (i % 64)
 				nums[k] = v.c.Nums[v.i]
 				k++
@@ -141,12 +142,12 @@ func (w *writer) restGroup(f *fileWriter, table byte, base int, rare []restValue
 	s.codes = s.codes[:0]
 	bitmap := make([]uint64, (n+63)/64)
 	for i, v := range rare {
-		if !v.c.Type.IsText() {
+		if !v.typ.IsText() {
 			continue
 		}
 		bitmap[i/64] |= 1 << (i % 64)
 		entry := s.texts.Append(v.c.Dict.At(v.c.Codes[v.i]))
-		first, err := s.entry(entry, v.c.Type != telemetry.TypeBytes)
+		first, err := s.entry(entry, v.typ != telemetry.TypeBytes)
 		if err != nil {
 			return columnError(&f.foot.cols[colRestTxt], err)
 		}

@@ -138,23 +138,30 @@ func (t *TableBuilder) AddRow() uint32 {
 // TableBuilder finds and makes the sparse columns of one table.
 type TableBuilder struct {
 	t     *Table
-	slots []*ColumnBuilder // open addressing by key, scope and type
+	slots []columnSlot // open addressing by key, scope and type
 	known int
+}
+
+// columnSlot keeps the hash beside the column, so that a look-up among thousands
+// of keys touches the memory of one column, and growth that of none.
+type columnSlot struct {
+	hash uint64
+	c    *ColumnBuilder // nil: the slot is free
 }
 
 func (t *TableBuilder) reset() {
 	text := int64(0)
 	for _, s := range t.slots {
-		if s != nil {
-			text += int64(cap(s.C.Dict.Data))
+		if s.c != nil {
+			text += int64(cap(s.c.C.Dict.Data))
 		}
 	}
 	if t.known > keepColumns || text > keepTextBytes {
 		t.slots, t.known = nil, 0
 	}
 	for _, s := range t.slots {
-		if s != nil {
-			s.reset()
+		if s.c != nil {
+			s.c.reset()
 		}
 	}
 	t.t.Cols = t.t.Cols[:0]
@@ -167,13 +174,14 @@ func (t *TableBuilder) Col(scope Scope, key []byte, typ Type) *ColumnBuilder {
 		t.grow()
 	}
 	mask := uint64(len(t.slots) - 1)
-	for i := columnHash(scope, key, typ) & mask; ; i = (i + 1) & mask {
-		c := t.slots[i]
+	hash := columnHash(scope, key, typ)
+	for i := hash & mask; ; i = (i + 1) & mask {
+		c := t.slots[i].c
 		if c == nil {
 			c = &ColumnBuilder{C: &Column{Scope: scope, Type: typ, Key: string(key)}}
-			t.slots[i] = c
+			t.slots[i] = columnSlot{hash, c}
 			t.known++
-		} else if c.C.Type != typ || c.C.Scope != scope || c.C.Key != string(key) {
+		} else if t.slots[i].hash != hash || c.C.Type != typ || c.C.Scope != scope || c.C.Key != string(key) {
 			continue
 		}
 		if !c.listed {
@@ -190,17 +198,17 @@ func columnHash(scope Scope, key []byte, typ Type) uint64 {
 
 func (t *TableBuilder) grow() {
 	old := t.slots
-	t.slots = make([]*ColumnBuilder, max(64, 2*len(old)))
+	t.slots = make([]columnSlot, max(64, 2*len(old)))
 	mask := uint64(len(t.slots) - 1)
-	for _, c := range old {
-		if c == nil {
+	for _, s := range old {
+		if s.c == nil {
 			continue
 		}
-		i := columnHash(c.C.Scope, []byte(c.C.Key), c.C.Type) & mask
-		for t.slots[i] != nil {
+		i := s.hash & mask
+		for t.slots[i].c != nil {
 			i = (i + 1) & mask
 		}
-		t.slots[i] = c
+		t.slots[i] = s
 	}
 }
 
