@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"math"
 	"slices"
 
 	"github.com/clew-dev/clew/internal/telemetry"
@@ -37,17 +38,25 @@ func (w *Want) rare(m *Meta, table byte) bool {
 // TracePart is Trace for what a question needs: it reads the columns wanted only.
 // A nil Want wants everything.
 func (s *Segment) TracePart(id telemetry.TraceID, w *Want) (*telemetry.Batch, error) {
+	b, _, err := s.TraceWithin(id, w, math.MaxInt)
+	return b, err
+}
+
+// TraceWithin is TracePart of a trace with at most so many rows here. Of a longer one
+// it counts the rows and reads nothing.
+func (s *Segment) TraceWithin(id telemetry.TraceID, w *Want, most int) (b *telemetry.Batch, rows int, err error) {
 	if may, err := s.MayContain(id); err != nil || !may {
-		return nil, err
+		return nil, 0, err
 	}
 	r, err := s.startReading(w)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer r.spans.close()
-	rows, err := r.spans.traceRows(id)
-	if err != nil || rows.lo == rows.hi {
-		return nil, err
+	in, err := r.spans.traceRows(id)
+	if rows = in.hi - in.lo; err != nil || rows == 0 || rows > most {
+		return nil, rows, err
 	}
-	return r.rows(rows)
+	b, err = r.rows(in)
+	return b, rows, err
 }

@@ -1,8 +1,6 @@
 package store
 
 import (
-	"time"
-
 	"github.com/clew-dev/clew/internal/query"
 	"github.com/clew-dev/clew/internal/telemetry"
 	"github.com/clew-dev/clew/internal/wal"
@@ -153,7 +151,7 @@ func (e *Embedded) findStored(t *tenant, b *telemetry.Batch, hashes []uint64, re
 			if s.Start[i] < seg.meta.MinStart || s.Start[i] > seg.meta.MaxStart || (!suspect && seg.meta.MinSeq >= oldest) || seg.broken.Load() != nil {
 				continue
 			}
-			rows, err := e.storedTrace(seg, s.TraceID[i], seen)
+			rows, err := e.storedTrace(seg, b, i, seen)
 			if err != nil {
 				return nil, err
 			}
@@ -165,56 +163,4 @@ func (e *Embedded) findStored(t *tenant, b *telemetry.Batch, hashes []uint64, re
 		}
 	}
 	return out, nil
-}
-
-type storedTrace struct {
-	segment uint64
-	trace   telemetry.TraceID
-}
-
-// storedRows is a trace as a segment has it, and its rows by span id.
-type storedRows struct {
-	b    *telemetry.Batch // nil: the segment does not have the trace
-	rows map[telemetry.SpanID][]uint32
-}
-
-// storedTrace reads a trace once for all rows of a batch.
-func (e *Embedded) storedTrace(h *handle, id telemetry.TraceID, seen map[storedTrace]*storedRows) (*storedRows, error) {
-	key := storedTrace{h.ID, id}
-	if r := seen[key]; r != nil {
-		return r, nil
-	}
-	r := &storedRows{}
-	seen[key] = r
-	b, err := h.seg.Trace(id)
-	if err != nil {
-		if why := e.unreadable(h, err); h.broken.Load() == nil {
-			return nil, telemetry.RetryError(telemetry.KindUnavailable, time.Second, "look for repeats: %s", why)
-		}
-	}
-	if r.b = b; b == nil {
-		return r, nil
-	}
-	r.rows = map[telemetry.SpanID][]uint32{}
-	for row, span := range b.Spans.SpanID {
-		r.rows[span] = append(r.rows[span], uint32(row))
-	}
-	return r, nil
-}
-
-// find compares row i of b with the stored rows of its ids and kind.
-func (r *storedRows) find(b *telemetry.Batch, i int) (same, other bool) {
-	for n, row := range r.rows[b.Spans.SpanID[i]] {
-		if n == sameIDRows {
-			break
-		}
-		if r.b.Spans.Kind[row] != b.Spans.Kind[i] {
-			continue
-		}
-		if sameRecord(r.b, row, b, uint32(i)) {
-			return true, other
-		}
-		other = true
-	}
-	return false, other
 }

@@ -49,6 +49,7 @@ type Options struct {
 	QuerySlots   int           // queries at once; default 4
 	QueryTimeout time.Duration // default 30 s
 	MaxSeries    int           // of a metrics answer; default 1,000
+	TraceSpans   int           // of a trace that an answer gives or looks at as a whole; default 1,000,000
 	CacheBytes   int64         // decoded dictionaries and pages kept for look-ups; default 32 MiB
 }
 
@@ -84,6 +85,9 @@ func (o *Options) setDefaults() {
 	if o.MaxSeries == 0 {
 		o.MaxSeries = 1000
 	}
+	if o.TraceSpans == 0 {
+		o.TraceSpans = 1_000_000
+	}
 }
 
 // Embedded is the Store of one machine. See the package comment.
@@ -112,6 +116,7 @@ type Embedded struct {
 	merging      int
 	idSeq        uint64
 	counters     counters
+	long         longTraces
 
 	free atomic.Int64 // of the file system, as of the last look
 

@@ -8,6 +8,9 @@ import (
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
+// LongTrace is the length over which a trace in a segment is not read as a whole to find repeats.
+const LongTrace = longTrace
+
 // OpenStill is Open without DuckDB and the background loops: nothing happens but
 // what the test calls.
 func OpenStill(ctx context.Context, o Options) (*Embedded, error) { return recoverFolder(ctx, o) }

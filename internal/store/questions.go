@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -39,7 +40,7 @@ func (r Range) within() (query.Range, error) {
 // sources gives the view in the form of the query engine. A segment whose
 // resources cannot be read is quarantined and left out.
 func (v *view) sources() sources {
-	src := sources{fresh: v.fresh, looked: &lookedAt{}}
+	src := sources{fresh: v.fresh, looked: &lookedAt{}, longest: v.e.o.TraceSpans, leaveOut: v.leaveOut}
 	for _, h := range v.segments {
 		resources, err := h.seg.Table(segment.TableResources)
 		if err == nil {
@@ -173,15 +174,16 @@ func (e *Embedded) Search(ctx context.Context, tenant string, p *query.Plan, o S
 			return telemetry.Errorf(telemetry.KindConflict, "the cursor is of before some of its data expired: start the search again")
 		}
 		src.maxSeq = page.MaxSeq
+		res.Traces = []FoundTrace{}
 		found, more, err := e.duck.search(ctx, src, searchSpec{plan: p, within: within, order: o.Order, limit: o.Limit,
 			after: page.After, timeout: o.Timeout, load: v.loader(wanted(p)),
+			show: func(f *found) {
+				res.Traces = append(res.Traces, describe(f, p, o))
+				f.Batch, f.Sets = nil, nil // a page of long traces must not stay in memory
+			},
 			unfinished: func(why string) { v.partial = cmp.Or(v.partial, why) }})
 		if err != nil {
 			return err
-		}
-		res.Traces = make([]FoundTrace, len(found))
-		for i := range found {
-			res.Traces[i] = describe(&found[i], p, o)
 		}
 		res.Cursor = ""
 		if more && len(found) > 0 {
@@ -376,7 +378,15 @@ func (e *Embedded) TagNames(ctx context.Context, tenant string, o TagOptions) (*
 	}
 	v := e.view(tenant, o.Range)
 	defer v.release()
-	return &TagNames{Scopes: tagNames(v.sources(), within, o.Scope, o.Prefix, limit), Partial: v.partial}, nil
+	out := &TagNames{Scopes: tagNames(v.sources(), within, o.Scope, o.Prefix, limit+1)}
+	for i, s := range out.Scopes {
+		if len(s.Names) > limit {
+			out.Scopes[i].Names = s.Names[:limit]
+			v.partial = cmp.Or(v.partial, fmt.Sprintf("a scope has more than %d names, the rest is not listed: narrow by prefix or raise limit, to %d at most", limit, maxTagLimit))
+		}
+	}
+	out.Partial = v.partial
+	return out, nil
 }
 
 // TagValues implements Store.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -17,26 +18,26 @@ func (c *duckConn) candidates(ctx context.Context, src sources, p *query.Plan, w
 	load func(context.Context, []telemetry.TraceID) ([]*telemetry.Batch, error), f func(*telemetry.Batch, []query.Spanset) error) error {
 	var ids []telemetry.TraceID
 	evaluate := func() error {
-		batches, err := load(ctx, ids)
-		if ctx.Err() != nil {
-			return ctx.Err() // which says more than what was read when it came
-		}
-		if err != nil {
-			return err
-		}
-		c.seen += len(ids)
-		ids = ids[:0]
-		for _, b := range batches {
+		done := 0
+		err := loadEach(ctx, ids, load, func(i int, b *telemetry.Batch) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			done = i + 1
 			if b = visible(b, src.maxSeq); b == nil {
-				continue
+				return nil
 			}
 			if sets := query.EvalTrace(p, query.NewReader(b), within); len(sets) > 0 {
-				if err := f(b, sets); err != nil {
-					return err
-				}
+				return f(b, sets)
 			}
+			return nil
+		})
+		if err == nil {
+			done = len(ids)
 		}
-		return ctx.Err()
+		c.seen += done
+		ids = ids[:0]
+		return cmp.Or(ctx.Err(), err) // the end of the time says more than what was read when it came
 	}
 	err := c.candidateIDs(ctx, src, p, within, func(id telemetry.TraceID) error {
 		if ids = append(ids, id); len(ids) < loadChunk {

@@ -38,8 +38,10 @@ type searchSpec struct {
 	limit   int
 	after   *searchKey // the last key of the page before
 	timeout time.Duration
-	// load gives complete traces by id, nil for one that is not there.
+	// load gives complete traces by id, nil for one that is not there: those of the
+	// first ids, of one at least.
 	load func(ctx context.Context, ids []telemetry.TraceID) ([]*telemetry.Batch, error)
+	show func(f *found) // called with each trace of the answer in turn; may be nil
 	// unfinished is told why not all traces were evaluated, when the time limit is
 	// reached among them; nil makes that an error.
 	unfinished func(why string)
@@ -90,6 +92,28 @@ func (d *duck) search(ctx context.Context, src sources, o searchSpec) (out []fou
 // loadChunk is how many traces are in memory at once while candidates are evaluated.
 const loadChunk = 64
 
+// loadEach calls f with the traces of ids that are there, in their order.
+func loadEach(ctx context.Context, ids []telemetry.TraceID, load func(context.Context, []telemetry.TraceID) ([]*telemetry.Batch, error),
+	f func(i int, b *telemetry.Batch) error) error {
+	for from := 0; from < len(ids); {
+		batches, err := load(ctx, ids[from:])
+		if err != nil {
+			return err
+		}
+		for i, b := range batches {
+			batches[i] = nil // let go of it before the next
+			if b == nil {
+				continue
+			}
+			if err := f(from+i, b); err != nil {
+				return err
+			}
+		}
+		from += len(batches)
+	}
+	return nil
+}
+
 // fill loads the traces of the answer, as far as it needs them.
 func fill(ctx context.Context, src sources, o searchSpec, keys []searchKey) ([]found, error) {
 	var out []found
@@ -98,17 +122,20 @@ func fill(ctx context.Context, src sources, o searchSpec, keys []searchKey) ([]f
 		for i, k := range chunk {
 			ids[i] = k.ID
 		}
-		batches, err := o.load(ctx, ids)
-		if err != nil {
-			return nil, err
-		}
-		for i, b := range batches {
+		err := loadEach(ctx, ids, o.load, func(i int, b *telemetry.Batch) error {
 			if b = visible(b, src.maxSeq); b == nil {
-				continue
+				return nil
 			}
 			if sets := query.EvalTrace(o.plan, query.NewReader(b), o.within); len(sets) > 0 {
 				out = append(out, found{chunk[i], b, sets})
+				if o.show != nil {
+					o.show(&out[len(out)-1])
+				}
 			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
 	}
 	return out, nil

@@ -24,6 +24,10 @@ type sources struct {
 	fresh    []*telemetry.Batch
 	looked   *lookedAt
 	maxSeq   int64 // rows with a larger seq are invisible; 0: all rows are visible
+	// A trace of more spans than longest, unless that is 0, is not looked at as a whole;
+	// leaveOut is told.
+	longest  int
+	leaveOut func(why error)
 }
 
 // lookedAt adds up the columns of segments that a question reads, each once however

@@ -67,7 +67,7 @@ type Range struct{ Start, End int64 }
 
 // TraceOptions bound a trace read.
 type TraceOptions struct {
-	MaxSpans int // 0: 1,000,000; more is an exhausted error
+	MaxSpans int // 0: the store's default; more is an exhausted error
 }
 
 // Trace is one trace as stored.

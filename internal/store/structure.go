@@ -181,6 +181,10 @@ func rarest(e *query.SpanExpr, count []int) (conditions uint64, rows int) {
 type relating struct {
 	plan   *query.Plan
 	maxSeq int64
+	// As of sources.
+	longest  int
+	leaveOut func(why error)
+
 	order  Order // what keys are by; empty: there are none
 	fields segment.Fields
 	places []*place
@@ -327,8 +331,9 @@ func (q *relating) suspect(s *suspects) error {
 	switch {
 	case !possible(q.plan.Spans, held) || held>>len(q.plan.Leaves)&1 == 0:
 		s.parts = s.parts[:from]
-	case in > maxTraceSpans:
-		return tooLong(id, in, maxTraceSpans)
+	case q.longest > 0 && in > q.longest:
+		q.leaveOut(tooLong(id, in, q.longest))
+		s.parts = s.parts[:from]
 	default:
 		s.ids, s.ends, s.rows = append(s.ids, id), append(s.ends, len(s.parts)), s.rows+in
 	}

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"runtime"
 	"slices"
 	"sync"
@@ -12,9 +13,6 @@ import (
 	"github.com/clew-dev/clew/internal/segment"
 	"github.com/clew-dev/clew/internal/telemetry"
 )
-
-// maxTraceSpans is what one Trace answers at most unless the caller says otherwise.
-const maxTraceSpans = 1_000_000
 
 // Trace implements Store. It reads row ranges in Go: a table scan of DuckDB would
 // take tens of milliseconds before the first byte.
@@ -29,7 +27,7 @@ func (e *Embedded) Trace(ctx context.Context, tenant string, id telemetry.TraceI
 func (e *Embedded) traceIn(ctx context.Context, v *view, id telemetry.TraceID, fresh []*telemetry.Batch, o TraceOptions, w *segment.Want) (*Trace, error) {
 	most := o.MaxSpans
 	if most == 0 {
-		most = maxTraceSpans
+		most = e.o.TraceSpans
 	}
 	out := &Trace{Partial: v.partial}
 	parts, total := fresh, 0
@@ -40,14 +38,16 @@ func (e *Embedded) traceIn(ctx context.Context, v *view, id telemetry.TraceID, f
 		if err := ctx.Err(); err != nil {
 			return nil, telemetry.Errorf(telemetry.KindUnavailable, "trace %s: %w", id, err)
 		}
-		b, err := h.seg.TracePart(id, w)
+		// Over the limit the rest is counted and not read: a sender that gives all of
+		// its spans one trace id must not fill the memory.
+		b, rows, err := h.seg.TraceWithin(id, w, most-total)
 		if err != nil {
 			out.Partial = e.unreadable(h, err)
 			continue
 		}
+		total += rows
 		if b != nil {
 			parts = append(parts, b)
-			total += b.Spans.N
 		}
 	}
 	if total == 0 {
@@ -95,28 +95,43 @@ func (v *view) freshOf(ids []telemetry.TraceID) [][]*telemetry.Batch {
 	return out
 }
 
+// loadRows is how many rows of traces are loaded before they are looked at: a page
+// of very long traces must not be in memory as a whole.
+const loadRows = 256 << 10
+
 // loader reads complete traces of the view as far as they are wanted, some at a
-// time; nil for one that is not there.
+// time: the first of those asked for, as many as loadRows allow, and one at least.
+// It gives nil for one that is not there, and for one over the limit, which makes
+// the answer partial.
 func (v *view) loader(w *segment.Want) func(context.Context, []telemetry.TraceID) ([]*telemetry.Batch, error) {
 	return func(ctx context.Context, ids []telemetry.TraceID) ([]*telemetry.Batch, error) {
 		traces, errs := make([]*Trace, len(ids)), make([]error, len(ids))
 		fresh := v.freshOf(ids)
-		var next atomic.Int64
+		var next, rows atomic.Int64
 		var wg sync.WaitGroup
 		for range min(runtime.GOMAXPROCS(0), len(ids)) {
 			wg.Go(func() {
-				for i := int(next.Add(1)) - 1; i < len(ids); i = int(next.Add(1)) - 1 {
-					traces[i], errs[i] = v.e.traceIn(ctx, v, ids[i], fresh[i], TraceOptions{}, w)
+				for rows.Load() < loadRows {
+					i := int(next.Add(1)) - 1
+					if i >= len(ids) {
+						return
+					}
+					if traces[i], errs[i] = v.e.traceIn(ctx, v, ids[i], fresh[i], TraceOptions{}, w); errs[i] == nil {
+						rows.Add(int64(traces[i].Batch.Spans.N))
+					}
 				}
 			})
 		}
 		wg.Wait()
-		out := make([]*telemetry.Batch, len(ids))
-		for i, t := range traces {
+		out := make([]*telemetry.Batch, min(int(next.Load()), len(ids)))
+		for i := range out {
+			t := traces[i]
 			switch {
 			case errs[i] == nil:
 				out[i] = t.Batch
 				v.partial = cmp.Or(v.partial, t.Partial)
+			case errors.Is(errs[i], errTooLong):
+				v.leaveOut(errs[i])
 			case telemetry.KindOf(errs[i]) != telemetry.KindNotFound:
 				return nil, errs[i]
 			}
@@ -146,8 +161,17 @@ func wanted(p *query.Plan) *segment.Want {
 	return w
 }
 
+// errTooLong says what helps against a trace that no answer may hold.
+var errTooLong = errors.New("raise limits.trace_spans in the charter")
+
 func tooLong(id telemetry.TraceID, spans, most int) error {
-	return telemetry.Errorf(telemetry.KindExhausted, "trace %s has %d spans, the limit is %d: search in it by query, or raise limits.trace_spans in the charter", id, spans, most)
+	return telemetry.Errorf(telemetry.KindExhausted, "trace %s has %d spans, the limit is %d: %w", id, spans, most, errTooLong)
+}
+
+// leaveOut notes that the answer lacks a trace which is too long, so that one such
+// trace does not take the answer from all others.
+func (v *view) leaveOut(why error) {
+	v.partial = cmp.Or(v.partial, "left out: "+why.Error())
 }
 
 // pick copies a few rows out of a large batch.
