@@ -137,6 +137,11 @@ func makeLoad(path, shape string, spans, batch int, seed uint64) (*load, error) 
 	if err != nil {
 		return nil, err
 	}
+	return makeLoadOf(path, shape, next, spans, batch, seed)
+}
+
+// makeLoadOf is makeLoad with a shape of the caller's: next emits a trace.
+func makeLoadOf(path, shape string, next func(m *maker, id traceID, start int64) error, spans, batch int, seed uint64) (*load, error) {
 	f, err := os.Create(path)
 	if err != nil {
 		return nil, fmt.Errorf("make the load: %w", err)

@@ -2,6 +2,7 @@
 // project is held to.
 //
 //	bench run     make a load, start clew in a temporary folder, send, ask, print the table, also for peers
+//	bench scale   start clew on what is larger than usual in one way: a trace, keys, tenants, an hour, a folder
 //	bench ledger  run clew's own ledger on a folder and ports of its own: kill -9 under load, again and again
 //
 // Figures hold on another machine as well, because work is stated as a share of a
@@ -22,6 +23,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -37,7 +39,7 @@ func main() {
 
 func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if len(args) == 0 {
-		return fmt.Errorf("say what to do: bench run or bench ledger (each has -h)")
+		return fmt.Errorf("say what to do: bench run, bench scale or bench ledger (each has -h)")
 	}
 	set := flag.NewFlagSet("bench "+args[0], flag.ContinueOnError)
 	set.SetOutput(progress)
@@ -51,6 +53,18 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		}
 		o.clew, o.seed = *clew, *seed
 		return runBench(ctx, o, out, progress)
+	case "scale":
+		o := scaleOptions{}
+		set.Float64Var(&o.share, "share", 1, "of the full size: a million spans in a trace, 5,000 keys, 200 tenants, 60 moments, 5 million spans")
+		parts := set.String("parts", "", "some of trace,keys,tenants,late,age; all when empty")
+		if err := set.Parse(args[1:]); err != nil {
+			return err
+		}
+		if *parts != "" {
+			o.parts = strings.Split(*parts, ",")
+		}
+		o.clew, o.seed = *clew, *seed
+		return runScale(ctx, o, out, progress)
 	case "ledger":
 		cycles := set.Int("cycles", 20, "how often to kill")
 		if err := set.Parse(args[1:]); err != nil {
@@ -63,7 +77,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 		fmt.Fprintf(out, "%d cycles of kill -9 under load: %+v\n", *cycles, r)
 		return r.err()
 	}
-	return fmt.Errorf("unknown verb %q; write run or ledger", args[0])
+	return fmt.Errorf("unknown verb %q; write run, scale or ledger", args[0])
 }
 
 // parseRun reads the flags of bench run.

@@ -102,6 +102,23 @@ func memoryOf(pid int) (now, peak float64, err error) {
 	return now, peak, nil
 }
 
+// forgetPeak makes the peak of a process's memory what it has now.
+func forgetPeak(pid int) error {
+	if err := os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", pid), []byte("5"), 0o600); err != nil {
+		return fmt.Errorf("forget the peak of the memory: %w", err)
+	}
+	return nil
+}
+
+// openFiles counts the file descriptors of a process.
+func openFiles(pid int) (int, error) {
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		return 0, fmt.Errorf("count the open files: %w", err)
+	}
+	return len(entries), nil
+}
+
 // bytesBelow adds up the sizes of all files in a folder.
 func bytesBelow(folder string) (int64, error) {
 	var total int64

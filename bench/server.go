@@ -24,8 +24,9 @@ type process struct {
 	clew
 }
 
-// startClew starts the binary on a data folder and waits until it is ready.
-func startClew(ctx context.Context, binary, data string) (*process, error) {
+// startClew starts the binary on a data folder, with flags beside those of folder and
+// addresses, and waits until it is ready.
+func startClew(ctx context.Context, binary, data string, flags ...string) (*process, error) {
 	p := &process{data: data, log: data + ".log", ended: make(chan struct{})}
 	var other string
 	for _, address := range []*string{&p.http, &p.grpc, &other} {
@@ -45,7 +46,7 @@ func startClew(ctx context.Context, binary, data string) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start clew: %w", err)
 	}
-	p.cmd = exec.Command(path, "up", "--data", data, "--listen.http", p.http, "--listen.otlp-grpc", p.grpc, "--listen.otlp-http", other)
+	p.cmd = exec.Command(path, append([]string{"up", "--data", data, "--listen.http", p.http, "--listen.otlp-grpc", p.grpc, "--listen.otlp-http", other}, flags...)...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	began := time.Now()
 	if err := p.cmd.Start(); err != nil {
@@ -121,6 +122,20 @@ type status struct {
 	MergesRunning int64 `json:"merges_running"`
 	SpansStored   int64 `json:"spans_stored"`
 	Segments      int64 `json:"segments"`
+	Tenants       []struct {
+		Tenant string `json:"tenant"`
+		Spans  int64  `json:"spans"`
+	} `json:"tenants"`
+}
+
+// spansOf gives the spans of a tenant: those of all hold what clew tells of itself.
+func (s status) spansOf(tenant string) int64 {
+	for _, t := range s.Tenants {
+		if t.Tenant == tenant {
+			return t.Spans
+		}
+	}
+	return 0
 }
 
 // settle flushes and waits until nothing is left to do.

@@ -24,7 +24,7 @@ func newWeb(base string) web {
 var errNotFound = errors.New("not found")
 
 // answerLimit bounds an answer that is read: no question of the bench has a larger one.
-const answerLimit = 256 << 20
+const answerLimit = 1 << 30
 
 // ask sends a request, gives the body and decodes it into v when v is not nil.
 func (w web) ask(ctx context.Context, method, path string, q url.Values, header http.Header, v any) ([]byte, error) {
