@@ -170,6 +170,7 @@ nightly: race bin/bench bin/clew ## what takes too long for every change
 	go test -count=1 -tags "$(TEST_TAGS)" -timeout 90m ./internal/store -run 'PowerLoss|Decay|RandomOperations|Overload' -seeds 10000 -flips 10000 -walks 100 -overload 60s
 	go test -count=1 -tags "$(TEST_TAGS)" -timeout 90m ./internal/wal -run Crashes -seeds 10000
 	go test -count=1 -tags "$(TEST_TAGS)" -timeout 2h ./cmd/clew -run TestKilled -kills 1000
+	go test -count=1 -tags "$(TEST_TAGS)" -timeout 3h ./internal/store -run TestBreaks -breaks
 	$(MAKE) --no-print-directory bench BENCH_SPANS=5000000
 
 clean: ## remove what was built; data folders stay

@@ -47,3 +47,37 @@ func TestKilledAtEveryChangeOfTheDisk(t *testing.T) {
 		}
 	}
 }
+
+// A flush fails, more comes, and the next flush is cut off at each of its calls: what
+// came after the first is in neither's segments yet and must still be in the log.
+func TestKilledAfterAFlushThatFailed(t *testing.T) {
+	dir := t.TempDir()
+	play := func(cut int) (s *scripted, calls int) {
+		s = newScripted(t, dir, 1)
+		s.begin()
+		s.each(s.trace(tenantLong, 0, 20))
+		s.rough = true
+		s.fs.SetCapacity(s.fs.Used() + 100)
+		s.flush()
+		s.fs.SetCapacity(0)
+		s.each(s.trace(tenantLong, 0, 9))
+		before := s.fs.Calls("")
+		if cut >= 0 {
+			s.fs.CutPower(cut)
+		}
+		s.flush()
+		calls = s.fs.Calls("") - before
+		s.stop()
+		return s, calls
+	}
+	_, calls := play(-1)
+	if calls < 50 {
+		t.Fatalf("%d calls: the second flush wrote nothing", calls)
+	}
+	for cut := range calls {
+		s, _ := play(cut)
+		when := fmt.Sprintf("cut at call %d of %d", cut, calls)
+		s.proveNext(t, when+", killed", s.fs.Kill(), false)
+		s.proveNext(t, when+", power lost, all forgotten", s.fs.Forget(), false)
+	}
+}
