@@ -21,7 +21,7 @@ TEST_PARTS := test-go test-kit-go test-kit-rust test-kit-contract test-ui test-b
 # The Go modules of the kit: the core and each integration with a client of others.
 KIT_GO := $(patsubst %/go.mod,%,$(sort $(wildcard kit/go/go.mod kit/go/*/go.mod)))
 
-.PHONY: help setup build ui shop up test $(TEST_PARTS) print-test-parts check check-go check-ui check-kit check-shop generate bench bench-server bench-kit bench-page kit-fuzz fuzz race nightly clean
+.PHONY: help setup build ui shop up test $(TEST_PARTS) print-test-parts check check-go check-ui check-kit check-shop generate bench bench-server scale bench-kit bench-page kit-fuzz fuzz race nightly clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 12
@@ -147,6 +147,9 @@ bench: ## print the tables of figures and fail over a floor or a budget; on a qu
 bench-server: bin/clew bin/bench bin/bench-collector ## the server beside its yardsticks; BENCH_SPANS=5000000 for the record, BENCH_FLAGS for peers
 	bin/bench run --spans $(or $(BENCH_SPANS),1000000) --json .make/bench.json $(BENCH_FLAGS)
 
+scale: bin/clew bin/bench ## a trace of a million spans, thousands of keys, 200 tenants, an hour of late spans, a folder that fills
+	bin/bench scale
+
 bench-kit: bin/clew shop ## the kits beside stock OpenTelemetry: CPU time and allocations, both languages
 	scripts/bench-kit
 
@@ -171,6 +174,7 @@ nightly: race bin/bench bin/clew ## what takes too long for every change
 	go test -count=1 -tags "$(TEST_TAGS)" -timeout 90m ./internal/wal -run Crashes -seeds 10000
 	go test -count=1 -tags "$(TEST_TAGS)" -timeout 2h ./cmd/clew -run TestKilled -kills 1000
 	go test -count=1 -tags "$(TEST_TAGS)" -timeout 3h ./internal/store -run TestBreaks -breaks
+	$(MAKE) --no-print-directory scale
 	$(MAKE) --no-print-directory bench BENCH_SPANS=5000000
 
 clean: ## remove what was built; data folders stay
