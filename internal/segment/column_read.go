@@ -44,8 +44,19 @@ func (t *tableReader) column(col int, ranges []rowRange) (*cells, error) {
 			out.nums = make([]uint64, 0, total)
 		}
 	}
+	if err := t.columnInto(col, ranges, out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// columnInto appends the values to out, whose rows count from 0.
+func (t *tableReader) columnInto(col int, ranges []rowRange, out *cells) error {
 	row := uint32(0)
 	group, page := 0, 0
+	if len(ranges) > 0 {
+		group = t.groupOf(ranges[0].lo)
+	}
 	known := -1 // the row group for which remap holds
 	for _, r := range ranges {
 		for lo := r.lo; lo < r.hi; {
@@ -54,7 +65,7 @@ func (t *tableReader) column(col int, ranges []rowRange) (*cells, error) {
 				page = 0
 			}
 			if group == len(t.foot.groups) {
-				return nil, t.fail(col, fmt.Errorf("row %d of %d", lo, t.foot.rows))
+				return t.fail(col, fmt.Errorf("row %d of %d", lo, t.foot.rows))
 			}
 			g := &t.foot.groups[group]
 			c := &g.cols[col]
@@ -70,7 +81,7 @@ func (t *tableReader) column(col int, ranges []rowRange) (*cells, error) {
 			if c.dict {
 				var err error
 				if d, err = t.dict(group, col); err != nil {
-					return nil, err
+					return err
 				}
 				if group != known && t.foot.cols[col].phys == physBytes {
 					t.startRemap(d.texts.Len())
@@ -78,16 +89,16 @@ func (t *tableReader) column(col int, ranges []rowRange) (*cells, error) {
 				known = group
 			}
 			if err := t.load(col, c, page); err != nil {
-				return nil, err
+				return err
 			}
 			if err := t.decode(&t.foot.cols[col], d, lo-first, hi-first, row, out); err != nil {
-				return nil, t.fail(col, err)
+				return t.fail(col, err)
 			}
 			row += uint32(hi - lo)
 			lo = hi
 		}
 	}
-	return out, nil
+	return nil
 }
 
 func (s *scratch) startRemap(n int) {
@@ -143,6 +154,11 @@ func (t *tableReader) decode(spec *colSpec, d *dictionary, lo, hi int, row uint3
 	case encDelta:
 		if spec.phys != physInt64 && spec.phys != physInt32 {
 			break
+		}
+		if skip == 0 {
+			var err error
+			_, out.nums, err = decodeDelta(p, n, out.nums)
+			return err
 		}
 		_, nums, err := decodeDelta(p, skip+n, t.nums[:0])
 		if err != nil {

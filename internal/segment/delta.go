@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 )
 
 // DELTA_BINARY_PACKED of Parquet holds integers as differences: a header (block
@@ -122,7 +123,8 @@ func decodeDelta(p []byte, n int, out []uint64) (rest []byte, values []uint64, e
 				return nil, nil, errDelta
 			}
 			take := min(left, deltaMini)
-			out = unpackDelta(p[:size], width, take, uint64(least), last, out)
+			// The bytes behind are given as well, so that they can be read along.
+			out = unpackDelta(p[:min(len(p), size+8)], width, take, uint64(least), last, out)
 			last = out[len(out)-1]
 			p = p[size:]
 			left -= take
@@ -140,7 +142,18 @@ func unpackDelta(body []byte, width, n int, least, last uint64, out []uint64) []
 		return out
 	}
 	mask := ^uint64(0) >> (64 - width)
-	for i := range n {
+	at := len(out)
+	out = slices.Grow(out, n)[:at+n]
+	to, i := out[at:], 0
+	if width <= 57 { // then a value lies in the eight bytes from its first one on
+		whole := min(n, ((len(body)-8)*8)/width) // what begins before the last eight bytes
+		for ; i < whole; i++ {
+			bit := i * width
+			last += least + binary.LittleEndian.Uint64(body[bit>>3:])>>(bit&7)&mask
+			to[i] = last
+		}
+	}
+	for ; i < n; i++ {
 		bit := i * width
 		var x uint64
 		if at := bit / 8; at+8 <= len(body) {
@@ -154,7 +167,7 @@ func unpackDelta(body []byte, width, n int, least, last uint64, out []uint64) []
 			x = binary.LittleEndian.Uint64(tail[:]) >> (bit % 8)
 		}
 		last += least + x&mask
-		out = append(out, last)
+		to[i] = last
 	}
 	return out
 }

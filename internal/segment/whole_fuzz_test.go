@@ -75,7 +75,29 @@ func readAnyway(t *testing.T, s *segment.Segment, id telemetry.TraceID) {
 	if b, err := s.ReadRows(0, min(s.Meta().Rows, 1<<20)); err == nil {
 		records(b)
 	}
+	scanAnyway(s)
 	_ = s.VerifyAll()
+}
+
+// scanAnyway scans as far as the segment can be read.
+func scanAnyway(s *segment.Segment) {
+	x, err := s.Scan()
+	if err != nil {
+		return
+	}
+	defer x.Close()
+	all := segment.ScanFields{Trace: true, Start: true, Duration: true, Kind: true, Status: true, Resource: true, Scope: true, Name: true, Seq: true}
+	for g := range x.Groups() {
+		rows := x.Group(g)
+		b := &telemetry.Batch{}
+		if err := x.Read(b, segment.Rows{Lo: rows.Lo, Hi: min(rows.Hi, rows.Lo+segment.ScanRows)}, all); err != nil {
+			return
+		}
+		for _, code := range b.Spans.Name {
+			_ = b.Spans.Names.At(code)
+		}
+		x.Longest(g)
+	}
 }
 
 func contentOf(t testing.TB, fs wal.FS, name string) []byte {

@@ -47,7 +47,7 @@ func (v *view) sources() sources {
 			var scopes *telemetry.Table
 			if scopes, err = h.seg.Table(segment.TableScopes); err == nil {
 				src.segments = append(src.segments, &segmentSource{dir: h.seg.Dir(), meta: h.meta, resources: resources, scopes: scopes,
-					verify: h.verify(v.e, src.looked), structure: h.structure(v.e)})
+					verify: h.verify(v.e, src.looked), structure: h.structure(v.e), scan: h.scan(v.e, src.looked)})
 				continue
 			}
 		}
@@ -112,6 +112,36 @@ func (g *guarded) Find(id telemetry.TraceID) (segment.Rows, error) {
 func (g *guarded) Read(ranges []segment.Rows, f segment.Fields) (*telemetry.Spans, error) {
 	s, err := g.Structure.Read(ranges, f)
 	return s, g.check(err)
+}
+
+// scan opens a scan of the segment, which is quarantined when it cannot be read.
+func (h *handle) scan(e *Embedded, looked *lookedAt) func(columns ...string) (spanScan, error) {
+	return func(columns ...string) (spanScan, error) {
+		for _, c := range columns {
+			looked.add(column{h.ID, segment.TableSpans, c}, h.meta)
+		}
+		s, err := h.seg.Scan()
+		if err != nil {
+			e.unreadable(h, err)
+			return nil, err
+		}
+		return &guardedScan{s, h, e}, nil
+	}
+}
+
+// guardedScan quarantines the segment that it cannot read.
+type guardedScan struct {
+	*segment.Scan
+	h *handle
+	e *Embedded
+}
+
+func (g *guardedScan) Read(b *telemetry.Batch, rows segment.Rows, f segment.ScanFields) error {
+	err := g.Scan.Read(b, rows, f)
+	if err != nil {
+		g.e.unreadable(g.h, err)
+	}
+	return err
 }
 
 func (h *handle) why() string {

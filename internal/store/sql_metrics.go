@@ -87,8 +87,21 @@ func (c *duckConn) seriesExact(ctx context.Context, src sources, o metricsSpec) 
 const bucketSQL = `(CASE WHEN v <= 1 THEN 0 ELSE CAST(ceil(log2(v)) AS INTEGER)
  + CASE WHEN pow(2, ceil(log2(v))) < v THEN 1 WHEN pow(2, ceil(log2(v)) - 1) >= v THEN -1 ELSE 0 END END)`
 
-// series groups all matched spans by labels and step in one statement.
-func (c *duckConn) series(ctx context.Context, src sources, o metricsSpec, leaf query.Expr) ([]query.Series, error) {
+// series groups all matched spans by labels and step, in one statement or, for
+// quantiles over columns, in looks at them.
+func (c *duckConn) series(ctx context.Context, src sources, o metricsSpec, leaf query.Expr) (series []query.Series, err error) {
+	if scanQuantiles(src, o.plan, leaf) {
+		series, err = c.quantiles(ctx, src, o, leaf)
+	} else {
+		series, err = c.grouped(ctx, src, o, leaf)
+	}
+	if err == nil && o.plan.Metrics.Exemplars > 0 {
+		err = c.exemplars(ctx, src, o, leaf, series)
+	}
+	return series, err
+}
+
+func (c *duckConn) grouped(ctx context.Context, src sources, o metricsSpec, leaf query.Expr) ([]query.Series, error) {
 	a, statement, err := c.seriesStatement(ctx, src, o, leaf)
 	if err != nil {
 		return nil, err
@@ -96,11 +109,7 @@ func (c *duckConn) series(ctx context.Context, src sources, o metricsSpec, leaf 
 	if err := c.rows(ctx, statement, a.add); err != nil {
 		return nil, err
 	}
-	series, err := a.finish()
-	if err == nil && o.plan.Metrics.Exemplars > 0 {
-		err = c.exemplars(ctx, src, o, leaf, series)
-	}
-	return series, err
+	return a.finish()
 }
 
 func (c *duckConn) seriesStatement(ctx context.Context, src sources, o metricsSpec, leaf query.Expr) (*assembly, string, error) {

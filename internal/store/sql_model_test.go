@@ -173,7 +173,8 @@ func sourceOf(t testing.TB, folder string, s *segment.Segment) *segmentSource {
 		t.Fatal(err)
 	}
 	return &segmentSource{dir: folder, meta: s.Meta(), resources: resources, scopes: scopes, verify: s.Verify,
-		structure: func() (structureReader, error) { return s.Structure() }}
+		structure: func() (structureReader, error) { return s.Structure() },
+		scan:      func(...string) (spanScan, error) { return s.Scan() }}
 }
 
 // arrange stores the spans in the way asked for: fresh, mixed or segments. Traces

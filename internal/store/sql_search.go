@@ -221,8 +221,11 @@ func (o searchSpec) keyColumn() string {
 	return "start"
 }
 
-// rank lets SQL order all matching traces.
+// rank orders all matching traces, by a scan or by SQL.
 func (c *duckConn) rank(ctx context.Context, src sources, o searchSpec) ([]searchKey, error) {
+	if scanRank(src, o) {
+		return c.rankScan(ctx, src, o)
+	}
 	statement, err := c.rankStatement(ctx, src, o)
 	if err != nil {
 		return nil, err

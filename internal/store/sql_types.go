@@ -16,6 +16,7 @@ type segmentSource struct {
 	scopes    *telemetry.Table
 	verify    func(table byte, columns ...string) error // segment.Verify, before DuckDB reads
 	structure func() (structureReader, error)           // segment.Structure
+	scan      func(columns ...string) (spanScan, error) // segment.Scan, of which so named columns may be read
 }
 
 // sources is what a query reads: rows without duplicates, and none that changes.

@@ -67,6 +67,9 @@ func (q *relating) run(ctx context.Context, f func(relation) error) error {
 			if got.err != nil {
 				return got.err
 			}
+			if err := ctx.Err(); err != nil {
+				return err // what came too late is not half of an answer
+			}
 			if err := f(got); err != nil {
 				return err
 			}

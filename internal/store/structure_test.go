@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/clew-dev/clew/internal/query"
+	"github.com/clew-dev/clew/internal/segment"
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
@@ -238,5 +240,78 @@ func TestUnfinishedSearch(t *testing.T) {
 	cancel()
 	if _, _, err := b.duck.search(ctx, b.src, o); telemetry.KindOf(err) != telemetry.KindUnavailable {
 		t.Errorf("cancelled: got %v", err)
+	}
+}
+
+// stuckReader waits in the middle of a walk until the question's time is over.
+type stuckReader struct {
+	structureReader
+	open *atomic.Int64
+	wait func()
+}
+
+func (s *stuckReader) Read(ranges []segment.Rows, f segment.Fields) (*telemetry.Spans, error) {
+	s.wait()
+	return s.structureReader.Read(ranges, f)
+}
+
+func (s *stuckReader) Close() {
+	s.open.Add(-1)
+	s.structureReader.Close()
+}
+
+// A walk over relations that is past its time, or cancelled, is refused at once,
+// and nobody reads any longer: all that it had open is closed.
+func TestRelationsStop(t *testing.T) {
+	all := randomSpans(rand.New(rand.NewPCG(4, 47)), 2000)
+	p, err := query.Compile("{ } >> { }")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	d := openTestDuck(t, dir)
+	for name, how := range map[string]struct {
+		timeout time.Duration
+		cancel  bool
+		kind    telemetry.Kind
+		says    string
+	}{
+		"time":      {300 * time.Millisecond, false, telemetry.KindExhausted, "query took over 300ms: narrow the time range or add a filter"},
+		"cancelled": {time.Minute, true, telemetry.KindUnavailable, "cancelled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := arrange(t, d, t.TempDir(), "segments", all)
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			over, stop := context.WithTimeout(context.Background(), how.timeout+time.Second)
+			defer stop()
+			var open, walks atomic.Int64
+			wait := func() {
+				walks.Add(1)
+				if how.cancel {
+					cancel()
+					return
+				}
+				<-over.Done()
+			}
+			for _, seg := range b.src.segments {
+				inner := seg.structure
+				seg.structure = func() (structureReader, error) {
+					s, err := inner()
+					open.Add(1)
+					return &stuckReader{s, &open, wait}, err
+				}
+			}
+			_, _, err := d.search(ctx, b.src, searchSpec{plan: p, within: everything, order: OrderNewest, limit: 5, timeout: how.timeout, load: b.load})
+			if telemetry.KindOf(err) != how.kind || !strings.Contains(err.Error(), how.says) {
+				t.Errorf("got %v", err)
+			}
+			if walks.Load() == 0 || open.Load() != 0 {
+				t.Errorf("%d walks, of which %d places are still open", walks.Load(), open.Load())
+			}
+			if err := checkSearch(context.Background(), arrange(t, d, t.TempDir(), "segments", all), p, everything, OrderNewest, 500); err != nil {
+				t.Errorf("the next question: %v", err)
+			}
+		})
 	}
 }
