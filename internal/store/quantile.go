@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
@@ -351,11 +350,11 @@ type target struct {
 
 // targets gives the quantiles that are found already, to found, and the others.
 func (s *spreads) targets(found func(t target, v float64) error) (out []target, err error) {
+	var among []float64 // the numbers that rank counts
 	err = s.each(func(group int32, step int, x *spread) error {
-		slices.Sort(x.kept)
 		for i, q := range s.quantiles {
 			t := target{group: group, step: step, quantile: i, rank: query.QuantileIndex(q, x.n), n: x.n}
-			among := 0 // of what is kept, where the numbers begin that rank counts from
+			among = append(among[:0], x.kept...)
 			if x.pages != nil {
 				s.bucket(x, &t)
 				if b := uint16(t.low >> bucketShift); b < x.low || b > x.high {
@@ -365,9 +364,10 @@ func (s *spreads) targets(found func(t target, v float64) error) (out []target, 
 					out = append(out, t)
 					continue
 				}
-				among, _ = slices.BinarySearchFunc(x.kept, t.low, func(v float64, low uint64) int { return cmp.Compare(orderOf(v), low) })
+				among = slices.DeleteFunc(among, func(v float64) bool { return orderOf(v)>>bucketShift != t.low>>bucketShift })
 			}
-			if err := found(t, x.kept[among+t.rank]); err != nil {
+			slices.Sort(among)
+			if err := found(t, among[t.rank]); err != nil {
 				return err
 			}
 		}
