@@ -178,6 +178,7 @@ fn collect(exporter: &Arc<Exporter>, scope: u32, interval: Duration, holder: &Ar
     let reader = metrics::Reader::new(metrics::engine::global(), interval, Box::new(add));
     exporter.set_tick(
         Signal::Metrics,
+        reader.interval(),
         Box::new(move |all| {
             leak::sweep();
             if let Some(holder) = of.upgrade() {

@@ -53,11 +53,12 @@ use crate::selfmetrics::Signal;
 /// Bounds a stop that names no time of its own.
 pub const DEFAULT_STOP: Duration = Duration::from_secs(3);
 
-/// What a worker calls about once a second; see [`Exporter::set_tick`].
+/// What a worker calls now and then; see [`Exporter::set_tick`].
 pub type Tick = Box<dyn Fn(bool) + Send + Sync>;
 
-/// By signal. An `Arc`, so that a worker calls a tick without holding the lock.
-type Ticks = [Mutex<Option<Arc<Tick>>>; 3];
+/// By signal, with the time between two calls. An `Arc`, so that a worker calls a tick
+/// without holding the lock.
+type Ticks = [Mutex<Option<(Duration, Arc<Tick>)>>; 3];
 
 /// Sends what is added. Share it by reference or `Arc`.
 pub struct Exporter {
@@ -138,13 +139,15 @@ impl Exporter {
         self.first.workers[signal as usize].is_some()
     }
 
-    /// Sets the function that the worker of a signal calls about once a second (the
-    /// batch's delay) between two requests, and a last time before the last batch of a
-    /// stop. Its argument is true when a flush or a stop wants everything that it holds
-    /// back. It may call [`Exporter::add`]. A panic in it is one of the worker.
-    pub fn set_tick(&self, signal: Signal, tick: Tick) {
+    /// Sets the function that the worker of a signal calls once in `every`, between two
+    /// requests, and a last time before the last batch of a stop. Its argument is true
+    /// when a flush or a stop wants everything that it holds back. It may call
+    /// [`Exporter::add`]. A panic in it is one of the worker.
+    pub fn set_tick(&self, signal: Signal, every: Duration, tick: Tick) {
         let mut slot = self.ticks[signal as usize].lock().unwrap_or_else(PoisonError::into_inner);
-        *slot = Some(Arc::new(tick));
+        *slot = Some((every, Arc::new(tick)));
+        drop(slot);
+        self.workers().for_each(Worker::rouse);
     }
 
     /// Asks for everything to be sent soon, without waiting.

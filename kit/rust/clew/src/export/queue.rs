@@ -82,6 +82,8 @@ struct Full {
     memory: usize,
     bytes: usize,
     records: usize,
+    /// The worker waits for the first record.
+    resting: bool,
 }
 
 pub(super) struct Queue {
@@ -99,6 +101,8 @@ pub(super) enum Added {
     Quietly,
     /// So it is, and there is enough for a batch since.
     BatchReady,
+    /// It is the first since the worker went to rest.
+    First,
 }
 
 /// Shards that keep the cores out of each other's way: a power of two between 2 and
@@ -175,7 +179,18 @@ impl Queue {
         let block = block.unwrap_or_else(|| Block::with_room(size));
         full.memory += block.data.capacity();
         self.counters.queue_size.store(full.memory as i64, Relaxed);
+        if std::mem::take(&mut full.resting) {
+            added = Added::First;
+        }
         (Some(block), added)
+    }
+
+    /// Says whether there is nothing at all, and if so has the first record say that it
+    /// is: a program that makes nothing is not to wake once a second for it.
+    pub fn rest(&self) -> bool {
+        let mut full = lock(&self.full);
+        full.resting = full.memory == 0;
+        full.resting
     }
 
     fn ready(&self, full: &Full) -> bool {
@@ -199,6 +214,11 @@ impl Queue {
             into.extend(full.pop());
         }
         self.counters.queue_size.store(full.memory as i64, Relaxed);
+    }
+
+    #[cfg(test)]
+    pub fn is_resting(&self) -> bool {
+        lock(&self.full).resting
     }
 
     pub fn is_empty(&self) -> bool {

@@ -50,6 +50,8 @@ struct Common {
 #[derive(Default)]
 struct Control {
     batch_ready: bool,
+    /// The first record after a rest is there, or a tick was set.
+    roused: bool,
     /// Counts flushes.
     flush_asked: u64,
     flush_done: u64,
@@ -60,6 +62,14 @@ struct Control {
 impl Common {
     fn control(&self) -> MutexGuard<'_, Control> {
         self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a change, for ever without a time.
+    fn wait_for<'a>(&self, control: MutexGuard<'a, Control>, until: Option<Instant>) -> MutexGuard<'a, Control> {
+        match until {
+            Some(until) => self.wait(control, until),
+            None => self.changed.wait(control).unwrap_or_else(PoisonError::into_inner),
+        }
     }
 
     fn wait<'a>(&self, control: MutexGuard<'a, Control>, until: Instant) -> MutexGuard<'a, Control> {
@@ -135,6 +145,7 @@ impl Worker {
             panics: 0,
             rest_ends: None,
             ticked: Instant::now(),
+            began: Instant::now(),
             sealed: None,
             told: None,
             unserved: false,
@@ -161,10 +172,26 @@ impl Worker {
             self.0.counters.drop_records(reason, 1, record.len() as i64);
             return;
         }
-        if self.0.queue.add(scope, record) == Added::BatchReady {
-            self.0.control().batch_ready = true;
-            self.0.changed.notify_all();
+        match self.0.queue.add(scope, record) {
+            Added::Quietly => {}
+            Added::First => self.rouse(),
+            Added::BatchReady => {
+                self.0.control().batch_ready = true;
+                self.0.changed.notify_all();
+            }
         }
+    }
+
+    /// Whether the worker waits without a time.
+    #[cfg(test)]
+    pub fn rests(&self) -> bool {
+        self.0.queue.is_resting()
+    }
+
+    /// Makes the worker look at what there is.
+    pub fn rouse(&self) {
+        self.0.control().roused = true;
+        self.0.changed.notify_all();
     }
 
     /// Asks for a flush of all that is in the queue now; gives its number.
@@ -234,6 +261,8 @@ struct Run {
     panics: u32,
     rest_ends: Option<Instant>,
     ticked: Instant,
+    /// When the delay of what is in the queue began.
+    began: Instant,
     /// When a turn last sent all that there was, and that was something.
     sealed: Option<Instant>,
     told: Option<Instant>,
@@ -297,35 +326,56 @@ impl Run {
         }
     }
 
-    /// Returns when the next tick is due, or earlier when a batch is full or everything
-    /// shall be sent: whether all, up to which flush, whether for the last time.
-    fn wait(&self) -> (bool, Option<u64>, bool) {
-        let due = self.ticked + self.target.delay;
-        let mut control = self.common.control();
+    /// Returns when the next tick or batch is due, or earlier when a batch is full, the
+    /// first record is there or everything shall be sent: whether all, up to which flush,
+    /// whether for the last time.
+    fn wait(&mut self) -> (bool, Option<u64>, bool) {
+        let rests = self.rest_ends.is_none() && self.common.queue.rest();
+        let batch = (!rests).then(|| self.batch_due());
+        let due = [self.tick_due(), batch].into_iter().flatten().min();
+        let common = Arc::clone(&self.common);
+        let mut control = common.control();
         loop {
             let flush = control.flush_asked;
             let flush = (flush > control.flush_done).then_some(flush);
             let last = control.stop_at.is_some();
             let full = std::mem::take(&mut control.batch_ready);
-            let all = flush.is_some() || last || Instant::now() >= due;
-            if all || full {
+            let all = flush.is_some() || last || due.is_some_and(|due| Instant::now() >= due);
+            let roused = std::mem::take(&mut control.roused);
+            if roused && rests {
+                self.began = Instant::now();
+            }
+            if all || full || roused {
                 return (all, flush, last);
             }
-            control = self.common.wait(control, due);
+            control = common.wait_for(control, due);
         }
+    }
+
+    /// When what is in the queue is to go out, full or not.
+    fn batch_due(&self) -> Instant {
+        let due = self.began + self.target.delay;
+        self.sealed.map_or(due, |at| due.max(at + self.target.steady))
+    }
+
+    /// When the tick is to be called next, if there is one.
+    fn tick_due(&self) -> Option<Instant> {
+        // In the child of a fork the lock may be held by nobody for ever.
+        let slot = self.ticks[self.common.signal as usize].try_lock().ok()?;
+        slot.as_ref().map(|(every, _)| self.ticked + *every)
     }
 
     /// Sends what there is: all of it, or only full batches.
     fn turn(&mut self, all: bool, flush: bool, last: bool) {
-        // A tick comes a little early or late; half a delay is nearer to this one than to the next.
-        let steady = self.target.steady.saturating_sub(self.target.delay / 2);
-        let due = self.sealed.is_none_or(|at| at.elapsed() > steady);
-        let all = all && due || flush || last;
-        if flush || last || self.ticked.elapsed() >= self.target.delay {
+        let all = all && Instant::now() >= self.batch_due() || flush || last;
+        if flush || last || self.tick_due().is_some_and(|due| Instant::now() >= due) {
             self.tick(flush || last);
         }
-        if all && self.common.queue.seal(last) {
-            self.sealed = Some(Instant::now());
+        if all {
+            self.began = Instant::now();
+            if self.common.queue.seal(last) {
+                self.sealed = Some(self.began);
+            }
         }
         while self.send_one(all) {}
     }
@@ -468,9 +518,10 @@ impl Run {
             if now >= self.pacer.ready {
                 return true;
             }
-            let due = self.ticked + self.target.delay;
-            drop(self.common.wait(control, due.min(self.started + self.pacer.ready)));
-            if Instant::now() >= due {
+            let ready = self.started + self.pacer.ready;
+            let due = self.tick_due();
+            drop(self.common.wait(control, due.map_or(ready, |due| due.min(ready))));
+            if due.is_some_and(|due| Instant::now() >= due) {
                 self.tick(false);
             }
         }
@@ -481,7 +532,7 @@ impl Run {
         let slot = &self.ticks[self.common.signal as usize];
         // In the child of a fork the lock may be held by nobody for ever.
         let tick = slot.try_lock().ok().and_then(|slot| slot.clone());
-        if let Some(tick) = tick {
+        if let Some((_, tick)) = tick {
             tick(all);
         }
     }

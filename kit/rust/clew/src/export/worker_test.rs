@@ -87,7 +87,7 @@ fn a_panic_of_a_tick_is_survived() {
     let (exporter, counters) = exporter(delivered, |c| c.signals[0].delay = 10 * MS);
     let first = Arc::new(AtomicBool::new(true));
     let flag = Arc::clone(&first);
-    exporter.set_tick(Signal::Traces, Box::new(move |_| assert!(!flag.swap(false, Relaxed), "the test breaks the tick")));
+    exporter.set_tick(Signal::Traces, 10 * MS, Box::new(move |_| assert!(!flag.swap(false, Relaxed), "the test breaks the tick")));
     while first.load(Relaxed) {
         std::thread::sleep(MS);
     }
@@ -191,6 +191,30 @@ fn the_first_of_a_flow_does_not_wait() {
     }
 }
 
+/// Without a tick and without records a worker waits for no time; what is set or added later wakes it.
+#[test]
+fn a_worker_rests_until_the_first_record() {
+    let (exporter, counters) = exporter(delivered, |c| c.signals[0].delay = 2 * MS);
+    for sent in 1..=3 {
+        while !exporter.generation().workers[0].as_ref().unwrap().rests() {
+            std::thread::sleep(MS);
+        }
+        add(&exporter, 1);
+        while counters.exported.load(Relaxed) != sent {
+            std::thread::sleep(MS);
+        }
+    }
+    while !exporter.generation().workers[0].as_ref().unwrap().rests() {
+        std::thread::sleep(MS);
+    }
+    let ticked = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&ticked);
+    exporter.set_tick(Signal::Traces, MS, Box::new(move |_| flag.store(true, Relaxed)));
+    while !ticked.load(Relaxed) {
+        std::thread::sleep(MS);
+    }
+}
+
 #[test]
 fn ticks_come_between_requests_and_before_the_end() {
     let (exporter, counters) = exporter(delivered, |c| c.signals[0].delay = 20 * MS);
@@ -203,7 +227,7 @@ fn ticks_come_between_requests_and_before_the_end() {
             exporter.add(Signal::Traces, 0, &record());
         }
     };
-    exporter.set_tick(Signal::Traces, Box::new(tick));
+    exporter.set_tick(Signal::Traces, 10 * MS, Box::new(tick));
     let deadline = Instant::now() + Duration::from_secs(5);
     while ticks.load(Relaxed) < 5 && Instant::now() < deadline {
         std::thread::sleep(MS);
@@ -267,7 +291,7 @@ fn what_is_not_served_is_told_once_and_a_loss_of_traces_alone() {
                 exporter.add(signal, scope, &[0x12, 0]);
             }
         };
-        exporter.set_tick(signal, Box::new(tick));
+        exporter.set_tick(signal, Duration::from_secs(1), Box::new(tick));
         for _ in 0..2 {
             assert!(exporter.flush(Duration::from_secs(5)));
         }

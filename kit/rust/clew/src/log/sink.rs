@@ -58,7 +58,8 @@ impl Shared {
 }
 
 impl Sink {
-    /// Starts the thread. Lost lines are added to `lost`. The thread calls `tick` once a second. Without a thread to be had, everything is
+    /// Starts the thread. Lost lines are added to `lost`. The thread calls `tick` once a second as long as
+    /// lines come, and for a second or two after the last. Without a thread to be had, everything is
     /// lost.
     pub fn new(writer: Box<dyn Write + Send>, lost: &'static AtomicI64, tick: impl Fn() + Send + 'static) -> Sink {
         let shared = Arc::new(Shared { state: Mutex::default(), work: Condvar::new(), moved: Condvar::new(), lost });
@@ -164,23 +165,30 @@ impl Drop for Sink {
 
 fn run(shared: &Shared, mut writer: Box<dyn Write + Send>, tick: impl Fn()) {
     let mut batch = Vec::new();
-    let mut next_tick = Instant::now() + TICK;
+    let mut next_tick = Some(Instant::now() + TICK);
+    // What was taken at the last tick.
+    let mut ticked_at = 0;
     let mut state = shared.state();
     loop {
         if state.pending.is_empty() {
             if state.stopping {
                 break;
             }
-            let left = next_tick.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let left = next_tick.map(|at| at.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
                 drop(state);
                 tick();
-                next_tick = Instant::now() + TICK;
                 state = shared.state();
+                // A program that logs nothing is not woken.
+                next_tick = (state.taken != ticked_at).then(|| Instant::now() + TICK);
+                ticked_at = state.taken;
                 continue;
             }
             state.idle = true;
-            state = shared.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state = match left {
+                Some(left) => shared.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
             state.idle = false;
             if !state.urgent && !state.stopping && !state.pending.is_empty() {
                 state = shared.work.wait_timeout(state, COLLECT).unwrap_or_else(PoisonError::into_inner).0;
@@ -197,6 +205,7 @@ fn run(shared: &Shared, mut writer: Box<dyn Write + Send>, tick: impl Fn()) {
         state = shared.state();
         state.done += written;
         state.stuck = false;
+        next_tick.get_or_insert_with(|| Instant::now() + TICK);
         shared.moved.notify_all();
     }
     state.writer = Some(writer);
