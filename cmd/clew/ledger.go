@@ -21,7 +21,8 @@ acknowledged. It tells how many are lost, stored twice or changed.
 --command starts the backend, kills it with -9 together with all it started,
 every fourth time in the middle of its start, and starts it again. --process
 kills one that something else starts again. --cut goes through a proxy of its
-own and cuts the connections. Without any of them nothing is broken. docs/ledger.md has command lines for other backends.
+own and cuts the connections. Without any of them nothing is broken.
+docs/ledger.md has command lines for other backends.
 
 Exit code 0: all is there as it was sent. 1: an acknowledged span is lost or
 changed (with --strict also: is there twice), or the run could not be made.`,
