@@ -26,7 +26,11 @@ func (c *duckConn) exemplars(ctx context.Context, src sources, o metricsSpec, le
 	}
 	statement, add := a.largest(u), x.addLargest
 	if m.Func == query.Quantile {
-		statement, add = a.ranked(u), x.addRanked
+		ranks, err := c.rankedSQL(ctx, a.numbered(u), append(slices.Clone(a.labels), "step"), m.Quantiles)
+		if err != nil {
+			return err
+		}
+		statement, add = a.ranked(u, ranks), x.addRanked
 	}
 	if err := c.rows(ctx, statement, add); err != nil {
 		return err
@@ -92,8 +96,8 @@ func (a *assembly) largest(u *union) string {
 }
 
 // ranked gives for every quantile of a group and step the first span that has it.
-// The rows are read twice, which takes less than to number all of them in order.
-func (a *assembly) ranked(u *union) string {
+// ranks are the quantiles, see rankedSQL.
+func (a *assembly) ranked(u *union, ranks string) string {
 	on := []string{"n.step = q.step", "n.v = q.v"}
 	outer := make([]string, 0, len(a.labels)+1)
 	for _, l := range a.labels {
@@ -102,9 +106,9 @@ func (a *assembly) ranked(u *union) string {
 	}
 	group := strings.Join(append(slices.Clone(a.labels), "step"), ", ")
 	return fmt.Sprintf(`WITH n AS NOT MATERIALIZED %s,
-q AS (SELECT %s, unnest(quantile_disc(v, %s)) AS v, unnest(range(%d)) AS i FROM n GROUP BY %s)
+q AS (SELECT * FROM (SELECT %s, v, unnest(hits) AS i FROM (%s)) WHERE i IS NOT NULL)
 SELECT %s, i, v, e.at, e.t, e.s FROM (SELECT %s, i, n.v AS v, min({'at': n.start, 't': n.trace_id, 's': n.span_id}) AS e FROM n JOIN q ON %s GROUP BY ALL)`,
-		a.numbered(u), group, doubles(a.m.Quantiles), len(a.m.Quantiles), group,
+		a.numbered(u), group, ranks,
 		group, strings.Join(append(outer, "n.step AS step"), ", "), strings.Join(on, " AND "))
 }
 

@@ -119,6 +119,12 @@ func (c *duckConn) seriesStatement(ctx context.Context, src sources, o metricsSp
 		return nil, "", err
 	}
 	a := newAssembly(m, o.steps, u)
+	if m.Func == query.Quantile {
+		columns := append(slices.Clone(a.labels), fmt.Sprintf("(start - %s) // %d AS step", integer(a.steps.Start), a.steps.Step), a.number()+" AS v")
+		rows := "(SELECT " + strings.Join(columns, ", ") + " FROM " + u.sql + " WHERE " + a.number() + " IS NOT NULL)"
+		statement, err := c.rankedSQL(ctx, rows, append(slices.Clone(a.labels), "step"), m.Quantiles)
+		return a, statement, err
+	}
 	return a, a.statement(u), nil
 }
 
@@ -153,8 +159,6 @@ func (a *assembly) statement(u *union) string {
 	switch a.m.Func {
 	case query.Count:
 		what = "count(*)"
-	case query.Quantile:
-		what = "quantile_disc(" + a.number() + ", " + doubles(a.m.Quantiles) + ")"
 	case query.Histogram:
 		cols := append(slices.Clone(a.labels), "start", "CAST("+a.number()+" AS DOUBLE) AS v")
 		rows = "(SELECT " + strings.Join(cols, ", ") + " FROM " + u.sql + ")"
@@ -168,14 +172,6 @@ func (a *assembly) statement(u *union) string {
 		by[i] = fmt.Sprint(i + 1)
 	}
 	return fmt.Sprintf("SELECT %s, %s FROM %s GROUP BY %s", strings.Join(group, ", "), what, rows, strings.Join(by, ", "))
-}
-
-func doubles(v []float64) string {
-	items := make([]string, len(v))
-	for i, x := range v {
-		items[i] = double(x) + "::DOUBLE"
-	}
-	return "[" + strings.Join(items, ", ") + "]"
 }
 
 // number is the one number of a row, an integer where all of them are.
@@ -215,12 +211,15 @@ func (a *assembly) add(row []any) error {
 	}
 	switch a.m.Func {
 	case query.Quantile:
-		list, ok := rest[1].([]any)
-		if !ok || len(list) != len(a.m.Quantiles) {
-			return fmt.Errorf("quantiles %v have type %T", rest[1], rest[1])
+		hits, ok := rest[2].([]any)
+		if !ok || len(hits) != len(a.m.Quantiles) {
+			return fmt.Errorf("quantiles %v have type %T", rest[2], rest[2])
 		}
 		for i, q := range a.m.Quantiles {
-			if err := a.set(append(slices.Clone(labels), query.QuantileLabel(q)), step, float64Of(list[i])); err != nil {
+			if hits[i] == nil {
+				continue
+			}
+			if err := a.set(append(slices.Clone(labels), query.QuantileLabel(q)), step, float64Of(rest[1])); err != nil {
 				return err
 			}
 		}
