@@ -37,17 +37,12 @@ type duck struct {
 	memory  int64
 	temp    string
 	names   atomic.Int64 // of views and temporary tables
-	giving  atomic.Bool  // memory is being given back
 }
-
-// longQuery is how long a query takes that may have had much memory.
-const longQuery = 250 * time.Millisecond
 
 // spillShare is how many times its memory DuckDB may write into temporary files.
 const spillShare = 16
 
 func openDuck(o duckOptions) (*duck, error) {
-	fewArenas()
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("open query engine: %w", err)
@@ -130,7 +125,7 @@ func (d *duck) do(ctx context.Context, timeout time.Duration, f func(ctx context
 	if err != nil {
 		return d.explain(ctx, err, timeout)
 	}
-	c, began := &duckConn{d: d, conn: conn}, time.Now()
+	c := &duckConn{d: d, conn: conn}
 	err = conn.Raw(func(dc any) error {
 		c.arrow, err = duckdb.NewArrowFromConn(dc.(driver.Conn))
 		return err
@@ -139,13 +134,6 @@ func (d *duck) do(ctx context.Context, timeout time.Duration, f func(ctx context
 		err = f(ctx, c)
 	}
 	c.close()
-	if time.Since(began) > longQuery && d.giving.CompareAndSwap(false, true) {
-		// What the query had counts no longer against memory_limit, and glibc would keep it.
-		go func() {
-			defer d.giving.Store(false)
-			giveBack()
-		}()
-	}
 	return d.explain(ctx, err, timeout)
 }
 

@@ -1,7 +1,0 @@
-//go:build !linux || !cgo
-
-package store
-
-func fewArenas() {}
-
-func giveBack() {}
