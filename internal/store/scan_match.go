@@ -195,14 +195,19 @@ func (h *heldOf) filter(b *block, chosen []int32) ([]int32, error) {
 	if h.resource {
 		of = b.batch.Spans.Resource
 	}
+	return keepHeld(chosen, of, h.held), nil
+}
+
+// keepHeld leaves of the chosen rows those whose number is one for which the condition held.
+func keepHeld[T uint8 | uint32 | int32](chosen []int32, of []T, held []bool) []int32 {
 	n := 0
 	for _, row := range chosen {
-		if h.held[of[row]] {
+		if held[of[row]] {
 			chosen[n] = row
 			n++
 		}
 	}
-	return chosen[:n], nil
+	return chosen[:n]
 }
 
 // bytesOf is a condition on the kind or the status, of which there are 256.
@@ -228,14 +233,7 @@ func (k bytesOf) filter(b *block, chosen []int32) ([]int32, error) {
 	if k.kind {
 		of = b.batch.Spans.Kind
 	}
-	n := 0
-	for _, row := range chosen {
-		if k.held[of[row]] {
-			chosen[n] = row
-			n++
-		}
-	}
-	return chosen[:n], nil
+	return keepHeld(chosen, of, k.held), nil
 }
 
 // durationOf compares the duration with nanoseconds.

@@ -43,16 +43,9 @@ func seedFiles(kind byte) [][]byte {
 // what they say; what it reads must be stable, and a record appended afterwards
 // must be read by the next life.
 func FuzzOpen(f *testing.F) {
-	for _, s := range seedFiles('L') {
-		f.Add(s, []byte(nil))
-		f.Add(s, join(header(1, 'L', 0x1000, 110, 7), frame('R', 0x1028, 0x1028, 7, "next file")))
-	}
+	seedTwoFiles(f)
 	f.Fuzz(func(t *testing.T, a, b []byte) {
-		fs := emptyDir(t)
-		putFile(t, fs, first, a)
-		if len(b) > 0 {
-			putFile(t, fs, dir+"/0000000000001000.log", b)
-		}
+		fs := twoFiles(t, a, b)
 		l, err := wal.Open(dir, small(fs))
 		if err != nil {
 			return
@@ -108,16 +101,9 @@ func FuzzJournal(f *testing.F) {
 // as a backup and a verification do. It changes nothing, gives the same again, and
 // gives every record that a start on the same files finds; bytes that it lacks are flaws.
 func FuzzExtents(f *testing.F) {
-	for _, s := range seedFiles('L') {
-		f.Add(s, []byte(nil))
-		f.Add(s, join(header(1, 'L', 0x1000, 110, 7), frame('R', 0x1028, 0x1028, 7, "next file")))
-	}
+	seedTwoFiles(f)
 	f.Fuzz(func(t *testing.T, a, b []byte) {
-		fs := emptyDir(t)
-		putFile(t, fs, first, a)
-		if len(b) > 0 {
-			putFile(t, fs, dir+"/0000000000001000.log", b)
-		}
+		fs := twoFiles(t, a, b)
 		before := fs.Calls(testkit.OpWrite) + fs.Calls(testkit.OpTruncate) + fs.Calls(testkit.OpRename) + fs.Calls(testkit.OpRemove)
 		got, flaws, ok := extentRecords(t, fs)
 		if !ok {
@@ -204,4 +190,22 @@ func FuzzReadJournal(f *testing.F) {
 		testkit.Diff(t, "records", got, want)
 		testkit.Diff(t, "damage", damage, recovered.Damage)
 	})
+}
+
+// seedTwoFiles adds logs of one file and of two.
+func seedTwoFiles(f *testing.F) {
+	for _, s := range seedFiles('L') {
+		f.Add(s, []byte(nil))
+		f.Add(s, join(header(1, 'L', 0x1000, 110, 7), frame('R', 0x1028, 0x1028, 7, "next file")))
+	}
+}
+
+// twoFiles is a log of the file a and, unless that is empty, b behind it.
+func twoFiles(t *testing.T, a, b []byte) *testkit.FS {
+	fs := emptyDir(t)
+	putFile(t, fs, first, a)
+	if len(b) > 0 {
+		putFile(t, fs, dir+"/0000000000001000.log", b)
+	}
+	return fs
 }
