@@ -199,7 +199,7 @@ func (h *heldOf) filter(b *block, chosen []int32) ([]int32, error) {
 }
 
 // keepHeld leaves of the chosen rows those whose number is one for which the condition held.
-func keepHeld[T uint8 | uint32 | int32](chosen []int32, of []T, held []bool) []int32 {
+func keepHeld[T uint8 | uint32](chosen []int32, of []T, held []bool) []int32 {
 	n := 0
 	for _, row := range chosen {
 		if held[of[row]] {

@@ -99,10 +99,8 @@ pub(super) struct Queue {
 pub(super) enum Added {
     /// It is in the queue, or it was counted as lost.
     Quietly,
-    /// So it is, and there is enough for a batch since.
-    BatchReady,
-    /// It is the first since the worker went to rest.
-    First,
+    /// So it is, and the worker has something to look at: enough for a batch, or the first record since it went to rest.
+    Rousing,
 }
 
 /// Shards that keep the cores out of each other's way: a power of two between 2 and
@@ -166,7 +164,7 @@ impl Queue {
         if let Some(filled) = filled {
             full.push(filled);
             if self.ready(&full) {
-                added = Added::BatchReady;
+                added = Added::Rousing;
             }
         }
         let size = need.max(BLOCK_BYTES);
@@ -180,7 +178,7 @@ impl Queue {
         full.memory += block.data.capacity();
         self.counters.queue_size.store(full.memory as i64, Relaxed);
         if std::mem::take(&mut full.resting) {
-            added = Added::First;
+            added = Added::Rousing;
         }
         (Some(block), added)
     }

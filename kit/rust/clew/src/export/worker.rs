@@ -49,8 +49,7 @@ struct Common {
 
 #[derive(Default)]
 struct Control {
-    batch_ready: bool,
-    /// The first record after a rest is there, or a tick was set.
+    /// A batch is full, the first record after a rest is there, or a tick was set.
     roused: bool,
     /// Counts flushes.
     flush_asked: u64,
@@ -172,13 +171,8 @@ impl Worker {
             self.0.counters.drop_records(reason, 1, record.len() as i64);
             return;
         }
-        match self.0.queue.add(scope, record) {
-            Added::Quietly => {}
-            Added::First => self.rouse(),
-            Added::BatchReady => {
-                self.0.control().batch_ready = true;
-                self.0.changed.notify_all();
-            }
+        if self.0.queue.add(scope, record) != Added::Quietly {
+            self.rouse();
         }
     }
 
@@ -339,13 +333,12 @@ impl Run {
             let flush = control.flush_asked;
             let flush = (flush > control.flush_done).then_some(flush);
             let last = control.stop_at.is_some();
-            let full = std::mem::take(&mut control.batch_ready);
             let all = flush.is_some() || last || due.is_some_and(|due| Instant::now() >= due);
             let roused = std::mem::take(&mut control.roused);
             if roused && rests {
                 self.began = Instant::now();
             }
-            if all || full || roused {
+            if all || roused {
                 return (all, flush, last);
             }
             control = common.wait_for(control, due);
