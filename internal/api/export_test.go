@@ -1,5 +1,11 @@
 package api
 
+import (
+	"io"
+
+	"github.com/clew-dev/clew/internal/store"
+)
+
 // Routes lists what New serves, for comparison with openapi.yaml.
 func Routes() []string {
 	s := &Server{}
@@ -16,5 +22,11 @@ var NewTree = newTree
 // Order gives the rows, their depths and which have a missing parent.
 func (t *tree) Order() (rows, depth []uint32, missing []bool) { return t.order, t.depth, t.missing }
 
-// AppendSkeleton exposes the encoder.
-var AppendSkeleton = appendSkeleton
+// WriteSkeleton exposes the encoder.
+func WriteSkeleton(w io.Writer, tr *store.Trace) error {
+	k, err := newSkeleton(tr)
+	if err != nil {
+		return err
+	}
+	return k.write(w)
+}

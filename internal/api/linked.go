@@ -116,7 +116,7 @@ func (p *picture) grow(ctx context.Context, first telemetry.TraceID, maxSpans in
 func (p *picture) causes(ctx context.Context, ids []telemetry.TraceID, maxSpans int) ([]telemetry.TraceID, error) {
 	var out []telemetry.TraceID
 	for _, id := range ids {
-		tr, err := p.store.Trace(ctx, p.tenant, id, store.TraceOptions{MaxSpans: maxSpans})
+		links, err := p.read(ctx, id, maxSpans)
 		switch kind := telemetry.KindOf(err); {
 		case err == nil:
 		case len(p.out.Traces) == 0:
@@ -130,17 +130,29 @@ func (p *picture) causes(ctx context.Context, ids []telemetry.TraceID, maxSpans 
 		default:
 			return nil, err
 		}
-		p.out.Partial = cmp.Or(p.out.Partial, tr.Partial)
-		p.add(tr.Batch)
-		l := &tr.Batch.Links
-		for i, span := range l.Span {
-			if len(p.links) == maxLinksRead {
-				p.out.More = true
-				break
-			}
-			out = append(out, l.TraceID[i])
-			p.links[traceLinkJSON{id.String(), tr.Batch.Spans.SpanID[span].String(), l.TraceID[i].String(), l.SpanID[i].String()}] = true
+		out = append(out, links...)
+	}
+	return out, nil
+}
+
+// read takes a trace into the picture and gives those that its spans link to.
+func (p *picture) read(ctx context.Context, id telemetry.TraceID, maxSpans int) ([]telemetry.TraceID, error) {
+	tr, err := p.store.Trace(ctx, p.tenant, id, store.TraceOptions{MaxSpans: maxSpans})
+	if err != nil {
+		return nil, err
+	}
+	defer tr.Release()
+	p.out.Partial = cmp.Or(p.out.Partial, tr.Partial)
+	p.add(tr.Batch)
+	var out []telemetry.TraceID
+	l := &tr.Batch.Links
+	for i, span := range l.Span {
+		if len(p.links) == maxLinksRead {
+			p.out.More = true
+			break
 		}
+		out = append(out, l.TraceID[i])
+		p.links[traceLinkJSON{id.String(), tr.Batch.Spans.SpanID[span].String(), l.TraceID[i].String(), l.SpanID[i].String()}] = true
 	}
 	return out, nil
 }

@@ -1,9 +1,11 @@
 package api
 
 import (
+	"bufio"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 
 	"github.com/clew-dev/clew/internal/query"
 	"github.com/clew-dev/clew/internal/store"
@@ -35,7 +37,7 @@ const (
 	flagEndBefore     = 1 << 8 // the sender's end is before its start; the duration is written as 0
 )
 
-// appendSkeleton writes a trace as the waterfall needs it: about ten bytes a span.
+// skeleton is a trace as the waterfall needs it, about ten bytes a span:
 //
 //	uint32 length of the header │ header (JSON) │ six columns │ span ids
 //
@@ -43,7 +45,15 @@ const (
 // depth-first order: depth; start minus the parent's start (zigzag; at depth 0
 // minus the trace's start); duration; service; name; flags. Span ids are 8 bytes
 // each. Parents and sizes of subtrees follow from the order and the depth.
-func appendSkeleton(dst []byte, tr *store.Trace) ([]byte, error) {
+type skeleton struct {
+	b                 *telemetry.Batch
+	t                 *tree
+	header            []byte
+	serviceOf, nameOf []int
+	events, links     []bool
+}
+
+func newSkeleton(tr *store.Trace) (*skeleton, error) {
 	b := tr.Batch
 	s := &b.Spans
 	t := newTree(s)
@@ -60,38 +70,46 @@ func appendSkeleton(dst []byte, tr *store.Trace) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the header of a skeleton: %w", err)
 	}
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(header)))
-	dst = append(dst, header...)
-	for _, d := range t.depth {
-		dst = binary.AppendUvarint(dst, uint64(d))
+	return &skeleton{b, t, header, serviceOf, nameOf, having(b.Events.Span, s.N), having(b.Links.Span, s.N)}, nil
+}
+
+func (k *skeleton) write(w io.Writer) error {
+	out := bufio.NewWriterSize(w, pieceBytes)
+	s, t := &k.b.Spans, k.t
+	_, _ = out.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(k.header)))) // an error stays with out, and Flush gives it
+	_, _ = out.Write(k.header)
+	var varint [binary.MaxVarintLen64]byte
+	column := func(value func(place int, row uint32) uint64) {
+		for place, row := range t.order {
+			_, _ = out.Write(varint[:binary.PutUvarint(varint[:], value(place, row))])
+		}
 	}
-	for i, row := range t.order {
+	column(func(place int, _ uint32) uint64 { return uint64(t.depth[place]) })
+	column(func(place int, row uint32) uint64 {
 		base := t.start
-		if t.depth[i] > 0 {
+		if t.depth[place] > 0 {
 			base = s.Start[t.parent[row]]
 		}
-		dst = binary.AppendVarint(dst, s.Start[row]-base)
-	}
+		return zigzag(s.Start[row] - base)
+	})
+	column(func(_ int, row uint32) uint64 { return uint64(max(s.Duration[row], 0)) })
+	column(func(_ int, row uint32) uint64 { return uint64(k.serviceOf[s.Resource[row]]) })
+	column(func(_ int, row uint32) uint64 { return uint64(k.nameOf[s.Name[row]]) })
+	column(k.flags)
 	for _, row := range t.order {
-		dst = binary.AppendUvarint(dst, uint64(max(s.Duration[row], 0)))
+		_, _ = out.Write(s.SpanID[row][:])
 	}
-	for _, row := range t.order {
-		dst = binary.AppendUvarint(dst, uint64(serviceOf[s.Resource[row]]))
-	}
-	for _, row := range t.order {
-		dst = binary.AppendUvarint(dst, uint64(nameOf[s.Name[row]]))
-	}
-	events, links := having(b.Events.Span, s.N), having(b.Links.Span, s.N)
-	for _, row := range t.order {
-		f := uint64(min(s.Kind[row], telemetry.KindConsumer)) | uint64(min(s.Status[row], telemetry.StatusError))<<flagStatusShift
-		f |= bit(events[row], flagEvents) | bit(links[row], flagLinks) | bit(t.missing[row], flagParentMissing) | bit(s.Duration[row] < 0, flagEndBefore)
-		dst = binary.AppendUvarint(dst, f)
-	}
-	for _, row := range t.order {
-		dst = append(dst, s.SpanID[row][:]...)
-	}
-	return dst, nil
+	return cutOff(out.Flush())
 }
+
+func (k *skeleton) flags(_ int, row uint32) uint64 {
+	s := &k.b.Spans
+	f := uint64(min(s.Kind[row], telemetry.KindConsumer)) | uint64(min(s.Status[row], telemetry.StatusError))<<flagStatusShift
+	return f | bit(k.events[row], flagEvents) | bit(k.links[row], flagLinks) | bit(k.t.missing[row], flagParentMissing) | bit(s.Duration[row] < 0, flagEndBefore)
+}
+
+// zigzag makes small numbers of either sign small.
+func zigzag(v int64) uint64 { return uint64(v)<<1 ^ uint64(v>>63) }
 
 func bit(on bool, f uint64) uint64 {
 	if on {

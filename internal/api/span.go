@@ -68,6 +68,7 @@ func (s *Server) span(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	defer tr.Release()
 	row, same := -1, 0
 	kind := r.FormValue("kind")
 	for i, other := range tr.Batch.Spans.SpanID {

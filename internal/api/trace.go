@@ -3,6 +3,7 @@ package api
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,7 +15,7 @@ import (
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
-// load reads the trace that the path names.
+// load reads the trace that the path names. The caller releases it.
 func (s *Server) load(r *http.Request) (*store.Trace, error) {
 	id, err := telemetry.ParseTraceID(r.PathValue("id"))
 	if err != nil {
@@ -56,39 +57,49 @@ func (s *Server) trace(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, traceOf(tr))
+	defer tr.Release()
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	return writeTrace(w, tr)
 }
 
-func traceOf(tr *store.Trace) traceJSON {
-	b := tr.Batch
-	spans := &b.Spans
-	t := newTree(spans)
-	services, serviceOf := servicesOf(b)
-	events, links := having(b.Events.Span, spans.N), having(b.Links.Span, spans.N)
-	messages := spans.Find(telemetry.ScopeIntrinsic, telemetry.KeyStatusMessage, telemetry.TypeString)
+// writeTrace writes the head of a trace and then its spans, a piece at a time.
+func writeTrace(w io.Writer, tr *store.Trace) error {
+	t := newTree(&tr.Batch.Spans)
+	services, serviceOf := servicesOf(tr.Batch)
+	out := newPieces(w)
+	if err := out.json(traceHead(tr, t, services, serviceOf)); err != nil {
+		return err
+	}
+	out.cut(len("]}"))
+	spans := spansOf(tr.Batch, t, services, serviceOf)
+	for i := range t.order {
+		if i > 0 {
+			out.b.WriteByte(',')
+		}
+		if err := out.json(spans(i)); err != nil {
+			return err
+		}
+	}
+	out.b.WriteString("]}\n")
+	return out.rest()
+}
+
+// traceHead is a trace without its spans.
+func traceHead(tr *store.Trace, t *tree, services []string, serviceOf []int) traceJSON {
+	spans := &tr.Batch.Spans
 	out := traceJSON{
 		TraceID: spans.TraceID[0].String(), Partial: tr.Partial, Start: nanos(t.start), Duration: query.SaturatingSub(t.end, t.start),
-		SpanCount: spans.N, RootMissing: t.root == noParent, MissingParents: t.lost, Spans: make([]traceSpanJSON, spans.N),
+		SpanCount: spans.N, RootMissing: t.root == noParent, MissingParents: t.lost, Spans: []traceSpanJSON{},
 	}
 	counts := make([]serviceCountJSON, len(services))
-	for i, row := range t.order {
-		service := serviceOf[spans.Resource[row]]
-		counts[service].Spans++
+	for row, resource := range spans.Resource {
+		c := &counts[serviceOf[resource]]
+		c.Spans++
 		if spans.Status[row] == telemetry.StatusError {
-			counts[service].Errors++
+			c.Errors++
 		}
-		one := traceSpanJSON{
-			SpanID: spans.SpanID[row].String(), ParentID: idOrNone(spans.Parent[row]), Depth: t.depth[i], Service: services[service],
-			Name: spans.Names.Str(spans.Name[row]), Kind: kindName(spans.Kind[row]), Status: statusName(spans.Status[row]),
-			Start: query.SaturatingSub(spans.Start[row], t.start), Duration: spans.Duration[row],
-			HasEvents: events[row], HasLinks: links[row], ParentMissing: t.missing[row],
-		}
-		if messages != nil {
-			if pos, ok := messages.Find(row); ok {
-				one.StatusMessage = messages.Dict.Str(messages.Codes[pos])
-			}
-		}
-		out.Spans[i] = one
 	}
 	for i, c := range counts {
 		if c.Spans > 0 {
@@ -100,6 +111,28 @@ func traceOf(tr *store.Trace) traceJSON {
 	return out
 }
 
+// spansOf gives the span at a place of the tree.
+func spansOf(b *telemetry.Batch, t *tree, services []string, serviceOf []int) func(place int) traceSpanJSON {
+	spans := &b.Spans
+	events, links := having(b.Events.Span, spans.N), having(b.Links.Span, spans.N)
+	messages := spans.Find(telemetry.ScopeIntrinsic, telemetry.KeyStatusMessage, telemetry.TypeString)
+	return func(place int) traceSpanJSON {
+		row := t.order[place]
+		one := traceSpanJSON{
+			SpanID: spans.SpanID[row].String(), ParentID: idOrNone(spans.Parent[row]), Depth: t.depth[place], Service: services[serviceOf[spans.Resource[row]]],
+			Name: spans.Names.Str(spans.Name[row]), Kind: kindName(spans.Kind[row]), Status: statusName(spans.Status[row]),
+			Start: query.SaturatingSub(spans.Start[row], t.start), Duration: spans.Duration[row],
+			HasEvents: events[row], HasLinks: links[row], ParentMissing: t.missing[row],
+		}
+		if messages != nil {
+			if pos, ok := messages.Find(row); ok {
+				one.StatusMessage = messages.Dict.Str(messages.Codes[pos])
+			}
+		}
+		return one
+	}
+}
+
 func idOrNone(id telemetry.SpanID) string {
 	if id.IsZero() {
 		return ""
@@ -107,17 +140,23 @@ func idOrNone(id telemetry.SpanID) string {
 	return id.String()
 }
 
+// skeleton encodes the trace twice, for its tag and for the client, which costs less
+// than to keep it: laying out the tree is what takes the time.
 func (s *Server) skeleton(w http.ResponseWriter, r *http.Request) error {
 	tr, err := s.load(r)
 	if err != nil {
 		return err
 	}
-	body, err := appendSkeleton(nil, tr)
+	defer tr.Release()
+	skel, err := newSkeleton(tr)
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(body)
-	tag := `"` + hex.EncodeToString(sum[:12]) + `"`
+	sum := sha256.New()
+	if err := skel.write(sum); err != nil {
+		return err
+	}
+	tag := `"` + hex.EncodeToString(sum.Sum(nil)[:12]) + `"`
 	h := w.Header()
 	h.Set("ETag", tag)
 	h.Set("Cache-Control", "private, no-cache") // a trace may grow: ask each time, send only what changed
@@ -126,8 +165,7 @@ func (s *Server) skeleton(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	h.Set("Content-Type", "application/octet-stream")
-	_, _ = w.Write(body) // a client that has gone cannot be told
-	return nil
+	return skel.write(w)
 }
 
 // matches compares the header If-None-Match with an entity tag, weakly.
@@ -146,10 +184,10 @@ func (s *Server) otlp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	defer tr.Release()
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Disposition", `attachment; filename="trace-`+tr.Batch.Spans.TraceID[0].String()+`.json"`)
-	_, _ = w.Write(otlp.AppendTracesJSON(nil, tr.Batch)) // a client that has gone cannot be told
-	return nil
+	return cutOff(otlp.NewTraces(tr.Batch).WriteJSON(w, "resourceSpans"))
 }

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -137,10 +138,11 @@ func TestSkeletonReadsBack(t *testing.T) {
 	b.Spans.Status[1] = telemetry.StatusError
 	b.Events.Span, b.Events.Time, b.Events.N = []uint32{0}, []int64{1}, 1
 	b.Links.Span, b.Links.N = []uint32{2}, 1
-	got, err := api.AppendSkeleton(nil, &store.Trace{Batch: b, Partial: "why"})
-	if err != nil {
+	var out bytes.Buffer
+	if err := api.WriteSkeleton(&out, &store.Trace{Batch: b, Partial: "why"}); err != nil {
 		t.Fatal(err)
 	}
+	got := out.Bytes()
 	n := binary.LittleEndian.Uint32(got)
 	var h struct {
 		TraceID        string
@@ -200,11 +202,11 @@ func BenchmarkSkeleton(b *testing.B) {
 	tr := &store.Trace{Batch: chain(100_000)}
 	size := 0
 	for b.Loop() {
-		out, err := api.AppendSkeleton(nil, tr)
-		if err != nil {
+		var out bytes.Buffer
+		if err := api.WriteSkeleton(&out, tr); err != nil {
 			b.Fatal(err)
 		}
-		size = len(out)
+		size = out.Len()
 	}
 	b.ReportMetric(float64(size)/100_000, "B/span")
 }

@@ -3,10 +3,10 @@ package compat
 import (
 	"encoding/binary"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/clew-dev/clew/internal/otlp"
 	"github.com/clew-dev/clew/internal/query"
@@ -16,6 +16,7 @@ import (
 
 // load reads a trace. A range that is asked for changes nothing, since a trace is
 // always whole; but one that cannot be read is a mistake that somebody should see.
+// The caller releases the trace.
 func (t *tempo) load(r *http.Request) (*store.Trace, ask, error) {
 	id, err := telemetry.ParseTraceID(r.PathValue("id"))
 	if err != nil {
@@ -32,15 +33,6 @@ func (t *tempo) load(r *http.Request) (*store.Trace, ask, error) {
 	return found, a, err
 }
 
-// frontBytes is room in front of an encoded trace for the tag and length of the
-// message around it, so that the trace is not copied.
-const frontBytes = 1 + binary.MaxVarintLen64
-
-// keepBytes bounds the buffers that are used again.
-const keepBytes = 8 << 20
-
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
-
 // traceV2 answers with tempopb.TraceByIDResponse: field 1 is the trace, in the
 // encoding of OTLP's TracesData; 3 the status (1: partial); 4 the message.
 func (t *tempo) traceV2(w http.ResponseWriter, r *http.Request) error {
@@ -48,29 +40,39 @@ func (t *tempo) traceV2(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	defer tr.Release()
 	batch, err := selected(tr.Batch, a)
 	if err != nil {
 		return err
 	}
-	buf := buffers.Get().(*[]byte)
-	defer putBuffer(buf)
+	traces := otlp.NewTraces(batch)
 	if !wantsProtobuf(r) {
-		b := otlp.AppendTracesJSON(append((*buf)[:0], `{"trace":`...), batch)
-		*buf = append(b, statusJSON(tr.Partial)...)
-		return send(w, "application/json", *buf)
+		return sendTrace(w, "application/json", []byte(`{"trace":`), func(w io.Writer) error { return traces.WriteJSON(w, "resourceSpans") }, []byte(statusJSON(tr.Partial)))
 	}
-	b := append((*buf)[:0], make([]byte, frontBytes)...)
-	b = otlp.AppendTraces(b, batch)
-	var head [frontBytes]byte
-	n := binary.PutUvarint(head[1:], uint64(len(b)-frontBytes)) + 1
-	head[0] = 1<<3 | 2
-	from := frontBytes - n
-	copy(b[from:], head[:n])
+	message := traces.Proto()
+	var tail []byte
 	if tr.Partial != "" {
-		b = putText(putUint(b, 3, 1), 4, tr.Partial)
+		tail = putText(putUint(nil, 3, 1), 4, tr.Partial)
 	}
-	*buf = b
-	return send(w, protobufType, b[from:])
+	return sendTrace(w, protobufType, binary.AppendUvarint([]byte{1<<3 | 2}, uint64(message.Size())), message.Write, tail)
+}
+
+// sendTrace answers with what write gives, between two texts. A part of an answer must
+// not be taken for a whole, so that an error, which comes after the first bytes,
+// ends the connection.
+func sendTrace(w http.ResponseWriter, typ string, head []byte, write func(io.Writer) error, tail []byte) error {
+	w.Header().Set("Content-Type", typ)
+	_, err := w.Write(head)
+	if err == nil {
+		err = write(w)
+	}
+	if err == nil {
+		_, err = w.Write(tail)
+	}
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	return nil
 }
 
 // selected gives the spans of a trace that the filter q selects, and their
@@ -143,23 +145,12 @@ func (t *tempo) traceV1(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	buf := buffers.Get().(*[]byte)
-	defer putBuffer(buf)
+	defer tr.Release()
+	traces := otlp.NewTraces(tr.Batch)
 	if wantsProtobuf(r) {
-		*buf = otlp.AppendTraces((*buf)[:0], tr.Batch)
-		return send(w, protobufType, *buf)
+		return sendTrace(w, protobufType, nil, traces.Proto().Write, nil)
 	}
-	*buf = otlp.AppendTracesJSON((*buf)[:0], tr.Batch)
-	const theirs, ours = `{"batches":`, `{"resourceSpans":`
-	from := len(ours) - len(theirs)
-	copy((*buf)[from:], theirs)
-	return send(w, "application/json", (*buf)[from:])
-}
-
-func putBuffer(b *[]byte) {
-	if cap(*b) <= keepBytes {
-		buffers.Put(b)
-	}
+	return sendTrace(w, "application/json", nil, func(w io.Writer) error { return traces.WriteJSON(w, "batches") }, nil)
 }
 
 // statusJSON is what follows the trace in the JSON of version 2.

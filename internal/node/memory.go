@@ -8,6 +8,7 @@ type memory struct {
 	fresh    int64 // rows in memory before they are flushed; as much again may be in flight
 	inflight int64 // bytes of requests being received
 	query    int64 // DuckDB
+	traces   int64 // whole traces that are being sent; one alone may be longer
 	cache    int64 // dictionaries, pages and filters for look-ups
 	heap     int64 // soft limit of the Go heap; DuckDB's memory is not part of it
 }
@@ -25,6 +26,7 @@ func shareOut(total, inflight int64) memory {
 		fresh:    total / 9,
 		inflight: min(inflight, total/8),
 		query:    total / 4,
+		traces:   total / 8,
 		cache:    total / 16,
 		heap:     total / 2,
 	}

@@ -214,7 +214,7 @@ func (n *Node) openStore(ctx context.Context, mem memory) error {
 		},
 		FreshBytes: mem.fresh, LogBytes: logBytes, ClockSkew: retention.ClockSkew, DiskBudget: retention.Disk,
 		QueryMemory: mem.query, QuerySlots: limits.QueryConcurrency, QueryTimeout: limits.QueryTimeout,
-		MaxSeries: limits.Series, TraceSpans: limits.TraceSpans, CacheBytes: mem.cache,
+		MaxSeries: limits.Series, TraceSpans: limits.TraceSpans, TraceMemory: mem.traces, CacheBytes: mem.cache,
 	})
 	if err != nil {
 		return err

@@ -5,7 +5,7 @@
 //	protobuf ─────────────────────► Decoder ──► telemetry.Builder ──► Batch
 //	JSON ──► protobuf in a buffer ────┘                                 │
 //	Zipkin ──► the same ──────────────┘                                 │
-//	protobuf, JSON ◄── AppendTraces, AppendTracesJSON ◄─────────────────┘
+//	protobuf, JSON ◄── Traces, in pieces or as a whole ◄────────────────┘
 //
 // The Decoder reads the wire once, without generated types: a span's fields are
 // collected in buffers that are used again for the next span, checked, and then

@@ -1,25 +1,69 @@
 package otlp
 
 import (
+	"io"
 	"math"
+	"slices"
 
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
-// AppendTraces appends b as TracesData in protobuf form, which has the same shape as
-// ExportTraceServiceRequest: spans are grouped by resource and scope in order of first
-// use and keep their order within a group. b is only read.
+// Traces is a batch on its way out, as TracesData in protobuf form, which has the same
+// shape as ExportTraceServiceRequest, or in OTLP/JSON: ids in hexadecimal, enums as
+// numbers, 64-bit integers as strings. Spans are grouped by resource and scope in order
+// of first use and keep their order within a group. The batch is only read.
+type Traces struct{ w *walk }
+
+// NewTraces prepares b for being written, any number of times.
+func NewTraces(b *telemetry.Batch) Traces { return Traces{newWalk(b)} }
+
+// Proto measures the protobuf form, in which a group of spans has its length in front.
+func (t Traces) Proto() Proto {
+	var s sizer
+	t.w.traces(&s, listName)
+	return Proto{t.w, s.n, s.sizes}
+}
+
+// Proto is a batch of which every length in protobuf is known.
+type Proto struct {
+	w     *walk
+	size  int
+	sizes []int
+}
+
+// Size is how many bytes Write writes.
+func (p Proto) Size() int { return p.size }
+
+// Write writes the batch to out in pieces of about pieceBytes, and ends with its first error.
+func (p Proto) Write(out io.Writer) error {
+	w := protoWriter{pieces: pieces{out: out}, sizes: p.sizes}
+	p.w.traces(&w, listName)
+	return w.sendRest()
+}
+
+// WriteJSON writes the batch to out as an object with one list, in pieces as Proto.Write.
+func (t Traces) WriteJSON(out io.Writer, list string) error {
+	w := jsonWriter{pieces{out: out, b: []byte{'{'}}}
+	t.w.traces(&w, list)
+	w.b = append(w.b, '}')
+	return w.sendRest()
+}
+
+// listName is what OTLP/JSON calls the list of a batch.
+const listName = "resourceSpans"
+
+// AppendTraces appends b in protobuf form.
 func AppendTraces(dst []byte, b *telemetry.Batch) []byte {
-	w := protoWriter{b: dst}
-	newWalk(b).traces(&w)
+	p := NewTraces(b).Proto()
+	w := protoWriter{pieces: pieces{b: slices.Grow(dst, p.size)}, sizes: p.sizes}
+	p.w.traces(&w, listName)
 	return w.b
 }
 
-// AppendTracesJSON is AppendTraces in OTLP/JSON: ids in hexadecimal, enums as numbers,
-// 64-bit integers as strings.
+// AppendTracesJSON is AppendTraces in OTLP/JSON.
 func AppendTracesJSON(dst []byte, b *telemetry.Batch) []byte {
-	w := jsonWriter{b: append(dst, '{')}
-	newWalk(b).traces(&w)
+	w := jsonWriter{pieces{b: append(dst, '{')}}
+	newWalk(b).traces(&w, listName)
 	return append(w.b, '}')
 }
 
@@ -36,6 +80,9 @@ type writer interface {
 	element(f field) // a message in a list
 	message(f field) // a message of its own
 	end()            // of an element or a message
+	group(f field)   // an element that may be large
+	endGroup()
+	spanDone() bool // false: nobody takes more
 	text(f field, v []byte)
 	bytes(f field, v []byte)
 	id(f field, v []byte)
@@ -113,18 +160,21 @@ func starts(span []uint32, n int) []uint32 {
 	return first
 }
 
-func (w *walk) traces(o writer) {
-	o.list(field{1, "resourceSpans"})
+// traces writes the batch, or a part of it when nobody takes more.
+func (w *walk) traces(o writer, list string) {
+	o.list(field{1, list})
 	for _, root := range w.roots {
-		o.element(field{1, "resourceSpans"})
+		o.group(field{1, list})
 		w.resource(o, w.groups[root].resource)
 		o.list(field{2, "scopeSpans"})
 		for g := root; g >= 0; g = w.groups[g].next {
-			w.scopeSpans(o, &w.groups[g])
+			if !w.scopeSpans(o, &w.groups[g]) {
+				return
+			}
 		}
 		o.endList()
 		w.intrinsicText(o, field{3, "schemaUrl"}, &w.b.Resources, w.resources, w.groups[root].resource, telemetry.KeySchemaURL)
-		o.end()
+		o.endGroup()
 	}
 	o.endList()
 }
@@ -136,9 +186,9 @@ func (w *walk) resource(o writer, row uint32) {
 	o.end()
 }
 
-func (w *walk) scopeSpans(o writer, g *group) {
+func (w *walk) scopeSpans(o writer, g *group) (wanted bool) {
 	t, x := &w.b.Scopes, w.scopes
-	o.element(field{2, "scopeSpans"})
+	o.group(field{2, "scopeSpans"})
 	o.message(field{1, "scope"})
 	w.intrinsicText(o, field{1, "name"}, t, x, g.scope, telemetry.KeyScopeName)
 	w.intrinsicText(o, field{2, "version"}, t, x, g.scope, telemetry.KeyScopeVersion)
@@ -150,10 +200,14 @@ func (w *walk) scopeSpans(o writer, g *group) {
 		o.element(field{2, "spans"})
 		w.span(o, uint32(row))
 		o.end()
+		if !o.spanDone() {
+			return false
+		}
 	}
 	o.endList()
 	w.intrinsicText(o, field{3, "schemaUrl"}, t, x, g.scope, telemetry.KeySchemaURL)
-	o.end()
+	o.endGroup()
+	return true
 }
 
 func (w *walk) span(o writer, row uint32) {

@@ -14,14 +14,14 @@ var (
 
 // Append appends the response in protobuf form.
 func (r Response) Append(dst []byte) []byte {
-	w := protoWriter{b: dst}
+	w := protoWriter{pieces: pieces{b: dst}}
 	r.write(&w)
 	return w.b
 }
 
 // AppendJSON appends the response in JSON form.
 func (r Response) AppendJSON(dst []byte) []byte {
-	w := jsonWriter{b: append(dst, '{')}
+	w := jsonWriter{pieces{b: append(dst, '{')}}
 	r.write(&w)
 	return append(w.b, '}')
 }

@@ -12,8 +12,9 @@ import (
 
 // protoWriter writes protobuf with lengths in their shortest form.
 type protoWriter struct {
-	b    []byte
-	open []int // where the lengths of the open messages stand
+	pieces
+	open  []int // where the lengths of the open messages stand
+	sizes []int // of the groups that come
 }
 
 func (w *protoWriter) tag(num, wire int) { w.b = binary.AppendUvarint(w.b, uint64(num<<3|wire)) }
@@ -28,6 +29,16 @@ func (w *protoWriter) message(f field) {
 	w.open = append(w.open, len(w.b))
 	w.b = append(w.b, 0)
 }
+
+func (w *protoWriter) group(f field) {
+	w.tag(f.num, wireBytes)
+	w.b = binary.AppendUvarint(w.b, uint64(w.sizes[0]))
+	w.sizes = w.sizes[1:]
+}
+
+func (w *protoWriter) endGroup() {}
+
+func (w *protoWriter) spanDone() bool { return w.sendFull(0) }
 
 // end writes the length into the byte that is kept for it, and moves the message when it takes more.
 func (w *protoWriter) end() {
@@ -82,7 +93,7 @@ func (w *protoWriter) bool(f field, v bool) {
 }
 
 // jsonWriter writes OTLP/JSON.
-type jsonWriter struct{ b []byte }
+type jsonWriter struct{ pieces }
 
 // comma separates what comes from what is there.
 func (w *jsonWriter) comma() {
@@ -116,6 +127,12 @@ func (w *jsonWriter) message(f field) {
 }
 
 func (w *jsonWriter) end() { w.b = append(w.b, '}') }
+
+func (w *jsonWriter) group(f field) { w.element(f) }
+func (w *jsonWriter) endGroup()     { w.end() }
+
+// spanDone keeps the last byte, by which comma knows what comes before.
+func (w *jsonWriter) spanDone() bool { return w.sendFull(1) }
 
 func (w *jsonWriter) text(f field, v []byte) {
 	w.name(f)

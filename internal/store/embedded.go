@@ -50,6 +50,7 @@ type Options struct {
 	QueryTimeout time.Duration // default 30 s
 	MaxSeries    int           // of a metrics answer; default 1,000
 	TraceSpans   int           // of a trace that an answer gives or looks at as a whole; default 1,000,000
+	TraceMemory  int64         // of the long traces that are being answered, together; default 128 MiB
 	CacheBytes   int64         // decoded dictionaries and pages kept for look-ups; default 32 MiB
 }
 
@@ -78,6 +79,7 @@ func (o *Options) setDefaults() {
 	def(&o.LogBytes, 1<<30)
 	def(&o.QueryMemory, 160<<20)
 	def((*int64)(&o.QueryTimeout), int64(30*time.Second))
+	def(&o.TraceMemory, 128<<20)
 	def(&o.CacheBytes, 32<<20)
 	if o.QuerySlots == 0 {
 		o.QuerySlots = 4
@@ -117,6 +119,7 @@ type Embedded struct {
 	idSeq        uint64
 	counters     counters
 	long         longTraces
+	traceRoom    traceRoom
 
 	free atomic.Int64 // of the file system, as of the last look
 
@@ -168,7 +171,7 @@ func Open(ctx context.Context, o Options) (*Embedded, error) {
 // nothing by itself yet.
 func recoverFolder(ctx context.Context, o Options) (_ *Embedded, err error) {
 	o.setDefaults()
-	e := &Embedded{o: o, tenants: map[string]*tenant{}, wakeFlush: make(chan struct{}, 1), wakeMerge: make(chan struct{}, 1), cache: segment.NewCache(o.CacheBytes)}
+	e := &Embedded{o: o, tenants: map[string]*tenant{}, wakeFlush: make(chan struct{}, 1), wakeMerge: make(chan struct{}, 1), cache: segment.NewCache(o.CacheBytes), traceRoom: traceRoom{max: o.TraceMemory}}
 	e.counters.init()
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	defer func() {

@@ -104,6 +104,19 @@ func (e *Embedded) Cursor() int64 {
 	return int64(e.manifest.cursor)
 }
 
+// SmallSpans is the length up to which a part of a trace is read without asking for room.
+const SmallSpans = smallSpans
+
+// ShareTraces sets what long traces may take together, and gives what they take.
+func (e *Embedded) ShareTraces(most int64) (used func() int64) {
+	e.traceRoom.max = most
+	return func() int64 {
+		e.traceRoom.mu.Lock()
+		defer e.traceRoom.mu.Unlock()
+		return e.traceRoom.used
+	}
+}
+
 // Abandon ends the background work and forgets everything that is not on disk,
 // as a crash would, so that the folder can be opened again in the same process.
 func (e *Embedded) Abandon() {

@@ -35,7 +35,8 @@ type Store interface {
 	Admit(tenant string) error
 
 	// Trace gives every stored span of a trace in order of start, then span id.
-	// It returns a not_found error when there is none.
+	// It returns a not_found error when there is none, and an exhausted one when long
+	// traces that are not yet released leave no memory for it. The caller releases it.
 	Trace(ctx context.Context, tenant string, id telemetry.TraceID, o TraceOptions) (*Trace, error)
 	// Search gives traces that the plan selects, in the order asked for, ties by trace id.
 	Search(ctx context.Context, tenant string, p *query.Plan, o SearchOptions) (*SearchResult, error)
@@ -74,7 +75,13 @@ type TraceOptions struct {
 type Trace struct {
 	Batch   *telemetry.Batch // rows in order of start, then span id
 	Partial string           // empty, or why spans may be missing (a quarantined segment)
+
+	share *traceShare // nil: of a store that shares nothing
 }
+
+// Release gives back the memory that long traces share, for the next of them. It MUST
+// be called once, when Batch is not used any more.
+func (t *Trace) Release() { t.share.release() }
 
 // Order of search results.
 type Order string

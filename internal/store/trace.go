@@ -19,47 +19,48 @@ import (
 func (e *Embedded) Trace(ctx context.Context, tenant string, id telemetry.TraceID, o TraceOptions) (*Trace, error) {
 	v := e.view(tenant, Range{})
 	defer v.release()
-	return e.traceIn(ctx, v, id, v.freshOf([]telemetry.TraceID{id})[0], o, nil)
+	share := &traceShare{room: &e.traceRoom}
+	out, err := e.traceIn(ctx, v, id, v.freshOf([]telemetry.TraceID{id})[0], o, nil, share)
+	if err != nil {
+		share.release()
+		return nil, err
+	}
+	out.share = share
+	return out, nil
 }
 
 // traceIn joins what segments have of the trace, as far as it is wanted, with
-// what is in memory.
-func (e *Embedded) traceIn(ctx context.Context, v *view, id telemetry.TraceID, fresh []*telemetry.Batch, o TraceOptions, w *segment.Want) (*Trace, error) {
-	most := o.MaxSpans
-	if most == 0 {
-		most = e.o.TraceSpans
+// what is in memory. Without a share its memory is bounded by who asks.
+func (e *Embedded) traceIn(ctx context.Context, v *view, id telemetry.TraceID, fresh []*telemetry.Batch, o TraceOptions, w *segment.Want, share *traceShare) (*Trace, error) {
+	t := gathering{id: id, most: cmp.Or(o.MaxSpans, e.o.TraceSpans), share: share}
+	for _, b := range fresh {
+		t.add(b, b.Spans.N)
 	}
 	out := &Trace{Partial: v.partial}
-	parts, total := fresh, 0
-	for _, b := range fresh {
-		total += b.Spans.N
-	}
 	for _, h := range v.segments {
+		if t.refused != nil {
+			break
+		}
 		if err := ctx.Err(); err != nil {
 			return nil, telemetry.Errorf(telemetry.KindUnavailable, "trace %s: %w", id, err)
 		}
-		// Over the limit the rest is counted and not read: a sender that gives all of
-		// its spans one trace id must not fill the memory.
-		b, rows, err := h.seg.TraceWithin(id, w, most-total)
-		if err != nil {
+		if err := t.read(h.seg, w); err != nil {
 			out.Partial = e.unreadable(h, err)
-			continue
-		}
-		total += rows
-		if b != nil {
-			parts = append(parts, b)
 		}
 	}
-	if total == 0 {
+	if t.refused != nil {
+		return nil, t.refused
+	}
+	if t.total == 0 {
 		if out.Partial != "" {
 			return nil, telemetry.Errorf(telemetry.KindUnavailable, "trace %s: not found in what can be read; %s", id, out.Partial)
 		}
 		return nil, telemetry.Errorf(telemetry.KindNotFound, "trace %s: not found; it may have expired or not arrived yet", id)
 	}
-	if total > most {
-		return nil, tooLong(id, total, most)
+	if t.total > t.most {
+		return nil, tooLong(id, t.total, t.most)
 	}
-	out.Batch = joinTrace(parts)
+	out.Batch = joinTrace(t.parts)
 	return out, nil
 }
 
@@ -116,7 +117,7 @@ func (v *view) loader(w *segment.Want) func(context.Context, []telemetry.TraceID
 					if i >= len(ids) {
 						return
 					}
-					if traces[i], errs[i] = v.e.traceIn(ctx, v, ids[i], fresh[i], TraceOptions{}, w); errs[i] == nil {
+					if traces[i], errs[i] = v.e.traceIn(ctx, v, ids[i], fresh[i], TraceOptions{}, w, nil); errs[i] == nil {
 						rows.Add(int64(traces[i].Batch.Spans.N))
 					}
 				}
