@@ -32,15 +32,22 @@ import (
 	"github.com/clew-dev/clew/internal/charter"
 	"github.com/clew-dev/clew/internal/compat"
 	"github.com/clew-dev/clew/internal/node"
+	"github.com/clew-dev/clew/internal/query"
+	"github.com/clew-dev/clew/internal/store"
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
-// serveFake serves the dialect over a fake store, plain HTTP/2 included. done gets
-// a value when a request has been answered.
+// serveFake serves the dialect over a fake store.
 func serveFake(t *testing.T, f *apitest.Fake) (c *client, done chan struct{}) {
 	t.Helper()
+	return serve(t, newTempo(f, nil))
+}
+
+// serve serves a handler, over plain HTTP/2 too. done gets a value when a request has
+// been answered.
+func serve(t *testing.T, h http.Handler) (c *client, done chan struct{}) {
+	t.Helper()
 	done = make(chan struct{}, 100)
-	h := newTempo(f, nil)
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(w, r)
 		done <- struct{}{}
@@ -346,5 +353,32 @@ func TestPartial(t *testing.T) {
 	_, _, body := c.http("/tempo/api/v2/traces/"+apitest.ShopTrace, http.Header{"Accept": {"application/protobuf"}})
 	if m := c.strict("TraceByIDResponse", body); m.Get(m.Descriptor().Fields().ByName("status")).Enum() != 1 {
 		t.Errorf("a trace: %s", body)
+	}
+}
+
+// halves gives the first page of a search as one from which something is left out.
+type halves struct{ *apitest.Fake }
+
+func (h halves) Search(ctx context.Context, tenant string, p *query.Plan, o store.SearchOptions) (*store.SearchResult, error) {
+	r, err := h.Fake.Search(ctx, tenant, p, o)
+	if err == nil && o.Cursor == "" {
+		r.Cursor, r.Partial = "the second page", "left out: a trace that is too long"
+	}
+	return r, err
+}
+
+// TestPartialFirstPage: what is missing from an early part of a stream is missing from
+// the whole, whatever the last part says of itself.
+func TestPartialFirstPage(t *testing.T) {
+	c, _ := serve(t, identified(compat.NewTempo(tempoOptions(halves{apitest.Seed()}, nil))))
+	streamed, err := c.stream(t.Context(), "Search", `{"Query":"{}","Limit":500}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(streamed) != 3 {
+		t.Fatalf("%d messages, want the empty one and two pages", len(streamed))
+	}
+	if done := jobsOf(streamed[2]); done[0] == 0 || done[1] != done[0]+1 {
+		t.Errorf("%d of %d jobs", done[0], done[1])
 	}
 }

@@ -1,6 +1,7 @@
 package compat
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -108,7 +109,7 @@ func (t *tempo) streamSearch(ctx context.Context, a ask, s *sender) error {
 	if err := s.send(&searchAnswer{Metrics: searchMetrics{TotalJobs: jobs}}); err != nil {
 		return err
 	}
-	sent := 0
+	sent, partial := 0, ""
 	for job := uint32(1); job <= jobs; job++ {
 		if o.Limit = total - sent; job < jobs {
 			o.Limit = firstPage
@@ -118,13 +119,13 @@ func (t *tempo) streamSearch(ctx context.Context, a ask, s *sender) error {
 			return err
 		}
 		out := searchAnswerOf(p, found)
-		sent += len(found.Traces)
+		sent, partial = sent+len(found.Traces), cmp.Or(partial, found.Partial)
 		last := job == jobs || found.Cursor == ""
 		out.Metrics.InspectedTraces = uint32(sent)
 		out.Metrics.CompletedJobs, out.Metrics.TotalJobs = job, jobs
 		if last {
 			out.Metrics.CompletedJobs = jobs
-			if found.Partial != "" {
+			if partial != "" { // of any page
 				out.Metrics.TotalJobs++
 			}
 		}

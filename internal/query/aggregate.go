@@ -97,11 +97,17 @@ func QuantileIndex(q float64, n int) int {
 	return max(n-above, 1) - 1
 }
 
+// lastBucket is that of the largest numbers.
+const lastBucket = 1024
+
 // BucketExponent gives the histogram bucket of a number: the smallest e with v ≤
-// 2^e; numbers of 1 and below are in bucket 0.
+// 2^e; numbers of 1 and below are in bucket 0. The last bucket has what is infinite, too.
 func BucketExponent(v float64) int {
 	if v <= 1 {
 		return 0
+	}
+	if math.IsInf(v, 1) {
+		return lastBucket
 	}
 	frac, exp := math.Frexp(v)
 	if frac == 0.5 {

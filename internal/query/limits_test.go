@@ -298,7 +298,8 @@ func TestTallyIsIndependentOfOrder(t *testing.T) {
 }
 
 func TestBucketsAndQuantiles(t *testing.T) {
-	for v, want := range map[float64]int{0: 0, -5: 0, 1: 0, 1.5: 1, 2: 1, 3: 2, 4: 2, 5: 3, 1 << 52: 52, 1<<52 + 1: 53} {
+	for v, want := range map[float64]int{0: 0, -5: 0, 1: 0, 1.5: 1, 2: 1, 3: 2, 4: 2, 5: 3, 1 << 52: 52, 1<<52 + 1: 53,
+		math.MaxFloat64: 1024, math.Inf(1): 1024, math.Inf(-1): 0} {
 		if got := query.BucketExponent(v); got != want {
 			t.Errorf("bucket of %v: got %d, want %d", v, got, want)
 		}

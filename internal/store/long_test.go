@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,4 +127,54 @@ func TestTraceOverTheLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	ask("over the limit, in segments", 1, "left out: trace "+long.Spans.TraceID[0].String()[:24])
+}
+
+// Traces that are too long to be shown end no answer: what ranks behind them is on
+// the same page, or on one that the cursor leads to.
+func TestPagesGoOnBehindTracesOverTheLimit(t *testing.T) {
+	const limit, short, over = 10, 5, 4
+	ctx := context.Background()
+	e := limitedLog(t, 64<<20, store.Options{TraceSpans: limit})
+	now := time.Now().UnixNano()
+	for n := range short + over {
+		spans, start := limit+1, now+int64(n) // those over the limit are first in every order
+		if n < short {
+			spans = 1 + n
+		}
+		b := plain(storetest.Tenant, uint64(n+1), 1, spans, start)
+		for i := range b.Spans.N {
+			b.Spans.Duration[i] = int64(n)
+		}
+		e.Send(t, b)
+	}
+	for _, text := range []string{`{ }`, `{ kind = server || kind = internal } | count() > 0`, `{ } && { }`} {
+		p, err := query.Compile(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, order := range []store.Order{store.OrderNewest, store.OrderSlowest, store.OrderSpans} {
+			for _, size := range []int{1, 2, 3, short, short + 1} {
+				o, seen := store.SearchOptions{Order: order, Limit: size}, []int{}
+				for page := 0; page == 0 || o.Cursor != ""; page++ {
+					r, err := e.Search(ctx, storetest.Tenant, p, o)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if want := min(size, short-len(seen)); len(r.Traces) != want {
+						t.Fatalf("%s by %s, page %d: %d traces, want %d", text, order, page, len(r.Traces), want)
+					}
+					if page == 0 && !strings.HasPrefix(r.Partial, "left out: ") {
+						t.Errorf("%s by %s: partial %q", text, order, r.Partial)
+					}
+					for _, x := range r.Traces {
+						seen = append(seen, x.Spans)
+					}
+					o.Cursor = r.Cursor
+				}
+				if want := []int{5, 4, 3, 2, 1}; !slices.Equal(seen, want) {
+					t.Errorf("%s by %s in pages of %d: %v, want %v", text, order, size, seen, want)
+				}
+			}
+		}
+	}
 }

@@ -205,7 +205,7 @@ func (e *Embedded) Search(ctx context.Context, tenant string, p *query.Plan, o S
 		}
 		src.maxSeq = page.MaxSeq
 		res.Traces = []FoundTrace{}
-		found, more, err := e.duck.search(ctx, src, searchSpec{plan: p, within: within, order: o.Order, limit: o.Limit,
+		_, next, err := e.duck.search(ctx, src, searchSpec{plan: p, within: within, order: o.Order, limit: o.Limit,
 			after: page.After, timeout: o.Timeout, load: v.loader(wanted(p)),
 			show: func(f *found) {
 				res.Traces = append(res.Traces, describe(f, p, o))
@@ -216,10 +216,10 @@ func (e *Embedded) Search(ctx context.Context, tenant string, p *query.Plan, o S
 			return err
 		}
 		res.Cursor = ""
-		if more && len(found) > 0 {
-			next := page
-			next.After = &found[len(found)-1].searchKey
-			res.Cursor = next.String()
+		if next != nil {
+			behind := page
+			behind.After = next
+			res.Cursor = behind.String()
 		}
 		return nil
 	})

@@ -100,14 +100,14 @@ func corpusAnswer(t *testing.T, sets []*bench, dir, text string) string {
 			answer = seriesText(series)
 		} else {
 			o.load = b.load
-			found, more, err := d.search(ctx, b.src, o)
+			found, next, err := d.search(ctx, b.src, o)
 			if err != nil {
 				t.Fatalf("%s: %v", text, err)
 			}
 			for _, f := range found {
 				answer += fmt.Sprintf("%s %dus in %d sets\n", f.ID, f.Key/1000, len(f.Sets))
 			}
-			answer += fmt.Sprintf("more: %v\n", more)
+			answer += fmt.Sprintf("more: %v\n", next != nil)
 		}
 		if i == 0 {
 			first = answer

@@ -50,9 +50,9 @@ func languageAnswer(t *testing.T, b *bench, text string, order Order) string {
 		}
 		return querytest.Series(series)
 	}
-	hits, more, err := b.duck.search(ctx, b.src, searchSpec{plan: p, within: within, order: order, limit: 10, load: b.load})
-	if err != nil || more {
-		t.Fatalf("%s: more %v, %v", text, more, err)
+	hits, next, err := b.duck.search(ctx, b.src, searchSpec{plan: p, within: within, order: order, limit: 10, load: b.load})
+	if err != nil || next != nil {
+		t.Fatalf("%s: more behind %v, %v", text, next, err)
 	}
 	for i := 1; i < len(hits); i++ {
 		if !hits[i-1].before(hits[i].searchKey) {

@@ -83,8 +83,9 @@ func (c *duckConn) seriesExact(ctx context.Context, src sources, o metricsSpec) 
 }
 
 // bucketSQL is query.BucketExponent: the logarithm may be off by one step of
-// rounding, which the powers around it put right.
-const bucketSQL = `(CASE WHEN v <= 1 THEN 0 ELSE CAST(ceil(log2(v)) AS INTEGER)
+// rounding, which the powers around it put right. What is over 1e308, infinity
+// included, is in the last bucket.
+const bucketSQL = `(CASE WHEN v <= 1 THEN 0 WHEN v > 1e308 THEN 1024 ELSE CAST(ceil(log2(v)) AS INTEGER)
  + CASE WHEN pow(2, ceil(log2(v))) < v THEN 1 WHEN pow(2, ceil(log2(v)) - 1) >= v THEN -1 ELSE 0 END END)`
 
 // series groups all matched spans by labels and step, in one statement or, for

@@ -27,7 +27,7 @@ func randomFilter(rng *rand.Rand, depth int) string {
 	eq := func() string { return " " + one("=", "!=") + " " }
 	switch rng.IntN(31) {
 	case 0:
-		return one("span.n", ".n", "resource.n") + cmp() + one("1", "0", "2", "1.5", "-1", "0/0", "1/0", "1ms")
+		return one("span.n", ".n", "resource.n") + cmp() + one("1", "0", "2", "1.5", "-1", "0/0", "1/0", "1ms", "9007199254740993", "9007199254740992.0", "9223372036854775807", "9223372036854775808.0", "minInt", "-1/0")
 	case 1:
 		return one("span.n", ".n", "span.zone", ".zone", "resource.zone", "resource.service.name", "name", "statusMessage") + cmp() +
 			one(`"1"`, `"eu"`, `"web"`, `"cart"`, `""`, `"it's"`, `"it's; DROP"`, `"a\x00b"`, `"late"`)
@@ -38,7 +38,7 @@ func randomFilter(rng *rand.Rand, depth int) string {
 		return one("span.n", ".n", ".zone", "span.list", "span.rare", "resource.service.name", "resource.n", "event.n", "event.rare", "link.kind",
 			"statusMessage", "span:parentID", "rootName", "rootServiceName", "span.nowhere", ".nowhere", "duration", "event:name") + eq() + "nil"
 	case 4:
-		return "duration" + cmp() + one("5ms", "10ms", "0", "1500us", "10 * 1ms")
+		return "duration" + cmp() + one("5ms", "10ms", "0", "1500us", "10 * 1ms", "9007199254740993ns", "9007199254740992.0", "9223372036854775807ns", "1.5", "100")
 	case 5:
 		return "status" + eq() + one("error", "ok", "unset")
 	case 6:

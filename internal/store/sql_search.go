@@ -57,36 +57,61 @@ type found struct {
 	Sets  []query.Spanset
 }
 
-// search gives the first traces of the answer in order, at most limit, and
-// whether there are more. SQL ranks all candidates where it can say the whole
-// plan; relations are found in the shape of traces, and what lowerable refuses is
+// search gives the first traces of the answer in order, at most limit, and the key
+// behind which the rest comes, or none. SQL ranks all candidates where it can say the
+// whole plan; relations are found in the shape of traces, and what lowerable refuses is
 // evaluated trace by trace. Either way every candidate is seen before one is
 // answered, or the answer says that not all were.
-func (d *duck) search(ctx context.Context, src sources, o searchSpec) (out []found, more bool, err error) {
+//
+// Traces that load leaves out make room for those behind them: a page is short only
+// at the end of the answer, or when the time is over.
+func (d *duck) search(ctx context.Context, src sources, o searchSpec) (out []found, next *searchKey, err error) {
 	err = d.do(ctx, o.timeout, func(ctx context.Context, c *duckConn) error {
-		var keys []searchKey
-		var e error
-		if sqlSearch(o.plan) && !src.lists(conditions(o.plan)...) {
-			keys, e = c.rank(ctx, src, o)
-		} else {
-			keys, e = c.rankExact(ctx, src, o)
+		for limit := o.limit; ; {
+			keys, unfinished, e := c.ranked(ctx, src, o)
+			if e != nil && next != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				return nil
+			}
+			if e != nil {
+				return e
+			}
+			filling := ctx
+			if unfinished {
+				late, cancel := context.WithTimeout(context.WithoutCancel(ctx), fillTime)
+				defer cancel()
+				filling = late
+			}
+			if next = nil; len(keys) > o.limit {
+				keys = keys[:o.limit]
+				next = &keys[o.limit-1]
+			}
+			some, e := fill(filling, src, o, keys)
+			if e != nil {
+				return e
+			}
+			if out = append(out, some...); next == nil || unfinished || len(out) == limit {
+				return nil
+			}
+			o.limit, o.after = limit-len(out), next
 		}
-		if e != nil && o.unfinished != nil && c.seen > 0 && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			o.unfinished(fmt.Sprintf("the time limit was reached after %d of the traces that can match, in order of their ids: narrow the time range or add a filter", c.seen))
-			late, cancel := context.WithTimeout(context.WithoutCancel(ctx), fillTime)
-			defer cancel()
-			ctx, e = late, nil
-		}
-		if e != nil {
-			return e
-		}
-		if more = len(keys) > o.limit; more {
-			keys = keys[:o.limit]
-		}
-		out, e = fill(ctx, src, o, keys)
-		return e
 	})
-	return out, more, err
+	return out, next, err
+}
+
+// ranked gives the first keys of the order, one more than the limit if there are so
+// many. When the time is over among the traces that it evaluates, it tells so and
+// gives those of the traces that it has seen.
+func (c *duckConn) ranked(ctx context.Context, src sources, o searchSpec) (keys []searchKey, unfinished bool, err error) {
+	if sqlSearch(o.plan) && !src.lists(conditions(o.plan)...) {
+		keys, err = c.rank(ctx, src, o)
+	} else {
+		keys, err = c.rankExact(ctx, src, o)
+	}
+	if err != nil && o.unfinished != nil && c.seen > 0 && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		o.unfinished(fmt.Sprintf("the time limit was reached after %d of the traces that can match, in order of their ids: narrow the time range or add a filter", c.seen))
+		return keys, true, nil
+	}
+	return keys, false, err
 }
 
 // loadChunk is how many traces are in memory at once while candidates are evaluated.
