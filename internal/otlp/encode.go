@@ -244,17 +244,16 @@ func (w *walk) span(o writer, row uint32) {
 		o.endList()
 	}
 	w.dropped(o, field{14, "droppedLinksCount"}, t, x, row, telemetry.KeyDroppedLinks)
-	message := intrinsic(t, x, row, telemetry.KeyStatusMessage, telemetry.TypeString)
-	if message != nil || s.Status[row] != 0 {
-		o.message(field{15, "status"})
-		if message != nil {
-			o.text(field{2, "message"}, message.text)
-		}
-		if s.Status[row] != 0 {
-			o.small(field{3, "code"}, uint64(s.Status[row]))
-		}
-		o.end()
+	// The status stands there even when nothing is in it, as senders write it: Grafana's
+	// data source takes each span's for granted and fails on a trace without one.
+	o.message(field{15, "status"})
+	if message := intrinsic(t, x, row, telemetry.KeyStatusMessage, telemetry.TypeString); message != nil {
+		o.text(field{2, "message"}, message.text)
 	}
+	if s.Status[row] != 0 {
+		o.small(field{3, "code"}, uint64(s.Status[row]))
+	}
+	o.end()
 	if s.Flags[row] != 0 {
 		o.flags(field{16, "flags"}, s.Flags[row])
 	}
