@@ -8,23 +8,31 @@ import (
 // DefaultCacheBytes is what a Cache holds unless told otherwise.
 const DefaultCacheBytes = 32 << 20
 
-// Cache keeps what reads of many segments would decode again and again:
-// footers, dictionaries, filters, resources. It forgets what was not used for
-// longest. One Cache serves all segments of a store, from any goroutine.
+// Cache keeps what reads of many segments would decode again and again. It forgets
+// what was not used for longest, in two classes: the filters and layouts of files,
+// which are small and lead each look-up of a trace, yield to what they lead to, row
+// groups, dictionaries and resources, only where they fill more than half of it.
+// One Cache serves all segments of a store, from any goroutine.
 type Cache struct {
 	mu    sync.Mutex
 	max   int64
-	used  int64
 	items map[cacheKey]*list.Element
+	class [2]cacheClass
+}
+
+// cacheClass is things that are forgotten in the order of their last use.
+type cacheClass struct {
+	used  int64
 	order list.List // of *cacheItem, the latest used in front
 }
 
 type cacheKind uint8
 
 const (
-	cacheFooter cacheKind = iota
+	cacheFilter cacheKind = iota
+	cacheLayout
+	cacheGroup
 	cacheDict
-	cacheFilter
 	cacheRows
 )
 
@@ -43,6 +51,19 @@ type cacheItem struct {
 	size int64
 }
 
+const (
+	leading = iota
+	led
+)
+
+// class gives the class of a kind of things.
+func (k cacheKind) class() int {
+	if k <= cacheLayout {
+		return leading
+	}
+	return led
+}
+
 // NewCache returns a Cache of about maxBytes; 0 means DefaultCacheBytes.
 func NewCache(maxBytes int64) *Cache {
 	if maxBytes <= 0 {
@@ -55,8 +76,10 @@ func NewCache(maxBytes int64) *Cache {
 func (c *Cache) Bytes() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.used
+	return c.used()
 }
+
+func (c *Cache) used() int64 { return c.class[leading].used + c.class[led].used }
 
 func (c *Cache) get(key cacheKey) any {
 	if c == nil {
@@ -68,7 +91,7 @@ func (c *Cache) get(key cacheKey) any {
 	if e == nil {
 		return nil
 	}
-	c.order.MoveToFront(e)
+	c.class[key.kind.class()].order.MoveToFront(e)
 	return e.Value.(*cacheItem).v
 }
 
@@ -83,17 +106,24 @@ func (c *Cache) put(key cacheKey, v any, size int64) {
 	if c.items[key] != nil {
 		return
 	}
-	c.items[key] = c.order.PushFront(&cacheItem{key, v, size})
-	c.used += size
-	for c.used > c.max {
-		c.remove(c.order.Back())
+	class := &c.class[key.kind.class()]
+	c.items[key] = class.order.PushFront(&cacheItem{key, v, size})
+	class.used += size
+	for c.used() > c.max {
+		from := led
+		if c.class[leading].used > c.max/2 || c.class[led].order.Len() == 0 {
+			from = leading
+		}
+		c.remove(c.class[from].order.Back())
 	}
 }
 
 func (c *Cache) remove(e *list.Element) {
-	item := c.order.Remove(e).(*cacheItem)
+	item := e.Value.(*cacheItem)
+	class := &c.class[item.key.kind.class()]
+	class.order.Remove(e)
 	delete(c.items, item.key)
-	c.used -= item.size
+	class.used -= item.size
 }
 
 // forget drops everything of a closed segment.

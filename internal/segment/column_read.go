@@ -67,7 +67,10 @@ func (t *tableReader) columnInto(col int, ranges []rowRange, out *cells) error {
 			if group == len(t.foot.groups) {
 				return t.fail(col, fmt.Errorf("row %d of %d", lo, t.foot.rows))
 			}
-			g := &t.foot.groups[group]
+			g, err := t.group(group)
+			if err != nil {
+				return err
+			}
 			c := &g.cols[col]
 			for page+1 < len(c.pages) && lo-g.first >= int(c.pages[page+1].first) {
 				page++
@@ -79,7 +82,6 @@ func (t *tableReader) columnInto(col int, ranges []rowRange, out *cells) error {
 			hi := min(r.hi, end)
 			var d *dictionary
 			if c.dict {
-				var err error
 				if d, err = t.dict(group, col); err != nil {
 					return err
 				}

@@ -112,9 +112,14 @@ func mergeCuts(segs []*Segment) ([]telemetry.TraceID, error) {
 			return nil, err
 		}
 		for g := range t.foot.groups {
-			c := &t.foot.groups[g].cols[colTrace]
+			group, err := t.group(g)
+			if err != nil {
+				t.close()
+				return nil, err
+			}
+			c := &group.cols[colTrace]
 			for i, v := range c.mins {
-				end := t.foot.groups[g].rows
+				end := group.rows
 				if i+1 < len(c.pages) {
 					end = int(c.pages[i+1].first)
 				}

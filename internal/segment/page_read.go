@@ -52,7 +52,8 @@ type tableReader struct {
 	table byte
 	info  *FileInfo
 	f     wal.File
-	foot  *footer
+	foot  *layout
+	near  [2]nearGroup
 	*scratch
 
 	lastChunk *chunk // whose page lastPage is in inflated
@@ -71,7 +72,7 @@ func (s *Segment) open(table byte) (*tableReader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("segment %s: %w", s.dir, err)
 	}
-	foot, err := s.loadFooter(f, table, info)
+	foot, err := s.loadLayout(f, table, info)
 	if err != nil {
 		f.Close()
 		return nil, err
@@ -160,7 +161,11 @@ func (t *tableReader) dict(group, col int) (*dictionary, error) {
 	if d, ok := t.s.cache.get(key).(*dictionary); ok {
 		return d, nil
 	}
-	c := &t.foot.groups[group].cols[col]
+	g, err := t.group(group)
+	if err != nil {
+		return nil, err
+	}
+	c := &g.cols[col]
 	t.lastChunk = nil // its page makes room
 	p, err := t.read(col, c.off, c.dictSize, c.dictCRC)
 	if err != nil {

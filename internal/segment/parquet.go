@@ -97,6 +97,8 @@ type rowGroup struct {
 	rows  int
 	first int // row of the file
 	cols  []chunk
+
+	metaOff, metaEnd int // its place in FileMetaData that was parsed
 }
 
 // footer is the metadata of a file.
@@ -104,6 +106,7 @@ type footer struct {
 	cols   []colSpec
 	rows   int
 	groups []rowGroup
+	off    int64 // of FileMetaData that was parsed
 	crcOff int64 // of the list of page checksums: four bytes, little endian, for each page in the order of row groups, columns, pages, a dictionary first
 }
 

@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
@@ -12,6 +11,7 @@ import (
 func parseFooter(p []byte) (*footer, error) {
 	f := &footer{crcOff: -1}
 	r := thriftReader{b: p}
+	at := func() int { return len(p) - len(r.b) }
 	r.fields(func(id int, typ byte) {
 		switch id {
 		case 2:
@@ -23,8 +23,13 @@ func parseFooter(p []byte) (*footer, error) {
 		case 4:
 			if r.expect(typ, thriftList) {
 				n := r.list(thriftStruct)
+				first := 0
 				for i := 0; i < n && r.err == nil; i++ {
-					f.parseGroup(&r)
+					from := at()
+					g := parseGroup(&r, f.cols, first)
+					g.metaOff, g.metaEnd = from, at()
+					first = g.first + g.rows
+					f.groups = append(f.groups, g)
 				}
 			}
 		case 5:
@@ -68,11 +73,9 @@ func (f *footer) parseSchema(r *thriftReader) {
 	}
 }
 
-func (f *footer) parseGroup(r *thriftReader) {
-	g := rowGroup{}
-	if n := len(f.groups); n > 0 {
-		g.first = f.groups[n-1].first + f.groups[n-1].rows
-	}
+// parseGroup reads a row group that begins with row first of the file.
+func parseGroup(r *thriftReader, cols []colSpec, first int) rowGroup {
+	g := rowGroup{first: first}
 	r.fields(func(id int, typ byte) {
 		switch id {
 		case 1:
@@ -80,13 +83,13 @@ func (f *footer) parseGroup(r *thriftReader) {
 				return
 			}
 			n := r.list(thriftStruct)
-			if n != len(f.cols) {
-				r.fail(fmt.Errorf("row group with %d columns, schema with %d", n, len(f.cols)))
+			if n != len(cols) {
+				r.fail(fmt.Errorf("row group with %d columns, schema with %d", n, len(cols)))
 				return
 			}
 			g.cols = make([]chunk, n)
 			for i := 0; i < n && r.err == nil; i++ {
-				g.cols[i].parse(r, &f.cols[i])
+				g.cols[i].parse(r, &cols[i])
 			}
 		case 3:
 			g.rows = int(r.fieldInt(typ))
@@ -97,10 +100,10 @@ func (f *footer) parseGroup(r *thriftReader) {
 	if g.rows <= 0 || g.rows > maxFileRows || g.first > maxFileRows-g.rows {
 		r.fail(fmt.Errorf("row group with %d rows", g.rows))
 	}
-	if len(g.cols) != len(f.cols) {
+	if len(g.cols) != len(cols) {
 		r.fail(errors.New("row group without columns"))
 	}
-	f.groups = append(f.groups, g)
+	return g
 }
 
 func (c *chunk) parse(r *thriftReader, spec *colSpec) {
@@ -219,63 +222,28 @@ func (f *footer) check() error {
 	return nil
 }
 
-// parseIndexes fills the pages of every chunk. tail is the file from tailOff to
-// its end; pages MUST lie in front of it, without a gap, in the order of rows.
+// parseIndexes fills the pages of every chunk. tail is the file from tailOff to its end.
 func (f *footer) parseIndexes(tail []byte, tailOff int64) error {
-	at := func(off int64, n int32) ([]byte, bool) {
-		if n <= 0 || off < tailOff || off-tailOff > int64(len(tail))-int64(n) {
-			return nil, false
-		}
-		return tail[off-tailOff:][:n], true
-	}
 	pages := 0
 	for i := range f.groups {
-		for j := range f.groups[i].cols {
-			c := &f.groups[i].cols[j]
-			p, ok := at(c.offsetIndexOff, c.offsetIndexLen)
-			if !ok {
-				return fmt.Errorf("row group %d, column %s: offset index outside the file", i, f.cols[j].name)
-			}
-			if err := c.parseOffsetIndex(p, f.groups[i].rows, tailOff); err != nil {
-				return fmt.Errorf("row group %d, column %s: offset index: %w", i, f.cols[j].name, err)
-			}
-			if c.columnIndexLen > 0 {
-				p, ok := at(c.columnIndexOff, c.columnIndexLen)
-				if !ok {
-					return fmt.Errorf("row group %d, column %s: column index outside the file", i, f.cols[j].name)
-				}
-				if err := c.parseColumnIndex(p); err != nil {
-					return fmt.Errorf("row group %d, column %s: column index: %w", i, f.cols[j].name, err)
-				}
-			}
-			pages += len(c.pages)
-			if c.dict {
-				pages++
-			}
+		g := &f.groups[i]
+		if err := g.parseIndexes(f.cols, tail, tailOff, tailOff); err != nil {
+			return fmt.Errorf("row group %d, %w", i, err)
+		}
+		if pages += g.sums(); pages > maxPages {
+			return fmt.Errorf("%d pages", pages)
 		}
 	}
-	if pages > maxPages {
-		return fmt.Errorf("%d pages", pages)
-	}
-	sums, ok := at(f.crcOff, int32(pages*4))
-	if !ok && pages > 0 {
+	if f.crcOff < tailOff || f.crcOff-tailOff > int64(len(tail))-4*int64(pages) {
 		return errors.New("page checksums outside the file")
 	}
-	next := func() uint32 {
-		v := binary.LittleEndian.Uint32(sums)
-		sums = sums[4:]
-		return v
-	}
+	sums := tail[f.crcOff-tailOff:]
 	for i := range f.groups {
-		for j := range f.groups[i].cols {
-			c := &f.groups[i].cols[j]
-			if c.dict {
-				c.dictCRC = next()
-			}
-			for k := range c.pages {
-				c.pages[k].crc = next()
-			}
+		n := 4 * f.groups[i].sums()
+		if err := f.groups[i].parseSums(sums[:n]); err != nil {
+			return fmt.Errorf("row group %d, %w", i, err)
 		}
+		sums = sums[n:]
 	}
 	return nil
 }

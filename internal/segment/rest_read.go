@@ -15,10 +15,9 @@ func (s *Segment) restValues(table byte, rows rowRange, f func(n int, row uint32
 	}
 	defer t.close()
 	for g := range t.foot.groups {
-		grp := &t.foot.groups[g]
-		letter := grp.cols[colRestTable].min
-		least, ok := statNum(grp.cols[colRestRow].min)
-		most, ok2 := statNum(grp.cols[colRestRow].max)
+		letter, in := t.stat(g, colRestTable).min, t.stat(g, colRestRow)
+		least, ok := statNum(in.min)
+		most, ok2 := statNum(in.max)
 		if len(letter) != 1 || !ok || !ok2 {
 			return t.fail(colRestRow, fmt.Errorf("no statistics in row group %d", g))
 		}

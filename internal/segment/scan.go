@@ -51,7 +51,7 @@ func (x *Scan) Group(i int) Rows {
 
 // Longest gives a bound that no duration in the row group is above.
 func (x *Scan) Longest(group int) int64 {
-	if v, ok := statNum(x.t.foot.groups[group].cols[colDuration].max); ok {
+	if v, ok := statNum(x.t.stat(group, colDuration).max); ok {
 		return int64(v)
 	}
 	return math.MaxInt64
@@ -59,7 +59,10 @@ func (x *Scan) Longest(group int) int64 {
 
 // Names reports whether the names of a row group are codes into one dictionary,
 // the same for all of its blocks.
-func (x *Scan) Names(group int) bool { return x.t.foot.groups[group].cols[colName].dict }
+func (x *Scan) Names(group int) bool {
+	g, err := x.t.group(group)
+	return err == nil && g.cols[colName].dict // Read gives the error
+}
 
 // Read sets the columns of b that are asked for to those of the rows, which MUST
 // be at most ScanRows of one row group. Other columns stay as they are, so that
@@ -206,7 +209,10 @@ func (t *tableReader) groupOf(row int) int {
 // groupCodes decodes the codes of a required column with a dictionary of limit
 // entries. rows are in row group g, as many as out has places.
 func (t *tableReader) groupCodes(g, col int, rows rowRange, limit uint32, out []uint32) error {
-	group := &t.foot.groups[g]
+	group, err := t.group(g)
+	if err != nil {
+		return err
+	}
 	c := &group.cols[col]
 	lo, hi := rows.lo-group.first, rows.hi-group.first
 	if hi > group.rows || len(out) != hi-lo {

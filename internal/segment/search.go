@@ -17,14 +17,18 @@ import (
 // statistics: 16 bytes of a trace id, or 4 bytes little endian.
 func (t *tableReader) lowerBound(col, from, to int, key []byte) (int, error) {
 	groups := t.foot.groups
-	g := from + sort.Search(to-from, func(i int) bool { return !below(groups[from+i].cols[col].max, key) })
+	g := from + sort.Search(to-from, func(i int) bool { return !below(t.stat(from+i, col).max, key) })
 	if g == to {
 		if to == 0 {
 			return 0, nil
 		}
 		return groups[to-1].first + groups[to-1].rows, nil
 	}
-	c := &groups[g].cols[col]
+	group, err := t.group(g)
+	if err != nil {
+		return 0, err
+	}
+	c := &group.cols[col]
 	if len(c.maxs) != len(c.pages) {
 		return 0, t.fail(col, fmt.Errorf("no column index in row group %d", g))
 	}
@@ -37,7 +41,7 @@ func (t *tableReader) lowerBound(col, from, to int, key []byte) (int, error) {
 		end = groups[g].first + int(c.pages[page+1].first)
 	}
 	if c.dict && t.foot.cols[col].phys == physFixed {
-		return t.searchCodes(g, col, page, lo, end, key)
+		return t.searchCodes(g, c, col, page, lo, end, key)
 	}
 	v, err := t.column(col, []rowRange{{lo, end}})
 	if err != nil {
@@ -51,13 +55,13 @@ func (t *tableReader) lowerBound(col, from, to int, key []byte) (int, error) {
 }
 
 // searchCodes searches in codes, whose order is that of the values.
-func (t *tableReader) searchCodes(g, col, page, lo, end int, key []byte) (int, error) {
+func (t *tableReader) searchCodes(g int, c *chunk, col, page, lo, end int, key []byte) (int, error) {
 	d, err := t.dict(g, col)
 	if err != nil {
 		return 0, err
 	}
 	want := uint32(sort.Search(len(d.ids), func(i int) bool { return bytes.Compare(d.ids[i][:], key) >= 0 }))
-	if err := t.load(col, &t.foot.groups[g].cols[col], page); err != nil {
+	if err := t.load(col, c, page); err != nil {
 		return 0, err
 	}
 	if t.page.enc != encDict || len(t.body) == 0 {

@@ -159,11 +159,11 @@ func readError(dir, name string, err error) error {
 	return fmt.Errorf("segment %s: read %s: %w", dir, name, err)
 }
 
-// loadFooter reads the footer and the page indexes of a Parquet file.
-func (s *Segment) loadFooter(f wal.File, table byte, info *FileInfo) (*footer, error) {
-	key := cacheKey{serial: s.serial, kind: cacheFooter, table: table}
-	if foot, ok := s.cache.get(key).(*footer); ok {
-		return foot, nil
+// loadLayout gives what is known of a Parquet file, whose tail it reads on first use.
+func (s *Segment) loadLayout(f wal.File, table byte, info *FileInfo) (*layout, error) {
+	key := cacheKey{serial: s.serial, kind: cacheLayout, table: table}
+	if l, ok := s.cache.get(key).(*layout); ok {
+		return l, nil
 	}
 	tail, err := s.readTail(f, info)
 	if err != nil {
@@ -176,14 +176,9 @@ func (s *Segment) loadFooter(f wal.File, table byte, info *FileInfo) (*footer, e
 	if err != nil {
 		return nil, damaged(s.dir, info.Name, err)
 	}
-	pages := 0
-	for i := range foot.groups {
-		for j := range foot.groups[i].cols {
-			pages += len(foot.groups[i].cols[j].pages)
-		}
-	}
-	s.cache.put(key, foot, int64(len(tail)+pages*24))
-	return foot, nil
+	l := foot.layout(table, tail, info.TailOffset)
+	s.cache.put(key, l, l.size())
+	return l, nil
 }
 
 // openTail parses the tail of a Parquet file and checks that the columns are those expected.
@@ -200,6 +195,7 @@ func openTail(tail []byte, info *FileInfo, want []colSpec) (*footer, error) {
 	if err != nil {
 		return nil, err
 	}
+	foot.off = info.TailOffset + int64(len(tail)-end-int(n))
 	if err := foot.parseIndexes(tail, info.TailOffset); err != nil {
 		return nil, err
 	}
