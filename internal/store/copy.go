@@ -56,7 +56,7 @@ func (e *Embedded) Copy() (*Copy, error) {
 		}
 	}
 	c.Cursor = e.manifest.cursor
-	state := change{Cursor: c.Cursor, Seq: e.manifest.seq, NextID: max(e.manifest.nextID, e.idSeq)}
+	state := change{Cursor: c.Cursor, Seq: e.manifest.seq, NextID: max(e.manifest.nextID, e.idSeq), Expired: maps.Clone(e.manifest.expired)}
 	e.mu.Unlock()
 	c.release = v.release
 	if err := c.encodeManifest(state); err != nil {
@@ -119,7 +119,7 @@ func OpenCopy(fs wal.FS, dir string) (*Copy, error) {
 			c.Segments = append(c.Segments, pieceOf(a, 0))
 		}
 		if err == nil {
-			err = c.encodeManifest(change{Cursor: m.cursor, Seq: m.seq, NextID: m.nextID})
+			err = c.encodeManifest(change{Cursor: m.cursor, Seq: m.seq, NextID: m.nextID, Expired: m.expired})
 		}
 		if err != nil {
 			return nil, errors.Join(err, c.Close())
@@ -130,7 +130,7 @@ func OpenCopy(fs wal.FS, dir string) (*Copy, error) {
 }
 
 func readManifest(fs wal.FS, dir string) (*manifest, wal.Damage, error) {
-	m := &manifest{segments: map[uint64]added{}, nextID: 1}
+	m := newManifest()
 	path := filepath.Join(dir, "manifest")
 	damage, err := wal.ReadJournal(fs, path, func(record []byte) error { return m.replay(path, record) })
 	return m, damage, err

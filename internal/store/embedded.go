@@ -372,7 +372,7 @@ func (e *Embedded) tenantLocked(name string) (*tenant, error) {
 	if len(e.tenants) >= maxTenants {
 		return nil, telemetry.Errorf(telemetry.KindExhausted, "tenant %q would be number %d, the limit is %d", name, len(e.tenants)+1, maxTenants)
 	}
-	t := &tenant{name: name, active: &generation{}, tails: map[*tail]struct{}{}}
+	t := &tenant{name: name, active: &generation{}, tails: map[*tail]struct{}{}, expired: e.manifest.expired[name]}
 	e.tenants[name] = t
 	return t, nil
 }

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 
+	"github.com/clew-dev/clew/internal/query"
 	"github.com/clew-dev/clew/internal/segment"
 	"github.com/clew-dev/clew/internal/telemetry"
 	"github.com/clew-dev/clew/internal/wal"
@@ -31,6 +32,10 @@ type change struct {
 	Cursor  wal.Position `json:"cursor"` // every log record before it is in a segment or gone
 	Seq     int64        `json:"seq"`    // largest seq ever stored
 	NextID  uint64       `json:"next"`   // first segment id never used
+
+	// Expired is how many segments retention has removed, by tenant, in the first
+	// record of a compacted manifest; records that only remove add to it.
+	Expired map[string]int64 `json:"expired,omitempty"`
 }
 
 type added struct {
@@ -51,6 +56,7 @@ type manifest struct {
 	journal   *wal.Journal
 	recovered wal.Recovery
 	segments  map[uint64]added
+	expired   map[string]int64 // by tenant, see change
 	cursor    wal.Position
 	seq       int64
 	nextID    uint64
@@ -58,9 +64,13 @@ type manifest struct {
 	notBefore int // records at which a failed compaction is tried again
 }
 
+func newManifest() *manifest {
+	return &manifest{segments: map[uint64]added{}, expired: map[string]int64{}, nextID: 1}
+}
+
 // openManifest reads the catalogue, or starts an empty one.
 func openManifest(fs wal.FS, path string) (*manifest, error) {
-	m := &manifest{segments: map[uint64]added{}, nextID: 1}
+	m := newManifest()
 	journal, recovered, err := wal.OpenJournal(path, wal.JournalOptions{FS: fs}, func(record []byte) error { return m.replay(path, record) })
 	if err != nil {
 		return nil, err
@@ -87,7 +97,13 @@ const maxID = 1<<62 - 1
 
 func (m *manifest) apply(c *change) error {
 	for _, id := range c.Remove {
+		if a, ok := m.segments[id]; ok && len(c.Add) == 0 {
+			m.expired[a.Tenant] = query.SaturatingAdd(m.expired[a.Tenant], 1)
+		}
 		delete(m.segments, id)
+	}
+	for tenant, n := range c.Expired {
+		m.expired[tenant] = max(m.expired[tenant], n)
 	}
 	for _, a := range c.Add {
 		if !tenantPattern.MatchString(a.Tenant) || !partitionPattern.MatchString(a.Partition) {
@@ -153,7 +169,7 @@ func (m *manifest) compact() error {
 	for _, id := range slices.Sorted(maps.Keys(m.segments)) {
 		segments = append(segments, m.segments[id])
 	}
-	records, err := stateRecords(change{Cursor: m.cursor, Seq: m.seq, NextID: m.nextID}, segments)
+	records, err := stateRecords(change{Cursor: m.cursor, Seq: m.seq, NextID: m.nextID, Expired: m.expired}, segments)
 	if err != nil {
 		return err
 	}
@@ -173,6 +189,7 @@ func stateRecords(state change, segments []added) ([][]byte, error) {
 		return nil, err
 	}
 	records := [][]byte{first}
+	state.Expired = nil
 	for _, a := range segments {
 		state.Add = []added{a}
 		record, err := json.Marshal(state)

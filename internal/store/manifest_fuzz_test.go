@@ -19,6 +19,7 @@ func FuzzManifest(f *testing.F) {
 	for _, second := range []string{
 		`{"v":1,"add":[{"id":8,"tenant":"default","partition":"20261122"}],"remove":[7],"cursor":12,"seq":4,"next":9}`,
 		`{"v":1,"remove":[7,7,99],"cursor":0,"seq":0,"next":0}`,
+		`{"v":1,"remove":[7],"expired":{"default":9223372036854775807,"other":-1}}`, `{"v":1,"remove":[7]}`,
 		`{"v":2}`, `{"v":1,"cursor":-1}`, `{"v":1,"seq":9223372036854775807,"cursor":9223372036854775807}`,
 		`{"v":1,"add":[{"id":18446744073709551615,"tenant":"a","partition":"20261122"}]}`,
 		`{"v":1,"add":[{"id":1,"tenant":"../../etc","partition":"20261122"}]}`,
@@ -85,7 +86,7 @@ func same(t *testing.T, fs *testkit.FS, m *manifest) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n.cursor != m.cursor || n.seq != m.seq || n.nextID != m.nextID || !maps.Equal(n.segments, m.segments) {
-		t.Fatalf("after a start: %d %d %d %v, want %d %d %d %v", n.cursor, n.seq, n.nextID, n.segments, m.cursor, m.seq, m.nextID, m.segments)
+	if n.cursor != m.cursor || n.seq != m.seq || n.nextID != m.nextID || !maps.Equal(n.segments, m.segments) || !maps.Equal(n.expired, m.expired) {
+		t.Fatalf("after a start: %d %d %d %v %v, want %d %d %d %v %v", n.cursor, n.seq, n.nextID, n.segments, n.expired, m.cursor, m.seq, m.nextID, m.segments, m.expired)
 	}
 }

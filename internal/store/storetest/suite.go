@@ -51,6 +51,7 @@ func Run(t *testing.T, open func(t testing.TB) Engine) {
 		{"random operations equal the model", func(t *testing.T, e Engine) { Random(t, e, 1, 150) }},
 		{"answers do not depend on where rows are", arrangements},
 		{"pages of a search are disjoint and complete", pages},
+		{"a cursor outlives a restart, and tells of what expired before or after one", cursors},
 		{"a tail sees what arrives", tails},
 	}
 	for _, c := range cases {
@@ -385,6 +386,44 @@ func pages(t *testing.T, e Engine) {
 		for _, id := range later { // the next order may see what this one must not
 			want[id] = true
 		}
+	}
+}
+
+func cursors(t *testing.T, e Engine) {
+	page := func(cursor string) (*store.SearchResult, error) {
+		return e.Search(context.Background(), Tenant, parse(t, "{}"), store.SearchOptions{Order: store.OrderNewest, Limit: 2, Cursor: cursor})
+	}
+	first := func() string {
+		t.Helper()
+		res, err := page("")
+		if err != nil || len(res.Traces) != 2 || res.Cursor == "" {
+			t.Fatalf("first page: %+v, %v", res, err)
+		}
+		return res.Cursor
+	}
+	g := NewGen(77, Base)
+	var last int64
+	for range 5 {
+		for _, b := range g.Trace(Tenant, 3) {
+			last = e.Send(t, b)
+		}
+	}
+	flush(t, e)
+	old := first()
+	e.Expire(t, last+1)
+	for range 5 {
+		send(t, e, g.Trace(Tenant, 3)...)
+	}
+	flush(t, e)
+	fresh := first()
+	for _, when := range []string{"", "after a restart", "after two"} {
+		if _, err := page(old); telemetry.KindOf(err) != telemetry.KindConflict {
+			t.Errorf("%s a cursor of before some data expired gives %v", when, err)
+		}
+		if res, err := page(fresh); err != nil || len(res.Traces) != 2 {
+			t.Errorf("%s a cursor of before it gives %+v, %v", when, res, err)
+		}
+		e = e.Crash(t)
 	}
 }
 
