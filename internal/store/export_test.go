@@ -8,7 +8,7 @@ import (
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
-// LongTrace is the length over which a trace in a segment is not read as a whole to find repeats.
+// LongTrace is the length over which not all span ids of a trace in a segment are read to find repeats.
 const LongTrace = longTrace
 
 // OpenStill is Open without DuckDB and the background loops: nothing happens but

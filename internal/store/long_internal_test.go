@@ -84,6 +84,49 @@ func TestLongIDs(t *testing.T) {
 	}
 }
 
+// Of a trace that came in parts, the rows that are stored are read when a span id is
+// sent again, and only then: a start with a log to replay meets thousands of parts.
+func TestPartsAreNotReadAgain(t *testing.T) {
+	dir := t.TempDir()
+	e, err := OpenStill(context.Background(), Options{Dir: dir,
+		OpenLog: func(notBefore wal.Position) (*wal.Log, error) {
+			return wal.Open(filepath.Join(dir, "log"), wal.Options{NotBefore: notBefore})
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Abandon()
+	part := func(spans ...int) *telemetry.Batch {
+		b := telemetry.NewBuilder()
+		b.Reset("t")
+		b.Resources.AddRow()
+		b.Scopes.AddRow()
+		for _, n := range spans {
+			b.AddSpan(telemetry.Span{TraceID: telemetry.TraceID{15: 1}, SpanID: telemetry.SpanID{7: byte(n)}, Start: base, Seq: base}, []byte("op"))
+		}
+		return &b.Batch
+	}
+	if err := e.Append(part(1, 2, 3), 1, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.flush(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	h := e.tenants["t"].segments[0]
+	for _, c := range []struct {
+		sent []int
+		want int
+	}{{[]int{4, 5}, 0}, {[]int{4, 2}, 1}, {[]int{3, 1, 6}, 2}} {
+		got, all, err := e.storedPart(h, part(c.sent...), 0, nil)
+		if err != nil || !all {
+			t.Fatalf("%v: all %v, %v", c.sent, all, err)
+		}
+		if got == nil && c.want > 0 || got != nil && got.Spans.N != c.want {
+			t.Errorf("%v: %+v were read, want %d rows", c.sent, got, c.want)
+		}
+	}
+}
+
 // Traces are loaded as far as the bound of rows allows, and all in the end.
 func TestLoadWithinRows(t *testing.T) {
 	const traces, rows = 6, loadRows/2 + 1

@@ -23,8 +23,8 @@ type storedRows struct {
 	rows map[telemetry.SpanID][]uint32
 }
 
-// longTrace is how many rows of a trace a segment may have for all of them to be
-// read. Of more, a batch that brings further spans of it would each time read what
+// longTrace is how many rows of a trace a segment may have for all of their span ids to
+// be read. Of more, a batch that brings further spans of it would each time read what
 // came before: a trace of a million spans took 15 times as much for its last spans
 // as for its first.
 const longTrace = 4096
@@ -60,9 +60,10 @@ func (e *Embedded) storedTrace(h *handle, b *telemetry.Batch, i int, seen map[st
 	return r, nil
 }
 
-// storedPart reads the rows of the trace of row i that can repeat a row of b: all of
-// a short trace, of a long one those with a span id of b. all is false when a filter
-// cleared row i and nothing was read for the others.
+// storedPart reads the rows of the trace of row i that can repeat a row of b, which are
+// those with a span id of b. Mostly there are none: the trace came in parts, and to
+// read its attributes each time took nine tenths of a start with a log to replay. all
+// is false when a filter cleared row i and nothing was read for the others.
 func (e *Embedded) storedPart(h *handle, b *telemetry.Batch, i int, ids *longIDs) (stored *telemetry.Batch, all bool, err error) {
 	id := b.Spans.TraceID[i]
 	if may, err := h.seg.MayContain(id); err != nil || !may {
@@ -78,7 +79,7 @@ func (e *Embedded) storedPart(h *handle, b *telemetry.Batch, i int, ids *longIDs
 		return nil, true, err
 	}
 	if rows.Hi-rows.Lo <= longTrace {
-		stored, err = h.seg.Trace(id)
+		stored, err = storedSpans(h.seg, shape, rows, spansOf(b, id))
 		return stored, true, err
 	}
 	if ids == nil {
@@ -126,6 +127,17 @@ func storedSpans(seg *segment.Segment, shape *segment.Structure, rows segment.Ro
 		found = found[n:]
 	}
 	return &out.Batch, nil
+}
+
+// spansOf gives the span ids of a trace in b.
+func spansOf(b *telemetry.Batch, id telemetry.TraceID) map[telemetry.SpanID]bool {
+	out := map[telemetry.SpanID]bool{}
+	for i, trace := range b.Spans.TraceID {
+		if trace == id {
+			out[b.Spans.SpanID[i]] = true
+		}
+	}
+	return out
 }
 
 // eachSpan calls f with the span ids of rows, of which so many are in memory at once.
