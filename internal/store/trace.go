@@ -183,7 +183,8 @@ func pick(b *telemetry.Batch, rows []uint32) *telemetry.Batch {
 	return &out.Batch
 }
 
-// joinTrace makes one batch of the parts in order of start, then span id.
+// joinTrace makes one batch of the parts in order of start, then span id and kind, then
+// of receipt, so that it does not tell where they lie.
 func joinTrace(parts []*telemetry.Batch) *telemetry.Batch {
 	all := parts[0]
 	if len(parts) > 1 {
@@ -200,7 +201,8 @@ func joinTrace(parts []*telemetry.Batch) *telemetry.Batch {
 		order[i] = uint32(i)
 	}
 	byTime := func(a, b uint32) int {
-		return cmp.Or(cmp.Compare(s.Start[a], s.Start[b]), cmp.Compare(s.SpanID[a].Uint64(), s.SpanID[b].Uint64()), cmp.Compare(s.Kind[a], s.Kind[b]))
+		return cmp.Or(cmp.Compare(s.Start[a], s.Start[b]), cmp.Compare(s.SpanID[a].Uint64(), s.SpanID[b].Uint64()), cmp.Compare(s.Kind[a], s.Kind[b]),
+			cmp.Compare(s.Seq[a], s.Seq[b]), cmp.Compare(a, b))
 	}
 	if slices.IsSortedFunc(order, byTime) {
 		return all
