@@ -2,7 +2,10 @@ package compat_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +18,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -23,6 +25,7 @@ import (
 
 	"github.com/clew-dev/clew/internal/api/apitest"
 	"github.com/clew-dev/clew/internal/node"
+	"github.com/clew-dev/clew/internal/rpc"
 )
 
 // began is the instant of the spans that the node of these tests holds.
@@ -118,6 +121,7 @@ type client struct {
 	t    *testing.T
 	base string
 	conn *grpc.ClientConn
+	h2   http.RoundTripper // HTTP/2 without TLS, for calls byte for byte; nil where none are played
 }
 
 func newClient(t *testing.T, n *node.Node) *client {
@@ -127,7 +131,11 @@ func newClient(t *testing.T, n *node.Node) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return &client{t, "http://" + n.HTTPAddr(), conn}
+	p := new(http.Protocols)
+	p.SetUnencryptedHTTP2(true)
+	h2 := &http.Transport{Protocols: p}
+	t.Cleanup(h2.CloseIdleConnections)
+	return &client{t, "http://" + n.HTTPAddr(), conn, h2}
 }
 
 // http asks and gives the answer; body is JSON, whatever the form it had.
@@ -144,6 +152,11 @@ func (c *client) http(target string, header http.Header) (code int, contentType 
 		c.t.Fatal(err)
 	}
 	defer resp.Body.Close()
+	if resp.Header.Get("Content-Encoding") == "gzip" { // asked for by the header of a fixture
+		if resp.Body, err = gzip.NewReader(resp.Body); err != nil {
+			c.t.Fatal(err)
+		}
+	}
 	if body, err = io.ReadAll(resp.Body); err != nil {
 		c.t.Fatal(err)
 	}
@@ -152,11 +165,46 @@ func (c *client) http(target string, header http.Header) (code int, contentType 
 	switch {
 	case resp.StatusCode != http.StatusOK || name == "":
 	case contentType == "application/protobuf":
-		body = asJSON(c.t, decode(c.t, name, body))
+		m := decode(c.t, name, body)
+		if strings.Contains(name, "Trace") {
+			c.complete(m)
+		}
+		body = asJSON(c.t, m)
 	case !strings.Contains(name, "Trace"): // ids of traces are hexadecimal in JSON, as OTLP has them
 		c.strict(name, body)
 	}
 	return resp.StatusCode, contentType, body
+}
+
+// takenForGranted are the messages that the data source reads without looking whether
+// they are there: without one it fails on the whole trace.
+var takenForGranted = map[protoreflect.FullName][]protoreflect.Name{
+	"tempopb.TraceByIDResponse":                  {"trace"},
+	"opentelemetry.proto.trace.v1.ResourceSpans": {"resource"},
+	"opentelemetry.proto.trace.v1.ScopeSpans":    {"scope"},
+	"opentelemetry.proto.trace.v1.Span":          {"status"},
+}
+
+// complete demands in every message what the data source takes for granted there.
+func (c *client) complete(m protoreflect.Message) {
+	c.t.Helper()
+	for _, name := range takenForGranted[m.Descriptor().FullName()] {
+		if !m.Has(m.Descriptor().Fields().ByName(name)) {
+			c.t.Errorf("a %s has no %s, on which the data source fails", m.Descriptor().FullName(), name)
+		}
+	}
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case f.Message() == nil || f.IsMap():
+		case f.IsList():
+			for i := range v.List().Len() {
+				c.complete(v.List().Get(i).Message())
+			}
+		default:
+			c.complete(v.Message())
+		}
+		return true
+	})
 }
 
 // strict reads JSON as the data source does, which refuses a field that it does not know.
@@ -218,8 +266,8 @@ func (c *client) stream(ctx context.Context, method, question string) (got []*dy
 	}
 }
 
-// ServeHTTP plays a fixture: a request of HTTP, or a call of gRPC whose question
-// stands in the header Message.
+// ServeHTTP plays a fixture: a request of HTTP, or a call of gRPC whose frame stands
+// in the header Body in hexadecimal.
 func (c *client) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	method, ok := strings.CutPrefix(r.URL.Path, "/tempopb.StreamingQuerier/")
 	if !ok {
@@ -229,17 +277,53 @@ func (c *client) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Write(body)
 		return
 	}
-	got, err := c.stream(c.t.Context(), method, r.Header.Get("Message"))
-	out := []json.RawMessage{}
-	for _, m := range got {
-		out = append(out, asJSON(c.t, m))
+	frame, err := hex.DecodeString(r.Header.Get("Body"))
+	if err != nil {
+		c.t.Fatal(err)
 	}
-	end, _ := json.Marshal(status.Code(err).String() + ": " + status.Convert(err).Message())
-	body, _ := json.Marshal(append(out, end))
+	r.Header.Del("Body")
+	body, _ := json.Marshal(c.frames(r, method, frame))
 	w.Write(body)
 }
 
-// TestRecordedClient plays what Grafana's data source and its Traces Drilldown send.
+// frames sends a call of gRPC byte for byte and gives each message of the answer, and
+// the status behind them.
+func (c *client) frames(r *http.Request, method string, frame []byte) (out []any) {
+	c.t.Helper()
+	call, err := http.NewRequest(http.MethodPost, c.base+r.URL.Path, bytes.NewReader(frame))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	call.Header = r.Header
+	resp, err := c.h2.RoundTrip(call)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for len(body) > 0 {
+		if len(body) < rpc.PrefixBytes || body[0] != 0 {
+			c.t.Fatalf("no frame of a plain message: %x", body)
+		}
+		size := rpc.PrefixBytes + int(binary.BigEndian.Uint32(body[1:]))
+		if len(body) < size {
+			c.t.Fatalf("a frame of %d bytes ends after %d", size, len(body))
+		}
+		out = append(out, json.RawMessage(asJSON(c.t, decode(c.t, streamMessages[method][1], body[rpc.PrefixBytes:size]))))
+		body = body[size:]
+	}
+	said := resp.Trailer
+	if len(out) == 0 && said.Get("Grpc-Status") == "" {
+		said = resp.Header
+	}
+	return append(out, "status "+said.Get("Grpc-Status")+": "+said.Get("Grpc-Message"))
+}
+
+// TestRecordedClient plays what Grafana's data source and its Traces Drilldown sent,
+// as it was recorded; testdata/client/README.md says of which versions.
 func TestRecordedClient(t *testing.T) {
 	apitest.Golden(t, newClient(t, clewNode(t)), "testdata/client")
 }

@@ -63,7 +63,7 @@ func serve(t *testing.T, h http.Handler) (c *client, done chan struct{}) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	return &client{t, srv.URL, conn}, done
+	return &client{t: t, base: srv.URL, conn: conn}, done
 }
 
 // TestStreamEndsWithItsClient: a client that goes away ends the question, which
@@ -269,7 +269,7 @@ func TestStreamOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	c := &client{t, "", conn}
+	c := &client{t: t, conn: conn}
 	if got, err := c.stream(t.Context(), "Search", `{"Query":"{}","Limit":1}`); err != nil || len(got) != 2 {
 		t.Errorf("%d messages, %v", len(got), err)
 	}

@@ -173,5 +173,16 @@ func labelsOf(p *query.Plan, labels []store.Attr) []keyValue {
 	if len(labels) == 0 {
 		return []keyValue{{"__name__", anyOf(p.Metrics.Name)}}
 	}
-	return keyValues(labels)
+	out := keyValues(labels)
+	for i, l := range labels {
+		if text, ok := l.Value.(string); ok && l.Name == quantileLabel {
+			if p, err := strconv.ParseFloat(text, 64); err == nil {
+				out[i].Value = anyOf(p) // a number, as with Tempo: clients that sort series by it compare no texts
+			}
+		}
+	}
+	return out
 }
+
+// quantileLabel says which quantile a series is; names of attributes have a scope in front.
+const quantileLabel = "p"

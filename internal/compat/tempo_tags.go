@@ -19,9 +19,9 @@ var scopeNames = map[telemetry.Scope]string{
 }
 
 // intrinsics are the fields that every span has, by the names that completion offers.
-var intrinsics = []string{"duration", "event:name", "event:timeSinceStart", "instrumentation:name", "instrumentation:version", "kind", "name",
-	"rootName", "rootServiceName", "span:duration", "span:kind", "span:name", "span:status", "span:statusMessage", "status", "statusMessage",
-	"trace:duration", "trace:rootName", "trace:rootService", "traceDuration"}
+var intrinsics = []string{"duration", "event:name", "event:timeSinceStart", "instrumentation:name", "instrumentation:version", "kind",
+	"link:spanID", "link:traceID", "name", "rootName", "rootServiceName", "span:duration", "span:id", "span:kind", "span:name", "span:parentID",
+	"span:status", "span:statusMessage", "status", "statusMessage", "trace:duration", "trace:id", "trace:rootName", "trace:rootService", "traceDuration"}
 
 const scopeIntrinsic = "intrinsic"
 
@@ -242,6 +242,9 @@ func (t *tempo) values(ctx context.Context, a ask) (*typedValuesAnswer, error) {
 	o, err := t.tagOptions(a)
 	if err != nil {
 		return nil, err
+	}
+	if f.Intrinsic == query.ParentID { // the store lists no ids of parents, and nobody picks one from a list
+		return &typedValuesAnswer{[]tagValue{}, metadataOf("")}, nil
 	}
 	found, err := t.o.Store.TagValues(ctx, a.tenant, f, o)
 	if err != nil {

@@ -256,6 +256,9 @@ func TestErrorsArePlainText(t *testing.T) {
 		h := newTempo(f, nil)
 		for _, target := range []string{"/tempo/api/v2/traces/1", "/tempo/api/traces/1", "/tempo/api/search?q={}", "/tempo/api/v2/search/tags",
 			"/tempo/api/v2/search/tag/name/values", "/tempo/api/metrics/query_range?q={}|rate()", "/tempo/api/metrics/query?q={}|rate()"} {
+			if tt.status == 404 && strings.Contains(target, "/v2/traces/") {
+				continue // an empty trace: the golden trace_unknown
+			}
 			w := get(h, target)
 			if w.Code != tt.status || w.Body.String() != tt.body || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
 				t.Errorf("%s: %d %q %q", target, w.Code, w.Header().Get("Content-Type"), w.Body)
