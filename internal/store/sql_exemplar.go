@@ -26,7 +26,7 @@ func (c *duckConn) exemplars(ctx context.Context, src sources, o metricsSpec, le
 	}
 	statement, add := a.largest(u), x.addLargest
 	if m.Func == query.Quantile {
-		ranks, err := c.rankedSQL(ctx, a.numbered(u), append(slices.Clone(a.labels), "step"), m.Quantiles)
+		ranks, _, err := c.rankedSQL(ctx, a.numbered(u), append(slices.Clone(a.labels), "step"), m.Quantiles, "")
 		if err != nil {
 			return err
 		}

@@ -123,7 +123,7 @@ func (c *duckConn) seriesStatement(ctx context.Context, src sources, o metricsSp
 	if m.Func == query.Quantile {
 		columns := append(slices.Clone(a.labels), fmt.Sprintf("(start - %s) // %d AS step", integer(a.steps.Start), a.steps.Step), a.number()+" AS v")
 		rows := "(SELECT " + strings.Join(columns, ", ") + " FROM " + u.sql + " WHERE " + a.number() + " IS NOT NULL)"
-		statement, err := c.rankedSQL(ctx, rows, append(slices.Clone(a.labels), "step"), m.Quantiles)
+		statement, _, err := c.rankedSQL(ctx, rows, append(slices.Clone(a.labels), "step"), m.Quantiles, "")
 		return a, statement, err
 	}
 	return a, a.statement(u), nil

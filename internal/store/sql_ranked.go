@@ -15,8 +15,9 @@ import (
 // quantile_disc, whose rule for the rank this is, holds all values, outside of
 // memory_limit, and keeps them for ever when the query is interrupted (1.5.6). The
 // ranges are a table of their own because the planner knows the size of a table: it
-// built the join on the millions of values instead.
-func (c *duckConn) rankedSQL(ctx context.Context, rows string, group []string, quantiles []float64) (string, error) {
+// built the join on the millions of values instead. counts is the table of all ranges
+// of all groups, with what more says of each, an aggregate of the columns of rows.
+func (c *duckConn) rankedSQL(ctx context.Context, rows string, group []string, quantiles []float64, more string) (statement, counts string, err error) {
 	hits, hit := make([]string, len(quantiles)), make([]string, len(quantiles))
 	for i, q := range quantiles {
 		rank := fmt.Sprintf("greatest(1, total - CAST(floor(total::DOUBLE - %s::DOUBLE * total::DOUBLE) AS BIGINT))", double(q))
@@ -29,18 +30,23 @@ func (c *duckConn) rankedSQL(ctx context.Context, rows string, group []string, q
 		on = append(on, fmt.Sprintf("vals.%[1]s IS NOT DISTINCT FROM parts.%[1]s", g))
 		of[i] = "vals." + g + " AS " + g
 	}
-	fill := strings.NewReplacer("{vals}", "(SELECT "+strings.Join(group, ", ")+", v, "+partSQL+" AS part FROM "+rows+")",
-		"{group}", strings.Join(group, ", "), "{of}", strings.Join(of, ", "), "{on}", strings.Join(on, " AND "),
+	by := strings.Join(group, ", ")
+	counts, err = c.table(ctx, "SELECT "+by+", "+partSQL+" AS part, count(*) AS cnt"+more+" FROM "+rows+" GROUP BY ALL")
+	if err != nil {
+		return "", "", err
+	}
+	fill := strings.NewReplacer("{vals}", "(SELECT "+by+", v, "+partSQL+" AS part FROM "+rows+")", "{counts}", counts,
+		"{group}", by, "{of}", strings.Join(of, ", "), "{on}", strings.Join(on, " AND "),
 		"{hit}", strings.Join(hit, " OR "), "{hits}", strings.Join(hits, ", "))
-	parts, err := c.table(ctx, fill.Replace(`WITH counts AS (SELECT {group}, part, count(*) AS cnt FROM {vals} GROUP BY ALL),
-summed AS (SELECT *, CAST(sum(cnt) OVER (PARTITION BY {group} ORDER BY part) AS BIGINT) AS upto, CAST(sum(cnt) OVER (PARTITION BY {group}) AS BIGINT) AS total FROM counts)
+	parts, err := c.table(ctx, fill.Replace(`WITH summed AS (SELECT {group}, part, cnt, CAST(sum(cnt) OVER (PARTITION BY {group} ORDER BY part) AS BIGINT) AS upto,
+CAST(sum(cnt) OVER (PARTITION BY {group}) AS BIGINT) AS total FROM {counts})
 SELECT {group}, part, upto - cnt AS below, total FROM summed WHERE {hit}`))
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	return fill.Replace(`WITH near AS (SELECT {of}, vals.v AS v, below, total, count(*) AS cnt FROM {vals} vals JOIN ` + parts + ` parts ON {on} GROUP BY ALL),
 ranked AS (SELECT *, below + CAST(sum(cnt) OVER (PARTITION BY {group}, below ORDER BY v) AS BIGINT) AS upto FROM near)
-SELECT {group}, v, [{hits}] AS hits FROM ranked WHERE {hit}`), nil
+SELECT {group}, v, [{hits}] AS hits FROM ranked WHERE {hit}`), counts, nil
 }
 
 // partSQL numbers ranges of values, 32 to a doubling, in the order of the values: of
