@@ -92,7 +92,7 @@ func parseRun(set *flag.FlagSet, args []string) (o runOptions, err error) {
 	set.StringVar(&o.json, "json", "", "write the results as JSON to this file, or instead of the table when it is -")
 	set.DurationVar(&o.patience, "patience", patience, "what a peer may take for one request or question")
 	quick := set.Bool("quick", false, "20,000 spans and one run of everything; no figure fails it, only wrong answers and lost spans")
-	set.Func("peer", "`NAME=OTLP,QUERY[,pid=N][,data=FOLDER]`: a backend to measure with the same load and questions; may be given again", func(s string) error {
+	set.Func("peer", "`NAME=OTLP,QUERY[,pid=N][,data=FOLDER][,header=NAME:VALUE]`: a backend to measure with the same load and questions; may be given again", func(s string) error {
 		p, err := parsePeer(s)
 		if err == nil && slices.ContainsFunc(o.peers, func(q *peer) bool { return q.name == p.name }) {
 			err = fmt.Errorf("peer %s is there twice", p.name)

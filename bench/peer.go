@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -20,13 +21,14 @@ type peer struct {
 	otlp    string // as it was given, for messages
 	to      dial
 	query   web
-	asker          // known after connect
+	asker   // known after connect
+	header  http.Header
 	pid     int    // 0: its CPU and memory are not known
 	data    string // its folder; empty: the bytes it stores are not known
 	failure error  // why it could not be measured
 }
 
-const peerForm = "write NAME=OTLP,QUERY[,pid=N][,data=FOLDER], such as tempo=127.0.0.1:4317,http://127.0.0.1:3200"
+const peerForm = "write NAME=OTLP,QUERY[,pid=N][,data=FOLDER][,header=NAME:VALUE], such as tempo=127.0.0.1:4317,http://127.0.0.1:3200"
 
 var peerName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$`)
 
@@ -54,10 +56,15 @@ func parsePeer(s string) (*peer, error) {
 			}
 		case key == "data" && value != "":
 			p.data = value
+		case key == "header":
+			if err := p.addHeader(value); err != nil {
+				return nil, err
+			}
 		default:
 			return nil, fmt.Errorf("peer %s: %q: %s", name, f, peerForm)
 		}
 	}
+	p.useHeader()
 	return p, nil
 }
 
