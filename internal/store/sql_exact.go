@@ -53,7 +53,7 @@ func (c *duckConn) candidates(ctx context.Context, src sources, p *query.Plan, w
 
 // candidateIDs calls f with the traces that can match, in the order of their ids.
 func (c *duckConn) candidateIDs(ctx context.Context, src sources, p *query.Plan, within query.Range, f func(telemetry.TraceID) error) error {
-	if shape := byRelations(p); related(src, shape) {
+	if shape := byRelations(p); related(src, shape, c.d.markBytes()) {
 		return c.relate(ctx, src, shape, within, "", func(keys []searchKey) error {
 			for _, k := range keys {
 				if err := f(k.ID); err != nil {

@@ -411,7 +411,7 @@ func (c *duckConn) rankExact(ctx context.Context, src sources, o searchSpec) ([]
 		heap.Push(top, k)
 	}
 	var err error
-	if shape := byRelations(o.plan); len(o.plan.Stages) == 0 && related(src, shape) {
+	if shape := byRelations(o.plan); len(o.plan.Stages) == 0 && related(src, shape, c.d.markBytes()) {
 		err = c.relate(ctx, src, shape, o.within, o.order, func(keys []searchKey) error {
 			for _, k := range keys {
 				rank(k)

@@ -12,23 +12,27 @@ import (
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
-// Relations between spans are answered without loading traces. DuckDB marks the
-// rows for which the conditions of a plan hold; what is then walked, in the order
-// of trace ids and over all sources at once, are the traces in which the marks
-// leave an answer possible. Of those alone the ids of spans and parents are read,
-// and relations are found by the code that defines them, query.Tree.
+// Relations between spans are answered without loading traces. A scan marks the
+// rows for which the conditions of a plan hold, or DuckDB where a condition reads
+// more than columns; what is then walked, in the order of trace ids and over all
+// sources at once, are the traces in which the marks leave an answer possible. Of
+// those alone the ids of spans and parents are read, and relations are found by the
+// code that defines them, query.Tree.
 //
-//	conditions ─ DuckDB ─► a bit a row and condition ─► traces that can match ─► ids, parents ─► query.Tree
+//	conditions ─ scan, DuckDB ─► a bit a row and condition ─► traces that can match ─► ids, parents ─► query.Tree
 //
 // Reading traces whole took 2 ms for each that could match; this takes about 2 µs.
 
 // maxMarkedLeaves is how many conditions fit beside a row's number in what DuckDB
-// answers; maxMarkBytes bounds the bits of all rows. Beyond either, traces are
-// read one after the other.
+// answers. The bits of all rows may take half of what a question has of DuckDB's
+// memory, which they are not part of, and leastMarkBytes where that is less. Beyond
+// either, traces are read one after the other.
 const (
 	maxMarkedLeaves = 7
-	maxMarkBytes    = 32 << 20
+	leastMarkBytes  = 32 << 20
 )
+
+func (d *duck) markBytes() int64 { return max(d.memory/2, leastMarkBytes) }
 
 // structureReader reads the shape of traces of one place, as segment.Structure does.
 type structureReader interface {
@@ -122,11 +126,12 @@ func nextBit(plane []uint64, from, to int) int {
 	}
 }
 
-// related reports whether marks and the shape of traces answer the relations of a plan.
-func related(src sources, p *query.Plan) bool {
+// related reports whether marks, of most bytes, and the shape of traces answer the
+// relations of a plan.
+func related(src sources, p *query.Plan, most int64) bool {
 	stored, fresh := src.rows()
 	if !p.NeedsStructure || p.NeedsTrace || len(p.Leaves) > maxMarkedLeaves || !plainRelations(p.Spans) ||
-		(stored+fresh)/8*int64(len(p.Leaves)+1) > maxMarkBytes {
+		(stored+fresh)/8*int64(len(p.Leaves)+1) > most {
 		return false
 	}
 	return allLowerable(p.Leaves) && !src.lists(p.Leaves...)

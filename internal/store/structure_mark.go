@@ -26,6 +26,22 @@ const markRows = 4 << 20
 // mark finds out which conditions of the plan hold for which rows. The condition
 // after the last one of the plan is that a row starts within the range.
 func (c *duckConn) mark(ctx context.Context, src sources, p *query.Plan, within query.Range) ([]*place, error) {
+	stored := c.markSQL
+	if allColumnar(src, p.Leaves) {
+		stored = markScan
+	}
+	places, err := stored(ctx, src, p, within)
+	if err != nil {
+		return nil, err
+	}
+	if fresh := freshPlace(src, p, within); fresh.rows > 0 {
+		places = append(places, fresh)
+	}
+	return places, ctx.Err()
+}
+
+// markSQL is mark for the segments, by DuckDB.
+func (c *duckConn) markSQL(ctx context.Context, src sources, p *query.Plan, within query.Range) ([]*place, error) {
 	var places []*place
 	var lot []*place
 	var parts []string
@@ -51,13 +67,7 @@ func (c *duckConn) mark(ctx context.Context, src sources, p *query.Plan, within 
 			}
 		}
 	}
-	if err := ask(); err != nil {
-		return nil, err
-	}
-	if fresh := freshPlace(src, p, within); fresh.rows > 0 {
-		places = append(places, fresh)
-	}
-	return places, ctx.Err()
+	return places, ask()
 }
 
 // markBranch is a segment's part of the statement; empty when no row has to be asked for.

@@ -60,7 +60,7 @@ func TestRelationsAgainstModel(t *testing.T) {
 			}
 			order := []Order{OrderNewest, OrderSlowest, OrderSpans}[rng.IntN(3)]
 			for i, b := range sets {
-				if related(b.src, byRelations(p)) {
+				if related(b.src, byRelations(p), leastMarkBytes) {
 					marked++
 				}
 				if err := checkSearch(ctx, b, p, within, order, 1+rng.IntN(60)); err != nil {
@@ -99,7 +99,7 @@ func TestParentsAreRelations(t *testing.T) {
 		}
 		shape := byRelations(p)
 		got := ""
-		if related(b.src, shape) {
+		if related(b.src, shape, leastMarkBytes) {
 			got = relationText(shape.Spans)
 		}
 		if got != want {
@@ -133,7 +133,7 @@ func TestRelationsOfManyFilters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, want := related(b.src, p), len(p.Leaves) <= maxMarkedLeaves; got != want {
+		if got, want := related(b.src, p, leastMarkBytes), len(p.Leaves) <= maxMarkedLeaves; got != want {
 			t.Errorf("%d conditions: marked %v, want %v", len(p.Leaves), got, want)
 		}
 		if err := checkSearch(ctx, b, p, everything, OrderSlowest, 25); err != nil {
@@ -152,14 +152,76 @@ func TestRelationsOfManyRows(t *testing.T) {
 	all := randomSpans(rand.New(rand.NewPCG(2, 13)), 100)
 	dir := t.TempDir()
 	b := arrange(t, openTestDuck(t, dir), dir, "segments", all)
-	most := maxMarkBytes * 8 / (len(p.Leaves) + 1)
-	for _, rows := range []int{most - 100, most + 100} {
-		meta := *b.src.segments[0].meta
-		meta.Rows = rows
-		seg := *b.src.segments[0]
-		seg.meta = &meta
-		if got := related(sources{segments: []*segmentSource{&seg}}, p); got != (rows < most) {
-			t.Errorf("%d rows: marked %v", rows, got)
+	for memory, bytes := range map[int64]int{1 << 20: leastMarkBytes, 2 * leastMarkBytes: leastMarkBytes, 2*leastMarkBytes + 2<<20: leastMarkBytes + 1<<20} {
+		most := bytes * 8 / (len(p.Leaves) + 1)
+		for _, rows := range []int{most - 100, most + 100} {
+			meta := *b.src.segments[0].meta
+			meta.Rows = rows
+			seg := *b.src.segments[0]
+			seg.meta = &meta
+			d := &duck{memory: memory}
+			if got := related(sources{segments: []*segmentSource{&seg}}, p, d.markBytes()); got != (rows < most) {
+				t.Errorf("%d bytes of memory, %d rows: marked %v", memory, rows, got)
+			}
+		}
+	}
+}
+
+// A scan and DuckDB mark the same rows: where both have a mark of the range, which
+// rows without any other need not have.
+func TestScansMarkAsDuckDBDoes(t *testing.T) {
+	ctx := context.Background()
+	rng := rand.New(rand.NewPCG(4, 19))
+	dir := t.TempDir()
+	b := arrange(t, openTestDuck(t, dir), dir, "segments", randomSpans(rng, 900))
+	scanned := 0
+	for range 700 {
+		p, err := query.Compile(randomRelation(rng, 2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		shape := byRelations(p)
+		if !related(b.src, shape, leastMarkBytes) || !allColumnar(b.src, shape.Leaves) {
+			continue
+		}
+		scanned++
+		src, within := b.src, query.Range{Start: base + int64(rng.IntN(60))*1e8, End: base + int64(61+rng.IntN(60))*1e8}
+		if rng.IntN(3) == 0 {
+			within = everything
+		}
+		if rng.IntN(2) == 0 {
+			src.maxSeq = base + rng.Int64N(900)
+		}
+		compareMarks(ctx, t, b, src, shape, within)
+	}
+	if scanned < 30 {
+		t.Errorf("only %d questions were marked by a scan", scanned)
+	}
+}
+
+func compareMarks(ctx context.Context, t *testing.T, b *bench, src sources, p *query.Plan, within query.Range) {
+	t.Helper()
+	got, err := markScan(ctx, src, p, within)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []*place
+	if err := b.duck.do(ctx, time.Minute, func(ctx context.Context, c *duckConn) (err error) {
+		want, err = c.markSQL(ctx, src, p, within)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	leaves := uint64(1)<<len(p.Leaves) - 1
+	for n := range want {
+		if got[n].later != want[n].later || got[n].rows != want[n].rows {
+			t.Fatalf("place %d: got %v, %d rows, want %v, %d", n, got[n].later, got[n].rows, want[n].later, want[n].rows)
+		}
+		for row := range want[n].rows {
+			g, w := got[n].of(row), want[n].of(row)
+			if g&leaves != w&leaves || g&leaves != 0 && g != w {
+				t.Fatalf("%v over %v up to %d: row %d of place %d has the marks %b, want %b", p.Leaves, within, src.maxSeq, row, n, g, w)
+			}
 		}
 	}
 }
