@@ -431,12 +431,16 @@ func (e *Embedded) TagValues(ctx context.Context, tenant string, f query.Field, 
 	}
 	var where query.Expr = query.Const{Value: true}
 	if o.Plan != nil {
-		if where, err = tailLeaf(o.Plan); err != nil {
-			return nil, err
+		if where = onlyFilter(o.Plan); where == nil {
+			return nil, telemetry.Errorf(telemetry.KindInvalid, "values are listed of the spans of one filter: write { … } without relations and stages, not %s", telemetry.Clip(o.Plan.Text))
 		}
 	}
 	res := &TagValues{}
-	res.Partial, _, err = e.ask(ctx, tenant, o.Range, func(_ *view, src sources) error {
+	look := o.Range
+	if f.Level() == query.LevelTrace || readsTrace(where) {
+		look = Range{} // what a trace has lies outside of the range, too
+	}
+	res.Partial, _, err = e.ask(ctx, tenant, look, func(_ *view, src sources) error {
 		values, more, err := e.duck.tagValues(ctx, src, within, f, o.Prefix, where, limit)
 		if err != nil {
 			return err

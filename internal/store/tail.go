@@ -121,8 +121,17 @@ func tailRuns(runs []*telemetry.Batch, bases []uint32, from uint32, leaf query.E
 
 // tailLeaf gives the condition of a plan that a tail can decide span by span.
 func tailLeaf(p *query.Plan) (query.Expr, error) {
-	if p.Metrics != nil || p.Spans.Op != "" || len(p.Stages) > 0 || p.NeedsTrace {
+	leaf := onlyFilter(p)
+	if leaf == nil || p.NeedsTrace {
 		return nil, telemetry.Errorf(telemetry.KindInvalid, "a tail decides span by span: write a single filter { … } without relations, stages and fields of the whole trace")
 	}
-	return p.Leaves[0], nil
+	return leaf, nil
+}
+
+// onlyFilter gives the condition of a plan that is a single filter, else nil.
+func onlyFilter(p *query.Plan) query.Expr {
+	if p.Metrics != nil || p.Spans.Op != "" || len(p.Stages) > 0 {
+		return nil
+	}
+	return p.Leaves[0]
 }
