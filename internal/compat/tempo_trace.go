@@ -50,14 +50,18 @@ func (t *tempo) traceV2(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	partial := tr.Partial
+	if partial == "" && batch != tr.Batch {
+		partial = "these are the spans that q selects"
+	}
 	traces := otlp.NewTraces(batch)
 	if !wantsProtobuf(r) {
-		return sendTrace(w, "application/json", []byte(`{"trace":`), func(w io.Writer) error { return traces.WriteJSON(w, "resourceSpans") }, []byte(statusJSON(tr.Partial)))
+		return sendTrace(w, "application/json", []byte(`{"trace":`), func(w io.Writer) error { return traces.WriteJSON(w, "resourceSpans") }, []byte(statusJSON(partial)))
 	}
 	message := traces.Proto()
 	var tail []byte
-	if tr.Partial != "" {
-		tail = putText(putUint(nil, 3, 1), 4, tr.Partial)
+	if partial != "" {
+		tail = putText(putUint(nil, 3, 1), 4, partial)
 	}
 	return sendTrace(w, protobufType, binary.AppendUvarint([]byte{1<<3 | 2}, uint64(message.Size())), message.Write, tail)
 }
@@ -80,16 +84,9 @@ func sendTrace(w http.ResponseWriter, typ string, head []byte, write func(io.Wri
 	return nil
 }
 
-// selected gives the spans of a trace that the filter q selects, and their
-// ancestors unless keep_hierarchy is false, so that they can be drawn as a tree.
+// selected gives the spans of a trace that the filter q selects, with as much above and
+// below them as is asked for.
 func selected(b *telemetry.Batch, a ask) (*telemetry.Batch, error) {
-	keep := true
-	if v := a.get("keep_hierarchy"); v != "" {
-		var err error
-		if keep, err = strconv.ParseBool(v); err != nil {
-			return nil, telemetry.Errorf(telemetry.KindInvalid, "invalid keep_hierarchy: %q is neither true nor false", telemetry.Clip(v))
-		}
-	}
 	q := a.get("q")
 	if strings.TrimSpace(q) == "" {
 		return b, nil
@@ -98,13 +95,26 @@ func selected(b *telemetry.Batch, a ask) (*telemetry.Batch, error) {
 	if err != nil {
 		return nil, err
 	}
+	above, below, err := around(a)
+	if err != nil {
+		return nil, err
+	}
 	reader := query.NewReader(b)
 	wanted := make([]bool, b.Spans.N)
+	var found []int
 	for row := range wanted {
-		wanted[row] = reader.Eval(filter, row)
+		if wanted[row] = reader.Eval(filter, row); wanted[row] {
+			found = append(found, row)
+		}
 	}
-	if keep {
-		addAncestors(b, wanted)
+	s := &b.Spans
+	if above != 0 {
+		spans := rowsBy(s.SpanID)
+		mark(wanted, found, above, func(row int) []int { return spans[s.Parent[row]] })
+	}
+	if below != 0 {
+		children := rowsBy(s.Parent)
+		mark(wanted, found, below, func(row int) []int { return children[s.SpanID[row]] })
 	}
 	var rows []uint32
 	for row, is := range wanted {
@@ -118,29 +128,61 @@ func selected(b *telemetry.Batch, a ask) (*telemetry.Batch, error) {
 	return telemetry.Gather(b, rows), nil
 }
 
-// addAncestors marks the way from each wanted row to its root. Each row is taken
-// up once, so that a circle of parents ends.
-func addAncestors(b *telemetry.Batch, wanted []bool) {
-	s := &b.Spans
-	rows := map[telemetry.SpanID][]int{} // client and server may share an id
-	for row, id := range s.SpanID {
+// around reads how many levels above and below the spans that were found belong to the
+// answer; −1 is all of them.
+func around(a ask) (above, below int, err error) {
+	keep := false
+	if v := a.get("keep_hierarchy"); v != "" {
+		if keep, err = strconv.ParseBool(v); err != nil {
+			return 0, 0, telemetry.Errorf(telemetry.KindInvalid, "invalid keep_hierarchy: %q is neither true nor false", telemetry.Clip(v))
+		}
+	}
+	if below, err = levels(a, "match_depth", 0); err != nil || !keep {
+		return 0, below, err
+	}
+	above, err = levels(a, "ancestor_depth", -1)
+	return above, below, err
+}
+
+func levels(a ask, name string, otherwise int) (int, error) {
+	v := a.get(name)
+	if v == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < -1 {
+		return 0, telemetry.Errorf(telemetry.KindInvalid, "invalid %s: %q is no number of levels, nor -1 for all of them", name, telemetry.Clip(v))
+	}
+	return n, nil
+}
+
+// rowsBy gives the rows with each id; client and server may share one.
+func rowsBy(ids []telemetry.SpanID) map[telemetry.SpanID][]int {
+	rows := map[telemetry.SpanID][]int{}
+	for row, id := range ids {
 		rows[id] = append(rows[id], row)
 	}
-	var open []int
-	for row, is := range wanted {
-		if is {
-			open = append(open, row)
-		}
+	return rows
+}
+
+// mark marks the rows that next leads to from the rows found, up to depth levels away.
+// Each row is taken up once, so that a circle of parents ends.
+func mark(wanted []bool, found []int, depth int, next func(row int) []int) {
+	seen := make([]bool, len(wanted))
+	for _, row := range found {
+		seen[row] = true
 	}
-	for len(open) > 0 {
-		row := open[len(open)-1]
-		open = open[:len(open)-1]
-		for _, parent := range rows[s.Parent[row]] {
-			if !wanted[parent] {
-				wanted[parent] = true
-				open = append(open, parent)
+	for level := 0; len(found) > 0 && level != depth; level++ {
+		var then []int
+		for _, row := range found {
+			for _, r := range next(row) {
+				if !seen[r] {
+					seen[r], wanted[r] = true, true
+					then = append(then, r)
+				}
 			}
 		}
+		found = then
 	}
 }
 
