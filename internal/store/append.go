@@ -11,20 +11,24 @@ import (
 func (e *Embedded) Append(b *telemetry.Batch, seq int64, _, end wal.Position) error {
 	e.mu.Lock()
 	t, err := e.tenantLocked(b.Tenant)
+	if err == nil {
+		t.users++
+	}
 	e.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	if b.Spans.N > 0 {
-		if err := e.appendRows(t, b, seq); err != nil {
-			return err
-		}
+		err = e.appendRows(t, b, seq)
 	}
 	e.mu.Lock()
-	e.maxSeq = max(e.maxSeq, seq)
-	e.lastEnd = max(e.lastEnd, end)
-	e.mu.Unlock()
-	return nil
+	defer e.mu.Unlock()
+	t.users--
+	if err == nil {
+		e.maxSeq = max(e.maxSeq, seq)
+		e.lastEnd = max(e.lastEnd, end)
+	}
+	return err
 }
 
 func (e *Embedded) appendRows(t *tenant, b *telemetry.Batch, seq int64) error {

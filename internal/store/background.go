@@ -26,7 +26,9 @@ func (e *Embedded) background() {
 	e.loops.Go(func() {
 		e.repeat("flush", lookEvery, e.wakeFlush, func() error {
 			e.noteFree()
-			return errors.Join(e.flushIfDue(), e.expire())
+			err := errors.Join(e.flushIfDue(), e.expire())
+			e.forgetTenants()
+			return err
 		})
 	})
 	e.loops.Go(func() {
@@ -168,7 +170,7 @@ const freshBound = 3
 func (e *Embedded) Admit(tenant string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if _, err := e.tenantLocked(tenant); err != nil {
+	if _, err := e.admitTenantLocked(tenant); err != nil {
 		return err
 	}
 	if e.readOnly != "" {

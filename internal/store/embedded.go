@@ -50,6 +50,7 @@ type Options struct {
 	QueryTimeout time.Duration // default 30 s
 	MaxSeries    int           // of a metrics answer; default 1,000
 	TraceSpans   int           // of a trace that an answer gives or looks at as a whole; default 1,000,000
+	Tenants      int           // with something stored, at once; default 1,000
 	TraceMemory  int64         // of the long traces that are being answered, together; default 128 MiB
 	CacheBytes   int64         // decoded dictionaries and pages kept for look-ups; default 32 MiB
 }
@@ -86,6 +87,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.MaxSeries == 0 {
 		o.MaxSeries = 1000
+	}
+	if o.Tenants == 0 {
+		o.Tenants = 1000
 	}
 	if o.TraceSpans == 0 {
 		o.TraceSpans = 1_000_000
@@ -135,6 +139,7 @@ type Embedded struct {
 type tenant struct {
 	name     string
 	segments []*handle // by id; guarded by Embedded.mu
+	users    int       // appends under way; guarded by Embedded.mu
 	expired  int64     // segments that retention removed; guarded by Embedded.mu
 
 	mu          sync.Mutex
@@ -357,11 +362,19 @@ func (e *Embedded) replay(ctx context.Context) error {
 	}
 }
 
-// maxTenants bounds the tenants of one engine; a header can name any.
-const maxTenants = 1000
+// admitTenantLocked is tenantLocked within the limit of tenants; a header can name any.
+func (e *Embedded) admitTenantLocked(name string) (*tenant, error) {
+	if e.tenants[name] == nil && len(e.tenants) >= e.o.Tenants && tenantPattern.MatchString(name) {
+		return nil, telemetry.Errorf(telemetry.KindExhausted,
+			"tenant %q would be number %d, the limit is %d: send under the name of one that is there, or wait until all that one of them has stored has expired",
+			name, len(e.tenants)+1, e.o.Tenants)
+	}
+	return e.tenantLocked(name)
+}
 
-// tenantLocked gives the tenant, made on first use. e.mu MUST be held, or nobody
-// else know e yet.
+// tenantLocked gives the tenant, made on first use, also beyond the limit: what is
+// logged has to be stored, and of its tenant the slot may have gone to another. e.mu
+// MUST be held, or nobody else know e yet.
 func (e *Embedded) tenantLocked(name string) (*tenant, error) {
 	if t := e.tenants[name]; t != nil {
 		return t, nil
@@ -369,12 +382,24 @@ func (e *Embedded) tenantLocked(name string) (*tenant, error) {
 	if !tenantPattern.MatchString(name) {
 		return nil, telemetry.Errorf(telemetry.KindInvalid, "tenant %q: write 1 to 64 letters, digits, _ or -", name)
 	}
-	if len(e.tenants) >= maxTenants {
-		return nil, telemetry.Errorf(telemetry.KindExhausted, "tenant %q would be number %d, the limit is %d", name, len(e.tenants)+1, maxTenants)
-	}
 	t := &tenant{name: name, active: &generation{}, tails: map[*tail]struct{}{}, expired: e.manifest.expired[name]}
 	e.tenants[name] = t
 	return t, nil
+}
+
+// forgetTenants frees the slots of tenants that have nothing: all has expired, or what
+// was admitted never came. Whoever reads or writes a tenant without e.mu is counted in it.
+func (e *Embedded) forgetTenants() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for name, t := range e.tenants {
+		t.mu.Lock()
+		idle := t.users == 0 && len(t.segments) == 0 && t.active.rows == 0 && t.flushingGen == nil && len(t.tails) == 0
+		t.mu.Unlock()
+		if idle {
+			delete(e.tenants, name)
+		}
+	}
 }
 
 // Log is the log that the store reads; requests are appended to it.

@@ -19,6 +19,7 @@ func OpenStill(ctx context.Context, o Options) (*Embedded, error) { return recov
 func (e *Embedded) Look(ctx context.Context) error {
 	e.noteFree()
 	err := errors.Join(e.flushIfDue(), e.expire(), e.mergeAll(ctx))
+	e.forgetTenants()
 	e.mu.Lock()
 	n := 0
 	for _, t := range e.tenants {

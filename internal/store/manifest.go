@@ -164,7 +164,28 @@ func (m *manifest) compactIfDue() error {
 	return err
 }
 
+// expiredTenants bounds for how many tenants that have no segment left it is known how
+// many have expired. A cursor of one that is forgotten meets an empty store.
+const expiredTenants = 10_000
+
+// forgetExpired keeps the bound, by order of names.
+func (m *manifest) forgetExpired() {
+	if len(m.expired) <= expiredTenants {
+		return
+	}
+	has := map[string]bool{}
+	for _, a := range m.segments {
+		has[a.Tenant] = true
+	}
+	for _, name := range sortedKeys(m.expired) {
+		if len(m.expired) > expiredTenants && !has[name] {
+			delete(m.expired, name)
+		}
+	}
+}
+
 func (m *manifest) compact() error {
+	m.forgetExpired()
 	segments := make([]added, 0, len(m.segments))
 	for _, id := range slices.Sorted(maps.Keys(m.segments)) {
 		segments = append(segments, m.segments[id])

@@ -55,6 +55,7 @@ func (e *Embedded) view(tenant string, r Range) *view {
 	v.partial = e.damaged
 	t := e.tenants[tenant]
 	if t == nil {
+		v.expired = e.manifest.expired[tenant] // all of it, perhaps
 		return v
 	}
 	v.expired = t.expired

@@ -35,7 +35,7 @@ func (e *Embedded) Tail(ctx context.Context, name string, p *query.Plan, fn func
 		return err
 	}
 	e.mu.Lock()
-	t, err := e.tenantLocked(name)
+	t, err := e.admitTenantLocked(name)
 	if err != nil {
 		e.mu.Unlock()
 		return err
