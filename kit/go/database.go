@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/clew-dev/clew/kit/go/internal/bound"
@@ -19,19 +20,39 @@ var databaseDuration = DurationHistogram("db.client.operation.duration", Compone
 type Database struct {
 	system, namespace, host string
 	port                    int
+	named                   *Fixed // its system
 	statements              bound.Cache[string, Statement]
 	durations               bound.Cache[databaseOutcome, BoundHistogram]
 }
 
 // NewDatabase describes a database. System is a name of the semantic conventions (postgresql, redis); what is empty or 0 is left out.
 func NewDatabase(system, namespace, host string, port int) *Database {
-	return &Database{system: system, namespace: namespace, host: host, port: port}
+	return &Database{system: system, namespace: namespace, host: host, port: port, named: Fix(String("db.system.name", system))}
 }
 
 // Statement is what may be said about a statement: its text without literals, a summary such as SELECT orders, its operation, and its
 // collection when there is just one.
 type Statement struct {
 	Text, Summary, Operation, Collection string
+
+	known *knownStatement // what the Database that it is from remembers of it
+}
+
+// knownStatement is what is the same for all calls of a statement.
+type knownStatement struct {
+	st        Statement
+	of        *Database
+	about     *Fixed
+	succeeded atomic.Pointer[BoundHistogram]
+}
+
+// recall is what d remembers of a statement, nil when it is not its own or was changed.
+func (d *Database) recall(st *Statement) *knownStatement {
+	k := st.known
+	if k == nil || k.of != d || k.st.Text != st.Text || k.st.Summary != st.Summary || k.st.Operation != st.Operation || k.st.Collection != st.Collection {
+		return nil
+	}
+	return k
 }
 
 type databaseOutcome struct{ operation, failed string }
@@ -47,7 +68,14 @@ func (d *Database) SQL(text string) Statement {
 	if len(text) > longestCached {
 		return d.statement(text)
 	}
-	return d.statements.Get(text, d.statement)
+	return d.statements.Get(text, d.know)
+}
+
+// know makes a statement that is remembered.
+func (d *Database) know(text string) Statement {
+	st := d.statement(text)
+	st.known = &knownStatement{st: st, of: d, about: Fix(d.describe(st)...)}
+	return st
 }
 
 func (d *Database) statement(text string) Statement {
@@ -87,8 +115,8 @@ func (d *Database) Did(ctx context.Context, start time.Time, st Statement, err e
 }
 
 func (d *Database) start(ctx context.Context, at time.Time, st Statement) (context.Context, Active) {
-	o := SpanOptions{Component: ComponentSQL, Need: Standard, Kind: Client, Start: at}
-	return StartWith(ctx, d.name(st), o, String("db.system.name", d.system))
+	o := SpanOptions{Component: ComponentSQL, Need: Standard, Kind: Client, Start: at, Fixed: d.named}
+	return StartWith(ctx, d.name(st), o)
 }
 
 // name is the summary, else the operation, else the system.
@@ -110,38 +138,66 @@ func (c DatabaseCall) End(err error) {
 	if c.d == nil {
 		return
 	}
-	failed := ""
-	if err != nil {
-		failed = databaseErrorType(err)
-	}
+	known := c.d.recall(&c.st)
 	if c.span.Recording() {
-		c.d.describe(c.span)
-		setText(c.span, "db.query.text", c.st.Text)
-		setText(c.span, "db.query.summary", c.st.Summary)
-		setText(c.span, "db.operation.name", c.st.Operation)
-		setText(c.span, "db.collection.name", c.st.Collection)
+		if known != nil {
+			c.span.SetFixed(known.about)
+		} else {
+			c.span.Set(c.d.describe(c.st)...)
+		}
 	}
 	failDatabase(c.span, err)
 	took := time.Since(c.start)
-	c.d.durations.Get(databaseOutcome{c.st.Operation, failed}, func(o databaseOutcome) BoundHistogram {
-		attrs := []Attr{String("db.system.name", c.d.system)}
-		if o.operation != "" {
-			attrs = append(attrs, String("db.operation.name", o.operation))
-		}
-		if o.failed != "" {
-			attrs = append(attrs, String("error.type", o.failed))
-		}
-		return databaseDuration.With(attrs...)
-	}).RecordDuration(c.ctx, took)
+	c.d.duration(known, c.st.Operation, err).RecordDuration(c.ctx, took)
 	c.span.EndAt(c.start.Add(took))
 }
 
-func (d *Database) describe(span Active) {
-	setText(span, "db.namespace", d.namespace)
-	setText(span, "server.address", d.host)
-	if d.port != 0 {
-		span.Set(Int("server.port", d.port))
+// duration is where the time of a call is recorded.
+func (d *Database) duration(known *knownStatement, operation string, err error) BoundHistogram {
+	if err != nil {
+		return d.durations.Get(databaseOutcome{operation, databaseErrorType(err)}, d.bind)
 	}
+	if known == nil {
+		return d.durations.Get(databaseOutcome{operation, ""}, d.bind)
+	}
+	h := known.succeeded.Load()
+	if h == nil {
+		bound := d.durations.Get(databaseOutcome{operation, ""}, d.bind)
+		h = &bound
+		known.succeeded.Store(h)
+	}
+	return *h
+}
+
+func (d *Database) bind(o databaseOutcome) BoundHistogram {
+	attrs := []Attr{String("db.system.name", d.system)}
+	if o.operation != "" {
+		attrs = append(attrs, String("db.operation.name", o.operation))
+	}
+	if o.failed != "" {
+		attrs = append(attrs, String("error.type", o.failed))
+	}
+	return databaseDuration.With(attrs...)
+}
+
+// describe is what a span says of a statement, beside the system.
+func (d *Database) describe(st Statement) []Attr {
+	attrs := make([]Attr, 0, 7)
+	add := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, String(key, value))
+		}
+	}
+	add("db.namespace", d.namespace)
+	add("server.address", d.host)
+	if d.port != 0 {
+		attrs = append(attrs, Int("server.port", d.port))
+	}
+	add("db.query.text", st.Text)
+	add("db.query.summary", st.Summary)
+	add("db.operation.name", st.Operation)
+	add("db.collection.name", st.Collection)
+	return attrs
 }
 
 func setText(span Active, key, value string) {

@@ -70,6 +70,8 @@ type SpanOptions struct {
 	Public bool
 	// Keep records the trace whatever the sampler would say. A local child goes with its parent.
 	Keep bool
+	// Fixed are attributes that come before the others.
+	Fixed *Fixed
 	// Links of the span.
 	Links []Link
 	// From has the headers of the remote parent. It takes the place of the span in ctx, and of its baggage.
@@ -169,6 +171,9 @@ func (k *Kit) start(ctx context.Context, snapshot *policy.Snapshot, scope uint32
 	}
 	binary.NativeEndian.PutUint64(s.id[:], randomID())
 	if s.mode != silent {
+		if o != nil {
+			s.setFixed(o.Fixed)
+		}
 		s.set(attrs)
 		if o != nil {
 			for i := range o.Links {
@@ -255,7 +260,18 @@ func (k *Kit) sampler(s *span, snapshot *policy.Snapshot, o *SpanOptions, attrs 
 	f := policy.Facts{Kind: kindNames[min(s.kind, Consumer)], Name: s.name}
 	if o != nil {
 		f.Route, f.Method = o.route, o.method
+		lookFor(&f, o.Fixed.list())
 	}
+	lookFor(&f, attrs)
+	var second int64
+	if snapshot.Limited() {
+		second = int64(time.Since(k.began) / time.Second)
+	}
+	return snapshot.Sampler(f, second)
+}
+
+// lookFor takes what rules decide by out of attributes.
+func lookFor(f *policy.Facts, attrs []Attr) {
 	for i := range attrs {
 		switch attrs[i].key {
 		case "http.route":
@@ -264,11 +280,6 @@ func (k *Kit) sampler(s *span, snapshot *policy.Snapshot, o *SpanOptions, attrs 
 			f.Method = attrs[i].text()
 		}
 	}
-	var second int64
-	if snapshot.Limited() {
-		second = int64(time.Since(k.began) / time.Second)
-	}
-	return snapshot.Sampler(f, second)
 }
 
 var kindNames = [...]string{"internal", "internal", "server", "client", "producer", "consumer"}

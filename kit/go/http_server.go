@@ -33,6 +33,7 @@ type httpServer struct {
 	next   http.Handler
 	mux    *http.ServeMux
 	routes bound.Cache[routeKey, *httpRoute]
+	hosts  bound.Cache[hostKey, *Fixed]
 }
 
 // routeKey is what the router says of a request; for a ServeMux the pattern may have a method and a host, unless Route has told it.
@@ -47,14 +48,27 @@ type httpRoute struct {
 	method   string
 	route    string
 	excluded bool
+	about    *Fixed
 	active   BoundUpDown
-	duration bound.Cache[httpOutcome, BoundHistogram]
+	endings  bound.Cache[httpOutcome, httpEnding]
+}
+
+// hostKey is what requests to one address have alike.
+type hostKey struct {
+	host, scheme string
+	major, minor int
 }
 
 // httpOutcome has the labels that are known at the end of a request.
 type httpOutcome struct {
 	status int
 	failed string
+}
+
+// httpEnding is what spans and metrics say of an outcome.
+type httpEnding struct {
+	about    *Fixed
+	duration BoundHistogram
 }
 
 func (s *httpServer) lookup(r *http.Request) *httpRoute {
@@ -90,22 +104,37 @@ func (s *httpServer) newRoute(key routeKey) *httpRoute {
 	rt := &httpRoute{name: named, method: key.method, route: route}
 	rt.excluded = route != "" && matchesAny(s.excluded, route)
 	rt.active = httpActiveRequests.With(String("http.request.method", key.method))
+	rt.about = Fix(rt.labels()...)
 	return rt
 }
 
-func (rt *httpRoute) finish(ctx context.Context, o httpOutcome, took time.Duration) {
-	rt.duration.Get(o, func(o httpOutcome) BoundHistogram {
-		attrs := make([]Attr, 0, 4)
-		attrs = append(attrs, String("http.request.method", rt.method))
-		if rt.route != "" {
-			attrs = append(attrs, String("http.route", rt.route))
-		}
-		attrs = append(attrs, Int("http.response.status_code", o.status))
-		if o.failed != "" {
-			attrs = append(attrs, String("error.type", o.failed))
-		}
-		return httpServerDuration.With(attrs...)
-	}).RecordDuration(ctx, took)
+// labels are what spans and metrics say of a route.
+func (rt *httpRoute) labels() []Attr {
+	labels := append(make([]Attr, 0, 4), String("http.request.method", rt.method))
+	if rt.route != "" {
+		labels = append(labels, String("http.route", rt.route))
+	}
+	return labels
+}
+
+func (rt *httpRoute) newEnding(o httpOutcome) httpEnding {
+	about := append(make([]Attr, 0, 2), Int("http.response.status_code", o.status))
+	if o.failed != "" {
+		about = append(about, String("error.type", o.failed))
+	}
+	return httpEnding{about: Fix(about...), duration: httpServerDuration.With(append(rt.labels(), about...)...)}
+}
+
+func newHost(key hostKey) *Fixed {
+	about := append(make([]Attr, 0, 4), String("url.scheme", key.scheme))
+	host, port := splitHost(key.host)
+	if host != "" {
+		about = append(about, String("server.address", host))
+	}
+	if port != 0 {
+		about = append(about, Int("server.port", port))
+	}
+	return Fix(append(about, String("network.protocol.version", protocolVersion(key.major, key.minor)))...)
 }
 
 func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -122,7 +151,7 @@ func (s *httpServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, span := s.start(r, rt, start)
 	asked := askedFor(r)
 	if span.Recording() {
-		rt.describe(span, &asked)
+		s.describe(span, rt, &asked)
 	}
 	counted := rt.active.Enabled()
 	if counted {
@@ -192,25 +221,23 @@ func askedFor(r *http.Request) httpAsked {
 	return a
 }
 
+// longestHost is that of DNS, with a port. Whoever calls may send others, which are not remembered.
+const longestHost = 253 + len(":65535")
+
 // describe sets what is known of a request before it is served.
-func (rt *httpRoute) describe(span Active, a *httpAsked) {
-	var route Attr
-	if rt.route != "" {
-		route = String("http.route", rt.route)
-	}
+func (s *httpServer) describe(span Active, rt *httpRoute, a *httpAsked) {
 	if _, ok := knownMethod(a.method); !ok {
 		span.Set(String("http.request.method_original", a.method))
 	}
+	span.SetFixed(rt.about)
 	u := url.URL{Path: a.path, RawPath: a.rawPath}
-	span.Set(String("http.request.method", rt.method), route, String("url.path", u.EscapedPath()), String("url.scheme", a.scheme))
-	host, port := splitHost(a.host)
-	if host != "" {
-		span.Set(String("server.address", host))
+	span.Set(String("url.path", u.EscapedPath()))
+	host := hostKey{a.host, a.scheme, a.major, a.minor}
+	if len(a.host) <= longestHost {
+		span.SetFixed(s.hosts.Get(host, newHost))
+	} else {
+		span.SetFixed(newHost(host))
 	}
-	if port != 0 {
-		span.Set(Int("server.port", port))
-	}
-	span.Set(String("network.protocol.version", protocolVersion(a.major, a.minor)))
 	if a.remote != "" {
 		span.Set(String("client.address", peerAddress(a.remote)))
 	}
@@ -278,16 +305,14 @@ func (c *httpCall) end() {
 		}
 	}
 	if out.failed != "" && c.span.summarises() {
-		c.route.describe(c.span, &c.asked)
+		c.server.describe(c.span, c.route, &c.asked)
 	}
+	ending := c.route.endings.Get(out, c.route.newEnding)
 	if c.span.Recording() || out.failed != "" {
-		c.span.Set(Int("http.response.status_code", out.status))
-		if out.failed != "" {
-			c.span.Set(String("error.type", out.failed))
-		}
+		c.span.SetFixed(ending.about)
 	}
 	took := time.Since(c.start)
-	c.route.finish(ctx, out, took)
+	ending.duration.RecordDuration(ctx, took)
 	c.span.EndAt(c.start.Add(took))
 	if thrown != nil {
 		panic(thrown)

@@ -18,7 +18,17 @@ var (
 // in the words of the contract. Make one for each client and keep it; all methods may be called from any goroutine.
 type Messages struct {
 	system    string
+	places    bound.Cache[messagePlace, messageStart]
 	durations bound.Cache[messageOutcome, BoundHistogram]
+}
+
+// messagePlace is what messages of one destination have alike.
+type messagePlace struct{ operation, destination string }
+
+// messageStart is what their spans begin with.
+type messageStart struct {
+	name  string
+	about *Fixed
 }
 
 // NewMessages names the broker as the semantic conventions do: nats, kafka.
@@ -100,9 +110,14 @@ func (m *Messages) ProcessBatch(ctx context.Context, destination, group string, 
 }
 
 func (m *Messages) start(ctx context.Context, operation, destination string, o SpanOptions) (context.Context, Active) {
-	o.Component, o.Need = ComponentMessaging, Edges
-	return StartWith(ctx, operation+" "+destination, o, String("messaging.system", m.system), String("messaging.destination.name", destination),
-		String("messaging.operation.name", operation), String("messaging.operation.type", operation))
+	at := m.places.Get(messagePlace{operation, destination}, m.newStart)
+	o.Component, o.Need, o.Fixed = ComponentMessaging, Edges, at.about
+	return StartWith(ctx, at.name, o)
+}
+
+func (m *Messages) newStart(p messagePlace) messageStart {
+	return messageStart{p.operation + " " + p.destination, Fix(String("messaging.system", m.system), String("messaging.destination.name", p.destination),
+		String("messaging.operation.name", p.operation), String("messaging.operation.type", p.operation))}
 }
 
 // Span is the call's span.

@@ -97,7 +97,7 @@ func (c *sqlConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	if On(ComponentSQL, Detailed) {
 		_, span := StartWith(ctx, "connect", SpanOptions{Component: ComponentSQL, Need: Detailed, Kind: Client, Start: start},
 			String("db.system.name", c.system))
-		c.describe(span)
+		span.Set(c.describe(Statement{})...)
 		failDatabase(span, err)
 		span.End()
 	}

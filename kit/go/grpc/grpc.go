@@ -65,19 +65,29 @@ type handler struct {
 	port     int
 	public   func(method string) bool
 	duration clew.HistogramFamily
-	bound    bound.Cache[outcome, clew.BoundHistogram]
+	methods  bound.Cache[string, *method]
+	hosts    bound.Cache[string, *clew.Fixed]
 }
 
-type outcome struct {
-	method string
-	code   codes.Code
-	failed bool
+// method is what is the same for all calls of a method.
+type method struct {
+	full    string // /package.Service/Method
+	name    string // without the first slash
+	about   *clew.Fixed
+	endings bound.Cache[codes.Code, ending]
+}
+
+// ending is what spans and metrics say of a call that has ended with a code.
+type ending struct {
+	about    *clew.Fixed
+	duration clew.BoundHistogram
 }
 
 // call is one RPC; the stats package hands it from method to method in the context.
 type call struct {
 	span     clew.Active
-	method   string
+	method   *method
+	invented bool // for all that is known when the call begins
 	start    time.Time
 	sent     int
 	received int
@@ -108,22 +118,39 @@ func (c *callContext) Value(key any) any {
 
 // TagRPC starts the span.
 func (h *handler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
-	method := strings.TrimPrefix(info.FullMethodName, "/")
-	c := &callContext{given: ctx, call: call{method: method, start: time.Now()}}
+	c := &callContext{given: ctx, call: call{start: time.Now()}}
+	c.call.method, c.call.invented = h.method(info.FullMethodName)
 	if h.server {
-		c.Context, c.call.span = h.startServer(ctx, method, c.call.start)
-	} else {
-		o := clew.SpanOptions{Component: clew.ComponentGRPC, Need: clew.Edges, Kind: clew.Client, Start: c.call.start}
-		ctx, c.call.span = clew.StartWith(ctx, method, o,
-			clew.String("rpc.system.name", "grpc"), clew.String("rpc.method", method))
-		c.Context = h.inject(ctx, &c.out)
+		c.Context, c.call.span = h.startServer(ctx, c.call.method, c.call.start)
+		return c
 	}
-	where(c.call.span, h.host, h.port)
+	o := clew.SpanOptions{Component: clew.ComponentGRPC, Need: clew.Edges, Kind: clew.Client, Start: c.call.start, Fixed: c.call.method.about}
+	ctx, c.call.span = clew.StartWith(ctx, c.call.method.name, o)
+	c.Context = h.inject(ctx, &c.out)
 	return c
 }
 
-func (h *handler) startServer(ctx context.Context, method string, at time.Time) (context.Context, clew.Active) {
-	o := clew.SpanOptions{Component: clew.ComponentGRPC, Need: clew.Edges, Kind: clew.Server, Start: at}
+// method is what is known of a method. Whoever calls a server may invent names: those that it has served are remembered, when the call ends.
+func (h *handler) method(full string) (m *method, invented bool) {
+	if !h.server {
+		return h.methods.Get(full, h.newMethod), false
+	}
+	m, ok := h.methods.Find(full)
+	if !ok {
+		m = h.newMethod(full)
+	}
+	return m, !ok
+}
+
+func (h *handler) newMethod(full string) *method {
+	m := &method{full: full, name: strings.TrimPrefix(full, "/")}
+	about := []clew.Attr{clew.String("rpc.system.name", "grpc"), clew.String("rpc.method", m.name)}
+	m.about = clew.Fix(append(about, where(h.host, h.port)...)...)
+	return m
+}
+
+func (h *handler) startServer(ctx context.Context, m *method, at time.Time) (context.Context, clew.Active) {
+	o := clew.SpanOptions{Component: clew.ComponentGRPC, Need: clew.Edges, Kind: clew.Server, Start: at, Fixed: m.about}
 	for _, key := range [...]string{traceparent, "baggage", "b3", "x-b3-traceid"} {
 		if found := metadata.ValueFromIncomingContext(ctx, key); len(found) > 0 {
 			from := &received{ctx: ctx}
@@ -131,19 +158,30 @@ func (h *handler) startServer(ctx context.Context, method string, at time.Time) 
 				from.traceparent = found
 			}
 			o.From = from
-			o.Public = h.public != nil && h.public(method)
+			o.Public = h.public != nil && h.public(m.name)
 			break
 		}
 	}
-	ctx, span := clew.StartWith(ctx, method, o, clew.String("rpc.system.name", "grpc"), clew.String("rpc.method", method))
+	ctx, span := clew.StartWith(ctx, m.name, o)
 	if span.Recording() {
 		if authority := metadata.ValueFromIncomingContext(ctx, ":authority"); len(authority) > 0 {
-			host, port := splitHost(authority[0])
-			where(span, host, port)
+			span.SetFixed(h.authority(authority[0]))
 		}
 	}
 	return ctx, span
 }
+
+// longestHost is that of DNS, with a port. Whoever calls may send others, which are not remembered.
+const longestHost = 253 + len(":65535")
+
+func (h *handler) authority(text string) *clew.Fixed {
+	if len(text) > longestHost {
+		return newHost(text)
+	}
+	return h.hosts.Get(text, newHost)
+}
+
+func newHost(authority string) *clew.Fixed { return clew.Fix(where(splitHost(authority))...) }
 
 // inject returns ctx with the headers that the call is to have. out is what it collects them in.
 func (h *handler) inject(ctx context.Context, out *outgoing) context.Context {
@@ -159,17 +197,24 @@ func (h *handler) inject(ctx context.Context, out *outgoing) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, out.pairs[:out.n]...)
 }
 
-func where(span clew.Active, host string, port int) {
+func where(host string, port int) []clew.Attr {
+	attrs := make([]clew.Attr, 0, 2)
 	if host != "" {
-		span.Set(clew.String("server.address", host))
+		attrs = append(attrs, clew.String("server.address", host))
 	}
 	if port != 0 {
-		span.Set(clew.Int("server.port", port))
+		attrs = append(attrs, clew.Int("server.port", port))
 	}
+	return attrs
 }
 
 // HandleRPC counts messages and ends the span.
 func (h *handler) HandleRPC(ctx context.Context, s stats.RPCStats) {
+	switch s.(type) {
+	case *stats.InPayload, *stats.OutPayload, *stats.End:
+	default:
+		return
+	}
 	c, _ := ctx.Value(callKey{}).(*call)
 	if c == nil {
 		return
@@ -192,30 +237,38 @@ func (h *handler) HandleRPC(ctx context.Context, s stats.RPCStats) {
 
 func (h *handler) end(ctx context.Context, c *call, s *stats.End) {
 	st := status.Convert(s.Error)
-	o := outcome{method: c.method, code: st.Code(), failed: h.fails(st.Code())}
-	if c.span.Recording() {
-		c.span.Set(clew.String("rpc.response.status_code", codeName(o.code)))
+	code := st.Code()
+	m := c.method
+	switch {
+	case h.server && code == codes.Unimplemented:
+		// Whoever calls may invent methods; they must not become series.
+		m = h.methods.Get("_OTHER", h.newMethod)
+	case c.invented:
+		m = h.methods.Get(m.full, func(string) *method { return m })
 	}
-	if o.failed {
-		c.span.Set(clew.String("error.type", codeName(o.code)))
+	e := m.endings.Get(code, func(code codes.Code) ending { return h.newEnding(m.name, code) })
+	failed := h.fails(code)
+	switch {
+	case c.span.Recording():
+		c.span.SetFixed(e.about)
+	case failed:
+		c.span.Set(clew.String("error.type", codeName(code)))
+	}
+	if failed {
 		c.span.FailText(st.Message())
 	}
-	if h.server && o.code == codes.Unimplemented {
-		// Whoever calls may invent methods; they must not become series.
-		o.method = "_OTHER"
-	}
 	took := time.Since(c.start)
-	h.bound.Get(o, h.bind).RecordDuration(ctx, took)
+	e.duration.RecordDuration(ctx, took)
 	c.span.EndAt(c.start.Add(took))
 }
 
-func (h *handler) bind(o outcome) clew.BoundHistogram {
-	attrs := []clew.Attr{clew.String("rpc.system.name", "grpc"), clew.String("rpc.method", o.method),
-		clew.String("rpc.response.status_code", codeName(o.code))}
-	if o.failed {
-		attrs = append(attrs, clew.String("error.type", codeName(o.code)))
+func (h *handler) newEnding(method string, code codes.Code) ending {
+	about := []clew.Attr{clew.String("rpc.response.status_code", codeName(code))}
+	if h.fails(code) {
+		about = append(about, clew.String("error.type", codeName(code)))
 	}
-	return h.duration.With(attrs...)
+	labels := []clew.Attr{clew.String("rpc.system.name", "grpc"), clew.String("rpc.method", method)}
+	return ending{clew.Fix(about...), h.duration.With(append(labels, about...)...)}
 }
 
 // fails says which codes are errors: on a client all but OK, on a server those that are its own fault.

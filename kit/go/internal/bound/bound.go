@@ -15,19 +15,34 @@ const Max = 2_000
 // Cache remembers a value for each key. The zero Cache is empty and ready. Reading takes no lock; a new key copies the map, so keys must be
 // few. From Max keys on, values of new keys are built each time, without the lock, and not remembered.
 type Cache[K comparable, V any] struct {
-	all atomic.Pointer[map[K]V]
-	mu  sync.Mutex
+	first atomic.Pointer[entry[K, V]] // the first key, which is the usual one where there are few: it costs no look-up
+	all   atomic.Pointer[map[K]V]
+	mu    sync.Mutex
+}
+
+type entry[K comparable, V any] struct {
+	key   K
+	value V
+}
+
+// Find returns the value of key when it is remembered.
+func (c *Cache[K, V]) Find(key K) (v V, ok bool) {
+	if first := c.first.Load(); first != nil && first.key == key {
+		return first.value, true
+	}
+	if m := c.all.Load(); m != nil {
+		v, ok = (*m)[key]
+	}
+	return v, ok
 }
 
 // Get returns the value of key, which build makes when it is new. build may run under the cache's lock and must not use the cache.
 func (c *Cache[K, V]) Get(key K, build func(K) V) V {
-	if m := c.all.Load(); m != nil {
-		if v, ok := (*m)[key]; ok {
-			return v
-		}
-		if len(*m) >= Max {
-			return build(key) // who comes with ever new keys must not hold up the others
-		}
+	if v, ok := c.Find(key); ok {
+		return v
+	}
+	if m := c.all.Load(); m != nil && len(*m) >= Max {
+		return build(key) // who comes with ever new keys must not hold up the others
 	}
 	if v, ok := c.grow(key, build); ok {
 		return v
@@ -55,6 +70,9 @@ func (c *Cache[K, V]) grow(key K, build func(K) V) (v V, ok bool) {
 	}
 	v = build(key)
 	next[key] = v
+	if old == nil {
+		c.first.Store(&entry[K, V]{key, v})
+	}
 	c.all.Store(&next)
 	return v, true
 }

@@ -72,3 +72,23 @@ func TestAFullCacheHoldsUpNobody(t *testing.T) {
 		return k
 	})
 }
+
+func TestFind(t *testing.T) {
+	var c bound.Cache[string, int]
+	for _, key := range []string{"", "first", "second"} {
+		if _, ok := c.Find(key); ok {
+			t.Errorf("an empty cache has %q", key)
+		}
+	}
+	for value, key := range []string{"first", "second", ""} {
+		c.Get(key, func(string) int { return value })
+	}
+	for want, key := range []string{"first", "second", ""} {
+		if got, ok := c.Find(key); !ok || got != want {
+			t.Errorf("%q is %d, %v; want %d", key, got, ok, want)
+		}
+	}
+	if _, ok := c.Find("third"); ok {
+		t.Error("the cache has what was not put in")
+	}
+}

@@ -1,0 +1,108 @@
+package clew
+
+import "github.com/clew-dev/clew/kit/go/internal/wire"
+
+// Fixed is a list of attributes that many spans have alike: what is known of a route, a statement or a call site. They are encoded once, when the
+// list is made, and not for each span. Keep the Fixed; any number of goroutines may use one at once.
+//
+//	var about = clew.Fix(clew.String("shop.payment.provider", "acme"), clew.Int("shop.payment.version", 2))
+//
+//	span.SetFixed(about)
+//
+// Where they cannot go out as they are encoded, because the policy redacts, a limit is lower than usual or the span has one of the keys already,
+// they are set one by one, as Set does.
+type Fixed struct {
+	attrs   []Attr
+	encoded []byte // empty: they are set one by one always
+	seen    uint64 // as in buffer
+	longest int    // text
+}
+
+// Fix makes a Fixed of attributes. Arrays are not copied: do not change them.
+func Fix(attrs ...Attr) *Fixed {
+	f := &Fixed{}
+	whole := true
+	for _, a := range attrs {
+		if a.kind() == noKind {
+			continue
+		}
+		f.attrs = append(f.attrs, a)
+		key := wire.Text(a.key, maxKey)
+		bit := uint64(0)
+		if key != "" {
+			bit = keyBit(key)
+		}
+		// Two keys that share a bit may be one key.
+		if key != a.key || bit == 0 || f.seen&bit != 0 {
+			whole = false
+			continue
+		}
+		f.seen |= bit
+		f.longest = max(f.longest, a.longest())
+		var cut bool
+		f.encoded, cut = a.append(f.encoded, spanAttributes, key, defaultLimits().value)
+		whole = whole && !cut
+	}
+	if !whole {
+		f.encoded = nil
+	}
+	return f
+}
+
+// longest is the number of bytes of the longest text of the attribute.
+func (a *Attr) longest() int {
+	switch a.kind() {
+	case textKind, bytesKind:
+		return a.len()
+	case textsKind:
+		n := 0
+		for _, s := range elements[string](a) {
+			n = max(n, len(s))
+		}
+		return n
+	}
+	return 0
+}
+
+// setFixed records f's attributes. The caller holds mu, or is the only one who knows the span.
+func (s *span) setFixed(f *Fixed) {
+	if f == nil || len(f.attrs) == 0 {
+		return
+	}
+	k, buf := s.kit, s.content()
+	kept := int(buf.attributes.kept) + len(f.attrs)
+	if len(f.encoded) == 0 || buf.seen&f.seen != 0 || kept > k.limits.attributes || f.longest > k.limits.value ||
+		len(buf.b)+len(f.encoded) > maxSpan || k.policy.Load().Redacts() {
+		s.set(f.attrs)
+		return
+	}
+	buf.b = append(buf.b, f.encoded...)
+	buf.seen |= f.seen
+	buf.attributes.kept = uint16(kept)
+}
+
+// SetFixed records attributes that many spans have alike.
+func (a Active) SetFixed(f *Fixed) {
+	if a.f != nil {
+		if f != nil {
+			a.f.set(f.attrs)
+		}
+		return
+	}
+	if !a.own || !a.s.keeps() {
+		return
+	}
+	a.s.mu.Lock()
+	if !a.s.ended.Load() {
+		a.s.setFixed(f)
+	}
+	a.s.mu.Unlock()
+}
+
+// list is the attributes; a nil Fixed has none.
+func (f *Fixed) list() []Attr {
+	if f == nil {
+		return nil
+	}
+	return f.attrs
+}
