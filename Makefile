@@ -150,7 +150,7 @@ bench-server: bin/clew bin/bench bin/bench-collector ## the server beside its ya
 scale: bin/clew bin/bench ## a trace of a million spans, thousands of keys, 200 tenants, an hour of late spans, a folder that fills
 	bin/bench scale
 
-bench-kit: bin/clew shop ## the kits beside stock OpenTelemetry: CPU time and allocations, both languages
+bench-kit: .make/cargo .make/go ## the kits beside stock OpenTelemetry: CPU time and allocations, both languages
 	scripts/bench-kit
 
 kit-fuzz: .make/go .make/cargo ## a million random cases to both kits

@@ -22,11 +22,9 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/clew-dev/clew/examples/shop/internal/fleet"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.opentelemetry.io/otel"
-
-	"github.com/clew-dev/clew/examples/shop/internal/fleet"
 )
 
 // The subjects of the shop.
@@ -72,7 +70,7 @@ func spansOf(stack fleet.Stack) spans {
 	case fleet.Kit:
 		return kit{}
 	case fleet.Stock:
-		return stock{otel.Tracer("shop/bus")}
+		return newStock()
 	}
 	return bare{}
 }

@@ -5,19 +5,47 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/clew-dev/clew/examples/shop/internal/fleet"
 )
 
-// stock writes the spans out by hand on the OpenTelemetry API.
-type stock struct{ tracer trace.Tracer }
+// stock writes spans and durations out by hand on the OpenTelemetry API.
+type stock struct {
+	tracer       trace.Tracer
+	sent, worked metric.Float64Histogram
+}
+
+func newStock() stock {
+	const name = "shop/bus"
+	return stock{otel.Tracer(name), duration(otel.Meter(name), "messaging.client.operation.duration"), duration(otel.Meter(name), "messaging.process.duration")}
+}
+
+func duration(meter metric.Meter, name string) metric.Float64Histogram {
+	// The bounds are those that the conventions recommend.
+	h, err := meter.Float64Histogram(name, metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10))
+	if err != nil {
+		otel.Handle(err) // h measures nothing
+	}
+	return h
+}
+
+// record measures what has passed since began.
+func record(ctx context.Context, h metric.Float64Histogram, began time.Time, about []attribute.KeyValue, err error) {
+	if err != nil {
+		about = append(about, semconv.ErrorType(err))
+	}
+	h.Record(ctx, time.Since(began).Seconds(), metric.WithAttributes(about...))
+}
 
 func (s stock) publish(ctx context.Context, stream jetstream.JetStream, message *nats.Msg, id string) error {
 	ctx, span := s.tracer.Start(ctx, "send "+message.Subject, trace.WithSpanKind(trace.SpanKindProducer),
@@ -25,7 +53,10 @@ func (s stock) publish(ctx context.Context, stream jetstream.JetStream, message 
 		trace.WithAttributes(semconv.MessagingMessageID(id), semconv.MessagingMessageBodySize(len(message.Data))))
 	defer span.End()
 	otel.GetTextMapPropagator().Inject(ctx, carrier(message.Header))
-	if _, err := stream.PublishMsg(ctx, message, jetstream.WithMsgID(id)); err != nil {
+	began := time.Now()
+	_, err := stream.PublishMsg(ctx, message, jetstream.WithMsgID(id))
+	record(ctx, s.sent, began, describe(message.Subject, "send"), err)
+	if err != nil {
 		fleet.Fail(ctx, err)
 		return err
 	}
@@ -53,7 +84,9 @@ func (s stock) process(ctx context.Context, group, subject string, messages []je
 	} else {
 		span.SetAttributes(semconv.MessagingMessageID(messages[0].Headers().Get(jetstream.MsgIDHeader)))
 	}
+	began := time.Now()
 	err := handle(ctx)
+	record(ctx, s.worked, began, append(describe(subject, "process"), semconv.MessagingConsumerGroupName(group)), err)
 	if err != nil {
 		fleet.Fail(ctx, err)
 	}

@@ -1,6 +1,8 @@
 package overhead
 
 import (
+	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -24,5 +26,32 @@ func TestRatioIsOfDifferencesWithinARun(t *testing.T) {
 	var table strings.Builder
 	if err := r.Write(&table); err != nil || !strings.Contains(table.String(), "0.30 of CPU, 0.30 in Go, 0.30 in Rust; the goal is at most 0.40") {
 		t.Errorf("the table ends with %v\n%s", err, table.String())
+	}
+}
+
+func TestSinkTakesAllUntilItIsClosed(t *testing.T) {
+	ctx, end := context.WithCancel(context.Background())
+	defer end()
+	address, err := Sink(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := strings.NewReader(strings.Repeat("x", 1<<20))
+	answer, err := http.Post(address+"/v1/traces", "application/x-protobuf", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "application/x-protobuf" || body.Len() != 0 {
+		t.Errorf("the answer is %s of %q, and %d bytes are not read", answer.Status, answer.Header.Get("Content-Type"), body.Len())
+	}
+	end()
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		if _, err := http.Post(address, "", nil); err != nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the sink takes telemetry after its end")
+		}
 	}
 }

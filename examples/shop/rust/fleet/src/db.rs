@@ -3,12 +3,15 @@
 //! `$1` placeholders, and each statement is a client span.
 
 use std::path::Path;
+use std::time::Instant;
 
+use opentelemetry::KeyValue;
 use sqlx::any::{AnyArguments, AnyPoolOptions, AnyRow};
 use sqlx::{Any, AnyPool};
 use tracing::{Instrument, info_span};
 
 use crate::stack::{Stack, running};
+use crate::telemetry::meters::METERS;
 use crate::{Failure, telemetry};
 
 /// A statement with its arguments.
@@ -102,10 +105,19 @@ impl Tables {
             db.collection.name = what.table,
             db.query.text = what.text,
         );
+        let began = Instant::now();
         let outcome = statement.instrument(span.clone()).await;
+        let mut about = vec![
+            KeyValue::new("db.system.name", self.system),
+            KeyValue::new("db.namespace", self.namespace.clone()),
+            KeyValue::new("db.operation.name", what.operation),
+            KeyValue::new("db.collection.name", what.table),
+        ];
         if let Err(error) = &outcome {
+            about.push(KeyValue::new("error.type", "sqlx::Error"));
             telemetry::fail(&span, "sqlx::Error", error);
         }
+        METERS.database.since(began, &about);
         outcome
     }
 }

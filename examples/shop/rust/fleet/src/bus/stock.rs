@@ -1,16 +1,19 @@
 //! Messages with stock OpenTelemetry, which has no instrumentation of NATS.
 
+use std::time::Instant;
+
 use async_nats::HeaderMap;
 use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::{self, Context as JetStream};
 use opentelemetry::baggage::{BaggageExt, KeyValueMetadata};
 use opentelemetry::trace::TraceContextExt;
-use opentelemetry::{Context, global};
+use opentelemetry::{Context, KeyValue, global};
 use tracing::{Instrument, Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::Order;
 use crate::Failure;
+use crate::telemetry::meters::METERS;
 use crate::telemetry::stock as telemetry;
 
 /// Publishes a message as a producer span and waits until it is stored.
@@ -29,10 +32,14 @@ pub async fn send(
         let stored = stream.publish_with_headers(subject, headers, body.into()).await?;
         stored.await.map_err(Failure::from)
     };
+    let began = Instant::now();
     let stored = stored.instrument(span.clone()).await;
+    let mut about = about(subject, "send");
     if let Err(error) = &stored {
+        about.push(KeyValue::new("error.type", "PublishError"));
         telemetry::fail(&span, "PublishError", error);
     }
+    METERS.send.since(began, &about);
     stored
 }
 
@@ -60,11 +67,25 @@ where
         .map(|(k, (v, m))| KeyValueMetadata::new(k.clone(), v.clone(), m.clone()));
     telemetry::adopt(&span, Context::new().with_baggage(baggage));
     telemetry::note_session(&span);
+    let began = Instant::now();
     let outcome = handle(order).instrument(span.clone()).await;
+    let mut about = about(subject, "process");
+    about.push(KeyValue::new("messaging.consumer.group.name", group.to_owned()));
     if let Err(failure) = &outcome {
+        about.push(KeyValue::new("error.type", "ProcessError"));
         telemetry::fail(&span, "ProcessError", failure);
     }
+    METERS.process.since(began, &about);
     outcome
+}
+
+/// What a duration says of its message.
+fn about(subject: &'static str, operation: &'static str) -> Vec<KeyValue> {
+    vec![
+        KeyValue::new("messaging.system", "nats"),
+        KeyValue::new("messaging.destination.name", subject),
+        KeyValue::new("messaging.operation.name", operation),
+    ]
 }
 
 fn span_of(subject: &'static str, operation: &'static str, kind: &'static str, id: &str) -> Span {

@@ -6,10 +6,11 @@
 //! call has succeeded.
 
 use std::task::{self, Poll};
+use std::time::Instant;
 
 use http::{Request, Response, Uri};
-use opentelemetry::global;
 use opentelemetry::trace::Status;
+use opentelemetry::{KeyValue, global};
 use tonic::Code;
 use tonic::body::Body;
 use tower::{Layer, Service};
@@ -17,6 +18,7 @@ use tracing::{Instrument, Span, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::http::stock::{HeaderReader, HeaderWriter};
+use crate::telemetry::meters::METERS;
 use crate::telemetry::stock as telemetry;
 
 /// Makes a server span for each call.
@@ -80,8 +82,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let began = Instant::now();
         let span = self.span(request.uri());
         let end = self.end;
+        let mut about = vec![
+            KeyValue::new("rpc.system.name", "grpc"),
+            KeyValue::new("rpc.method", request.uri().path().trim_start_matches('/').to_owned()),
+        ];
         if end == End::Server {
             let parent =
                 global::get_text_map_propagator(|p| p.extract(&HeaderReader(request.headers())));
@@ -98,9 +105,17 @@ where
             async move {
                 let answer = answer.await;
                 match &answer {
-                    Ok(response) => note_status(&span, end, status_of(response)),
-                    Err(error) => telemetry::fail(&span, "transport", error),
+                    Ok(response) => about.extend(note_status(&span, end, status_of(response))),
+                    Err(error) => {
+                        about.push(KeyValue::new("error.type", "transport"));
+                        telemetry::fail(&span, "transport", error);
+                    }
                 }
+                let meter = match end {
+                    End::Server => &METERS.rpc_server,
+                    End::Client => &METERS.rpc_client,
+                };
+                meter.since(began, &about);
                 answer
             }
             .instrument(inside),
@@ -115,10 +130,12 @@ fn status_of<B>(response: &Response<B>) -> Code {
         .map_or(Code::Ok, |value| Code::from_bytes(value.as_bytes()))
 }
 
-/// A server is at fault for some errors only; a caller sees every one as such.
-fn note_status(span: &Span, end: End, code: Code) {
+/// A server is at fault for some errors only; a caller sees every one as such. Returns
+/// what the duration says of it.
+fn note_status(span: &Span, end: End, code: Code) -> Vec<KeyValue> {
     let name = conventional(code);
     span.set_attribute("rpc.response.status_code", name);
+    let mut about = vec![KeyValue::new("rpc.response.status_code", name)];
     let servers_fault = matches!(
         code,
         Code::Unknown
@@ -131,7 +148,9 @@ fn note_status(span: &Span, end: End, code: Code) {
     if code != Code::Ok && (end == End::Client || servers_fault) {
         span.set_attribute("error.type", name);
         span.set_status(Status::error(code.description()));
+        about.push(KeyValue::new("error.type", name));
     }
+    about
 }
 
 /// The name of a status as the conventions write it.

@@ -1,15 +1,18 @@
 //! HTTP with stock OpenTelemetry, which has no instrumentation of axum and
 //! reqwest that follows its own releases: it is written out here.
 
+use std::time::Instant;
+
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use opentelemetry::trace::Status;
-use opentelemetry::{Context, global};
+use opentelemetry::{Context, KeyValue, global};
 use tracing::{Instrument, Span, field, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::{Answer, header, read, session_of};
+use crate::telemetry::meters::METERS;
 use crate::telemetry::stock as telemetry;
 
 /// Axum middleware: a server span for each request, named after its route.
@@ -30,10 +33,24 @@ fn extract(request: &Request) -> Context {
 }
 
 async fn in_span(parent: Context, request: Request, next: Next) -> Response {
+    let began = Instant::now();
     let span = span_of(&request);
     telemetry::adopt(&span, parent);
     telemetry::note_session(&span);
+    let method = KeyValue::new("http.request.method", request.method().as_str().to_owned());
+    let scheme = KeyValue::new("url.scheme", "http");
+    let mut about = vec![method, scheme];
+    METERS.http_active.add(1, &about);
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let response = next.run(request).instrument(span.clone()).await;
+    METERS.http_active.add(-1, &about);
+    about.extend(route.map(|route| KeyValue::new("http.route", route)));
+    let status = response.status();
+    about.push(KeyValue::new("http.response.status_code", i64::from(status.as_u16())));
+    if status.is_server_error() {
+        about.push(KeyValue::new("error.type", status.as_str().to_owned()));
+    }
+    METERS.http_server.since(began, &about);
     span.set_attribute("http.response.status_code", i64::from(response.status().as_u16()));
     if response.status().is_server_error() {
         span.set_attribute("error.type", response.status().as_str().to_owned());
@@ -89,18 +106,36 @@ pub async fn call(
         span.record("http.request.resend_count", resend);
     }
     inject(&span.context(), request.headers_mut());
+    let mut about =
+        vec![KeyValue::new("http.request.method", request.method().as_str().to_owned())];
+    if let Some(host) = request.url().host_str() {
+        about.push(KeyValue::new("server.address", host.to_owned()));
+    }
+    if let Some(port) = request.url().port_or_known_default() {
+        about.push(KeyValue::new("server.port", i64::from(port)));
+    }
+    let began = Instant::now();
     let answer = read(client.execute(request)).instrument(span.clone()).await;
     match &answer {
         Ok(answer) => {
             // A field of tracing of type u16 would arrive as text.
             span.record("http.response.status_code", i64::from(answer.status.as_u16()));
+            about.push(KeyValue::new(
+                "http.response.status_code",
+                i64::from(answer.status.as_u16()),
+            ));
             if answer.status.is_client_error() || answer.status.is_server_error() {
+                about.push(KeyValue::new("error.type", answer.status.as_str().to_owned()));
                 span.set_attribute("error.type", answer.status.as_str().to_owned());
                 span.set_status(Status::error(answer.status.to_string()));
             }
         }
-        Err(error) => telemetry::fail(&span, "reqwest::Error", error),
+        Err(error) => {
+            about.push(KeyValue::new("error.type", "reqwest::Error"));
+            telemetry::fail(&span, "reqwest::Error", error);
+        }
     }
+    METERS.http_client.since(began, &about);
     answer
 }
 

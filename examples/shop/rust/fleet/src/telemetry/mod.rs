@@ -2,6 +2,7 @@
 //! Spans are those of `tracing` whatever the stack.
 
 pub mod kit;
+pub mod meters;
 pub mod stock;
 
 use tracing::Span;

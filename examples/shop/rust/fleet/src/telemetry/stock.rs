@@ -11,8 +11,9 @@ use opentelemetry::baggage::BaggageExt;
 use opentelemetry::propagation::{TextMapCompositePropagator, TextMapPropagator};
 use opentelemetry::trace::{Status, TracerProvider};
 use opentelemetry::{Context, KeyValue, global};
-use opentelemetry_otlp::SpanExporter;
+use opentelemetry_otlp::{MetricExporter, SpanExporter};
 use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SdkTracerProvider};
 use tracing::{Level, Metadata, Span, Subscriber};
@@ -30,19 +31,28 @@ use crate::Failure;
 const COMPLAINT_EVERY_S: u64 = 60;
 
 /// What is running.
-pub struct Provider(SdkTracerProvider);
+pub struct Provider {
+    traces: SdkTracerProvider,
+    metrics: Option<SdkMeterProvider>,
+}
 
 impl Provider {
     /// Sends what is left. It blocks its thread.
     pub fn stop(self) -> opentelemetry_sdk::error::OTelSdkResult {
-        self.0.shutdown()
+        let metrics = self.metrics.map_or(Ok(()), |metrics| metrics.shutdown());
+        self.traces.shutdown().and(metrics)
     }
 }
+
+/// Says whether metrics are made too: otlp. Unset they are not, because Clew takes none
+/// and the SDK complains of that each interval; `shop overhead` sets it, because the kit
+/// makes metrics.
+const METRICS_VARIABLE: &str = "OTEL_METRICS_EXPORTER";
 
 /// Starts the SDK for a service.
 pub fn start(service: &'static str) -> Result<Provider, Failure> {
     let provider = SdkTracerProvider::builder()
-        .with_batch_exporter(exporter()?)
+        .with_batch_exporter(span_exporter()?)
         .with_resource(resource(service))
         .build();
     global::set_text_map_propagator(propagator());
@@ -55,24 +65,59 @@ pub fn start(service: &'static str) -> Result<Provider, Failure> {
         .with_filter(filter_fn(|about| is_ours(about) && *about.level() <= Level::INFO));
     let subscriber = Registry::default().with(spans).with(lines());
     tracing::subscriber::set_global_default(subscriber)?;
-    Ok(Provider(provider))
+    let metrics = metrics(service)?;
+    Ok(Provider { traces: provider, metrics })
 }
 
-fn exporter() -> Result<SpanExporter, Failure> {
-    let protocol = std::env::var("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
+/// Sets the global meter provider when metrics are asked for.
+fn metrics(service: &'static str) -> Result<Option<SdkMeterProvider>, Failure> {
+    if std::env::var(METRICS_VARIABLE).as_deref() != Ok("otlp") {
+        return Ok(None);
+    }
+    let builder = MetricExporter::builder();
+    let exporter = match protocol("METRICS")? {
+        Protocol::Grpc => builder.with_tonic().build(),
+        Protocol::Http => builder.with_http().build(),
+    };
+    let provider = SdkMeterProvider::builder()
+        .with_periodic_exporter(exporter.map_err(not_made)?)
+        .with_resource(resource(service))
+        .build();
+    global::set_meter_provider(provider.clone());
+    Ok(Some(provider))
+}
+
+fn span_exporter() -> Result<SpanExporter, Failure> {
+    let builder = SpanExporter::builder();
+    let exporter = match protocol("TRACES")? {
+        Protocol::Grpc => builder.with_tonic().build(),
+        Protocol::Http => builder.with_http().build(),
+    };
+    exporter.map_err(not_made)
+}
+
+fn not_made(error: impl std::fmt::Display) -> Failure {
+    format!("make the OTLP exporter: {error}").into()
+}
+
+enum Protocol {
+    Grpc,
+    Http,
+}
+
+/// What a signal is sent by.
+fn protocol(signal: &str) -> Result<Protocol, Failure> {
+    let name = std::env::var(format!("OTEL_EXPORTER_OTLP_{signal}_PROTOCOL"))
         .or_else(|_| std::env::var("OTEL_EXPORTER_OTLP_PROTOCOL"))
         .unwrap_or_default();
-    let exporter = match protocol.as_str() {
-        "" | "grpc" => SpanExporter::builder().with_tonic().build(),
-        "http/protobuf" => SpanExporter::builder().with_http().build(),
+    match name.as_str() {
+        "" | "grpc" => Ok(Protocol::Grpc),
+        "http/protobuf" => Ok(Protocol::Http),
         other => {
-            return Err(format!(
-                "OTEL_EXPORTER_OTLP_PROTOCOL is {other:?}; use grpc or http/protobuf"
-            )
-            .into());
+            Err(format!("OTEL_EXPORTER_OTLP_PROTOCOL is {other:?}; use grpc or http/protobuf")
+                .into())
         }
-    };
-    exporter.map_err(|e| format!("make the OTLP exporter: {e}").into())
+    }
 }
 
 /// `OTEL_RESOURCE_ATTRIBUTES` wins over the shop's own words, except for the
