@@ -1,6 +1,10 @@
 package clew
 
-import "github.com/clew-dev/clew/kit/go/internal/wire"
+import (
+	"slices"
+
+	"github.com/clew-dev/clew/kit/go/internal/wire"
+)
 
 // Fixed is a list of attributes that many spans have alike: what is known of a route, a statement or a call site. They are encoded once, when the
 // list is made, and not for each span. Keep the Fixed; any number of goroutines may use one at once.
@@ -38,10 +42,10 @@ func Fix(attrs ...Attr) *Fixed {
 			continue
 		}
 		f.seen |= bit
-		f.longest = max(f.longest, a.longest())
-		var cut bool
-		f.encoded, cut = a.append(f.encoded, spanAttributes, key, defaultLimits().value)
-		whole = whole && !cut
+		length, sound := a.longest()
+		f.longest = max(f.longest, length)
+		whole = whole && sound
+		f.encoded, _ = a.append(f.encoded, spanAttributes, key, defaultLimits().value)
 	}
 	if !whole {
 		f.encoded = nil
@@ -49,19 +53,25 @@ func Fix(attrs ...Attr) *Fixed {
 	return f
 }
 
-// longest is the number of bytes of the longest text of the attribute.
-func (a *Attr) longest() int {
+// longest is the number of bytes of the longest text of the attribute. sound says that the attribute goes out as it is: nothing of it is over a
+// limit, or is no UTF-8.
+func (a *Attr) longest() (bytes int, sound bool) {
+	most := defaultLimits().value
 	switch a.kind() {
-	case textKind, bytesKind:
-		return a.len()
+	case textKind:
+		return a.len(), wire.Text(a.text(), most) == a.text()
+	case bytesKind:
+		return a.len(), a.len() <= most
 	case textsKind:
-		n := 0
-		for _, s := range elements[string](a) {
-			n = max(n, len(s))
+		list := elements[string](a)
+		for _, s := range list {
+			bytes = max(bytes, len(s))
 		}
-		return n
+		return bytes, a.len() <= maxElements && !slices.ContainsFunc(list, func(s string) bool { return wire.Text(s, most) != s })
+	case intsKind, floatsKind, boolsKind:
+		return 0, a.len() <= maxElements
 	}
-	return 0
+	return 0, true
 }
 
 // setFixed records f's attributes. The caller holds mu, or is the only one who knows the span.

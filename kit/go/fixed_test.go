@@ -14,19 +14,22 @@ import (
 func TestFixedSaysWhatSetSays(t *testing.T) {
 	long := strings.Repeat("x", 4097)
 	lists := map[string][]clew.Attr{
-		"none":              nil,
-		"nothing":           {{}},
-		"all kinds":         {clew.String("s", "text"), clew.Int("i", -1), clew.Float("f", 0.5), clew.Bool("b", true), clew.Strings("ss", []string{"a", "b"}), clew.Ints("is", []int64{1})},
-		"a key twice":       {clew.Int("a", 1), clew.Int("b", 2), clew.Int("a", 3)},
-		"no key":            {clew.Int("", 1), clew.Int("b", 2)},
-		"a long key":        {clew.Int(strings.Repeat("k", 257), 1), clew.Int("b", 2)},
-		"a long text":       {clew.String("a", long), clew.Int("b", 2)},
-		"a text of 4096":    {clew.String("a", long[1:])},
-		"a text of 5":       {clew.String("a", "12345"), clew.Strings("list", []string{"12345", "1"})},
-		"no UTF-8":          {clew.String("a\xff", "b\xff")},
-		"what is redacted":  {clew.String("user.email", "a@b"), clew.String("card.number", "42"), clew.Int("fine", 1)},
-		"one of many":       {clew.Int("before", 2), clew.Int("c", 3)},
-		"as many as can be": {clew.Int("a", 1), clew.Int("b", 2), clew.Int("c", 3), clew.Int("d", 4)},
+		"none":               nil,
+		"nothing":            {{}},
+		"all kinds":          {clew.String("s", "text"), clew.Int("i", -1), clew.Float("f", 0.5), clew.Bool("b", true), clew.Strings("ss", []string{"a", "b"}), clew.Ints("is", []int64{1})},
+		"a key twice":        {clew.Int("a", 1), clew.Int("b", 2), clew.Int("a", 3)},
+		"no key":             {clew.Int("", 1), clew.Int("b", 2)},
+		"a long key":         {clew.Int(strings.Repeat("k", 257), 1), clew.Int("b", 2)},
+		"a long text":        {clew.String("a", long), clew.Int("b", 2)},
+		"a text of 4096":     {clew.String("a", long[1:])},
+		"a text of 5":        {clew.String("a", "12345"), clew.Strings("list", []string{"12345", "1"})},
+		"no UTF-8":           {clew.String("a\xff", "b\xff")},
+		"a text of no UTF-8": {clew.String("b", "b\xff\xff\xff")},
+		"texts of no UTF-8":  {clew.Strings("c", []string{"d\xff\xff\xff"})},
+		"many elements":      {clew.Ints("a", make([]int64, 129)), clew.Strings("b", make([]string, 129)), clew.Bools("c", make([]bool, 128))},
+		"what is redacted":   {clew.String("user.email", "a@b"), clew.String("card.number", "42"), clew.Int("fine", 1)},
+		"one of many":        {clew.Int("before", 2), clew.Int("c", 3)},
+		"as many as can be":  {clew.Int("a", 1), clew.Int("b", 2), clew.Int("c", 3), clew.Int("d", 4)},
 	}
 	for name, c := range map[string]struct {
 		env     string
