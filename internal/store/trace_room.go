@@ -71,12 +71,14 @@ type gathering struct {
 }
 
 // read adds what a segment has of the trace. Of what is over the limit or has no room
-// the spans are counted alone.
+// the spans are counted alone; of what cannot be read not even these.
 func (t *gathering) read(seg *segment.Segment, w *segment.Want) error {
 	left := t.most - t.total
 	if t.share == nil {
 		b, rows, err := seg.TraceWithin(t.id, w, left)
-		t.add(b, rows)
+		if err == nil {
+			t.add(b, rows)
+		}
 		return err
 	}
 	b, rows, err := seg.TraceWithin(t.id, w, min(left, smallSpans))
@@ -86,7 +88,9 @@ func (t *gathering) read(seg *segment.Segment, w *segment.Want) error {
 		}
 		b, rows, err = seg.TraceWithin(t.id, w, left)
 	}
-	t.add(b, rows)
+	if err == nil {
+		t.add(b, rows)
+	}
 	return err
 }
 
