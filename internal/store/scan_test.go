@@ -53,6 +53,30 @@ func TestScannedSearches(t *testing.T) {
 	}
 }
 
+// Of traces with the same key those with the smallest ids are the first, also when they
+// are in the blocks that are read last.
+func TestScannedTies(t *testing.T) {
+	all := randomSpans(rand.New(rand.NewPCG(4, 47)), 300)
+	for i := range all.Spans.N {
+		all.Spans.Start[i], all.Spans.Duration[i] = base, 5
+		all.Spans.TraceID[i] = telemetry.TraceID{0: byte(4 - i%3), 14: byte(i >> 8), 15: byte(i)}
+	}
+	dir := t.TempDir()
+	d := openTestDuck(t, dir)
+	p, err := query.Compile("{ }")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, how := range arrangements {
+		b := arrange(t, d, dir, how, all)
+		for _, order := range []Order{OrderNewest, OrderSlowest} {
+			if err := checkSearch(context.Background(), b, p, everything, order, 7); err != nil {
+				t.Errorf("%s by %s: %v", how, order, err)
+			}
+		}
+	}
+}
+
 // A trace whose key grows with each of its rows takes no more memory than others.
 func TestTopOfGrowingTraces(t *testing.T) {
 	least := &atomic.Int64{}
