@@ -56,6 +56,9 @@ const (
 func (d *Decoder) DecodeTraces(b *telemetry.Builder, body []byte, now int64, lim Limits) (Report, error) {
 	d.start(b, now, lim)
 	err := d.request(body)
+	for _, t := range []*telemetry.TableBuilder{&b.Spans, &b.Events, &b.Links} {
+		t.SettleRest()
+	}
 	report := d.report
 	d.finish()
 	if err != nil {
@@ -85,11 +88,11 @@ func (d *Decoder) DecodeTracesJSON(b *telemetry.Builder, body []byte, now int64,
 func (d *Decoder) start(b *telemetry.Builder, now int64, lim Limits) {
 	d.b, d.now, d.lim, d.report = b, now, lim.filled(), Report{}
 	d.nested, d.seenSpans = 0, 0
-	d.spanAttrs.start(&b.Spans, telemetry.ScopeSpan, d.lim.Attributes, d.lim.Columns)
-	d.evAttrs.start(&b.Events, telemetry.ScopeEvent, d.lim.Attributes, d.lim.Columns)
-	d.linkAttrs.start(&b.Links, telemetry.ScopeLink, d.lim.Attributes, d.lim.Columns)
-	d.resAttrs.start(&b.Resources, telemetry.ScopeResource, d.lim.ResourceAttributes, d.lim.Columns)
-	d.scopeAttr.start(&b.Scopes, telemetry.ScopeInstrumentation, d.lim.ResourceAttributes, d.lim.Columns)
+	d.spanAttrs.start(&b.Spans, telemetry.ScopeSpan, d.lim.Attributes, d.lim.Columns, true)
+	d.evAttrs.start(&b.Events, telemetry.ScopeEvent, d.lim.Attributes, d.lim.Columns, true)
+	d.linkAttrs.start(&b.Links, telemetry.ScopeLink, d.lim.Attributes, d.lim.Columns, true)
+	d.resAttrs.start(&b.Resources, telemetry.ScopeResource, d.lim.ResourceAttributes, d.lim.Columns, false)
+	d.scopeAttr.start(&b.Scopes, telemetry.ScopeInstrumentation, d.lim.ResourceAttributes, d.lim.Columns, false)
 }
 
 // finish forgets the request and gives back what a strange one has made large.

@@ -36,9 +36,11 @@ const (
 type attrList struct {
 	table   *telemetry.TableBuilder
 	scope   telemetry.Scope
-	limit   int // attributes of an owner
-	columns int // columns, and keys, of the request
-	made    int // columns so far
+	limit   int  // attributes of an owner
+	columns int  // columns, and keys, of the request
+	made    int  // keys with a type so far, each of which is a column or an entry of the table's Rest
+	sparse  bool // a key is an entry of Rest until a second row has it
+	cols    []*telemetry.ColumnBuilder
 
 	items   []attr
 	first   int // of the present owner
@@ -56,8 +58,12 @@ type keyEntry struct {
 	next  int32  // the entry that followed last time
 	at    int32  // index of items when stamp is that of the present owner
 	stamp uint32 // last owner that has the key
-	cols  [len(types)]*telemetry.ColumnBuilder
+	place [len(types)]place
 }
+
+// place says where the values of a key with a type are: nowhere yet (0), in column
+// number place−1 of the list, or in entry −place−1 of the table's Rest.
+type place int32
 
 // Sizes that a list keeps from request to request.
 const (
@@ -65,8 +71,8 @@ const (
 	keepSlots  = 1 << 11
 )
 
-func (l *attrList) start(t *telemetry.TableBuilder, s telemetry.Scope, limit, columns int) {
-	l.table, l.scope, l.limit, l.columns, l.made = t, s, limit, columns, 0
+func (l *attrList) start(t *telemetry.TableBuilder, s telemetry.Scope, limit, columns int, sparse bool) {
+	l.table, l.scope, l.limit, l.columns, l.made, l.sparse = t, s, limit, columns, 0, sparse
 	if len(l.slots) == 0 {
 		l.slots = make([]int32, firstSlots)
 	}
@@ -78,6 +84,8 @@ func (l *attrList) finish() {
 	l.table = nil
 	clear(l.items[:cap(l.items)])
 	clear(l.keys)
+	clear(l.cols)
+	l.cols = l.cols[:0]
 	if len(l.slots) > keepSlots || cap(l.items) > keepItems {
 		*l = attrList{}
 		return
@@ -199,17 +207,20 @@ func (l *attrList) put(d *Decoder, items []attr, row uint32) (dropped int) {
 	for i := range items {
 		a := &items[i]
 		k := &l.keys[a.key]
-		col := k.cols[a.typ]
-		if col == nil {
+		at := &k.place[a.typ]
+		if *at == 0 {
 			if l.made >= l.columns {
 				d.report.Counts[ManyColumns]++
 				dropped++
 				continue
 			}
 			l.made++
-			col = l.table.Col(l.scope, k.key, types[a.typ])
-			k.cols[a.typ] = col
+			if l.sparse {
+				*at = place(-1 - l.table.AddRest(l.scope, row, types[a.typ], k.key, a.num, a.text))
+				continue
+			}
 		}
+		col := l.column(k, a.typ)
 		switch a.typ {
 		case typeString, typeBytes, typeValue:
 			col.AddText(row, a.text)
@@ -218,6 +229,23 @@ func (l *attrList) put(d *Decoder, items []attr, row uint32) (dropped int) {
 		}
 	}
 	return dropped
+}
+
+// column gives the column of a key with a type, made when it has none yet.
+func (l *attrList) column(k *keyEntry, typ uint8) *telemetry.ColumnBuilder {
+	at := &k.place[typ]
+	if *at > 0 {
+		return l.cols[*at-1]
+	}
+	var col *telemetry.ColumnBuilder
+	if *at < 0 {
+		col = l.table.Promote(int(-1 - *at))
+	} else {
+		col = l.table.Col(l.scope, k.key, types[typ])
+	}
+	l.cols = append(l.cols, col)
+	*at = place(len(l.cols))
+	return col
 }
 
 // shortField reads the length-delimited field at the beginning of b if it has the tag

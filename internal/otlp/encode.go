@@ -112,6 +112,7 @@ type group struct {
 }
 
 func newWalk(b *telemetry.Batch) *walk {
+	b = telemetry.Settle(b)
 	w := &walk{
 		b:         b,
 		spans:     telemetry.IndexRows(&b.Spans.Table),

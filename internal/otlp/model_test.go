@@ -149,6 +149,7 @@ func pbText(dst []byte, v *commonpb.AnyValue) []byte {
 
 // ofBatch gives the model of each row of a Batch in order of rows.
 func ofBatch(b *telemetry.Batch) []modelSpan {
+	b = telemetry.Settle(b)
 	spans := telemetry.IndexRows(&b.Spans.Table)
 	events := telemetry.IndexRows(&b.Events.Table)
 	links := telemetry.IndexRows(&b.Links.Table)

@@ -182,11 +182,11 @@ func (x *comparing) side(counts map[string]*comparedCount) ComparedSide {
 func (r *Reader) attributes() []Field {
 	var out []Field
 	for _, t := range r.b.Tables() {
-		for _, c := range t.Cols {
-			if c.Scope != telemetry.ScopeIntrinsic {
-				out = append(out, Field{Scope: c.Scope, Key: c.Key})
+		t.EachName(func(s telemetry.Scope, key string, _ telemetry.Type) {
+			if s != telemetry.ScopeIntrinsic {
+				out = append(out, Field{Scope: s, Key: key})
 			}
-		}
+		})
 	}
 	return out
 }

@@ -29,7 +29,7 @@ type colKey struct {
 func NewReader(b *telemetry.Batch) *Reader {
 	r := &Reader{b: b, cols: map[colKey][]*telemetry.Column{}}
 	for _, t := range []*telemetry.Table{&b.Spans.Table, &b.Resources, &b.Scopes, &b.Events.Table, &b.Links.Table} {
-		r.listed = r.listed || slices.ContainsFunc(t.Cols, func(c *telemetry.Column) bool { return c.Type == telemetry.TypeValue })
+		r.listed = r.listed || t.HasType(telemetry.TypeValue)
 	}
 	return r
 }

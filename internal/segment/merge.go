@@ -24,12 +24,9 @@ func Merge(fs wal.FS, dir string, segs []*Segment, _ Options) (*Meta, Stats, err
 }
 
 func merge(fs wal.FS, dir string, segs []*Segment) (*Meta, Stats, error) {
-	var count [3]counts
+	var keys keyIndex
 	var rows [3]int
 	traces := 0
-	for i := range count {
-		count[i] = counts{}
-	}
 	for _, s := range segs {
 		if s.meta.Tenant != segs[0].meta.Tenant {
 			return nil, Stats{}, fmt.Errorf("tenants %q and %q", segs[0].meta.Tenant, s.meta.Tenant)
@@ -41,7 +38,7 @@ func merge(fs wal.FS, dir string, segs []*Segment) (*Meta, Stats, error) {
 			}
 			for n := range s.meta.Columns {
 				if c := &s.meta.Columns[n]; c.Table == letter && c.Rows > 0 {
-					count[i][columnKey{letter, c.Scope, c.Type, c.Key}] += c.Rows
+					keys.add(keys.find(letter, c.Scope, c.Type, c.Key), c.Rows)
 				}
 			}
 		}
@@ -50,7 +47,7 @@ func merge(fs wal.FS, dir string, segs []*Segment) (*Meta, Stats, error) {
 	if len(segs) > 0 {
 		tenant = segs[0].meta.Tenant
 	}
-	w, err := newWriter(fs, dir, tenant, count, rows)
+	w, err := newWriter(fs, dir, tenant, keys, rows)
 	if err != nil {
 		return nil, Stats{}, err
 	}
@@ -73,7 +70,7 @@ func merge(fs wal.FS, dir string, segs []*Segment) (*Meta, Stats, error) {
 			if end <= at[k] {
 				continue
 			}
-			b, err := s.ReadRows(at[k], end)
+			b, err := s.readRows(at[k], end, true)
 			if err != nil {
 				return nil, Stats{}, err
 			}

@@ -324,6 +324,8 @@ func appendText(dst, v []byte) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(v))), v...)
 }
 
+// appendCells appends the values of a row in order of scope, key and type, be they
+// in columns or not.
 func (k *contentKeys) appendCells(dst []byte, t *telemetry.Table, row uint32) []byte {
 	cols, ok := k.cols[t]
 	if !ok {
@@ -336,18 +338,41 @@ func (k *contentKeys) appendCells(dst []byte, t *telemetry.Table, row uint32) []
 		}
 		k.cols[t] = cols
 	}
+	r := &t.Rest
+	rest := restOrder(r, row)
 	for _, c := range cols {
 		at, ok := slices.BinarySearch(c.Rows, row)
 		if !ok {
 			continue
 		}
-		dst = append(dst, 'a', byte(c.Scope), byte(c.Type))
-		dst = appendText(dst, []byte(c.Key))
-		if c.Type.IsText() {
-			dst = appendText(dst, c.Dict.At(c.Codes[at]))
-		} else {
-			dst = binary.LittleEndian.AppendUint64(dst, c.Nums[at])
+		for len(rest) > 0 && compareEntry(r, rest[0], c) < 0 {
+			dst = r.AppendKey(append(dst, 'a'), rest[0])
+			rest = rest[1:]
 		}
+		dst = telemetry.AppendCellKey(append(dst, 'a'), c, at)
+	}
+	for _, i := range rest {
+		dst = r.AppendKey(append(dst, 'a'), i)
 	}
 	return dst
+}
+
+// restOrder lists the entries of a row in order of key and type.
+func restOrder(r *telemetry.Rest, row uint32) []int {
+	lo, hi := r.Of(row)
+	if lo == hi {
+		return nil
+	}
+	out := make([]int, 0, hi-lo)
+	for i := lo; i < hi; i++ {
+		out = append(out, i)
+	}
+	slices.SortFunc(out, func(a, b int) int {
+		return cmp.Or(bytes.Compare(r.Keys.At(uint32(a)), r.Keys.At(uint32(b))), cmp.Compare(r.Types[a], r.Types[b]))
+	})
+	return out
+}
+
+func compareEntry(r *telemetry.Rest, i int, c *telemetry.Column) int {
+	return cmp.Or(cmp.Compare(r.Scope, c.Scope), cmp.Compare(string(r.Keys.At(uint32(i))), c.Key), cmp.Compare(r.Types[i], c.Type))
 }

@@ -1,9 +1,10 @@
 package segment
 
 import (
+	"bytes"
 	"cmp"
-	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/clew-dev/clew/internal/telemetry"
 )
@@ -37,65 +38,102 @@ type ColumnInfo struct {
 	Min, Max int64
 }
 
-type columnKey struct {
-	table byte
-	scope telemetry.Scope
-	typ   telemetry.Type
-	key   string
-}
-
 // plan is the catalogue being made.
 type plan struct {
 	cols  []ColumnInfo
-	index map[columnKey]int
+	index keyIndex
 	file  []int // by column: its place in the table's file, after the fixed ones
 }
 
-// counts tells how many values each column of a table has, before any duplicate is found.
-type counts map[columnKey]int
+// keyIndex finds columns by table, scope, type and key, and counts the values of
+// each before any duplicate is found. There may be as many keys as values: they
+// are told apart without a string or a map entry for each.
+type keyIndex struct {
+	in     telemetry.Interner
+	keys   telemetry.Dict // table, scope and type, a byte each, and the key
+	rows   []int          // by entry: values
+	column []uint32       // by entry: number in the catalogue, once that is planned
+	buf    []byte
+}
 
-func (c counts) add(table byte, t *telemetry.Table) {
-	for _, col := range t.Cols {
-		if len(col.Rows) > 0 {
-			c[columnKey{table, col.Scope, col.Type, col.Key}] += len(col.Rows)
+func (x *keyIndex) entry(table byte, s telemetry.Scope, t telemetry.Type) uint32 {
+	x.buf[0], x.buf[1], x.buf[2] = table, byte(s), byte(t)
+	n := x.in.Intern(&x.keys, x.buf)
+	if int(n) == len(x.rows) {
+		x.rows = append(x.rows, 0)
+	}
+	return n
+}
+
+func (x *keyIndex) find(table byte, s telemetry.Scope, t telemetry.Type, key string) uint32 {
+	x.buf = append(append(x.buf[:0], 0, 0, 0), key...)
+	return x.entry(table, s, t)
+}
+
+func (x *keyIndex) findRest(table byte, r *telemetry.Rest, i int) uint32 {
+	x.buf = append(append(x.buf[:0], 0, 0, 0), r.Keys.At(uint32(i))...)
+	return x.entry(table, r.Scope, r.Types[i])
+}
+
+func (x *keyIndex) add(entry uint32, values int) { x.rows[entry] += values }
+
+// count adds the values of a source.
+func (x *keyIndex) count(table byte, t *telemetry.Table) {
+	for _, c := range t.Cols {
+		if len(c.Rows) > 0 {
+			x.add(x.find(table, c.Scope, c.Type, c.Key), len(c.Rows))
 		}
+	}
+	for i := range t.Rest.Len() {
+		x.add(x.findRest(table, &t.Rest, i), 1)
 	}
 }
 
-// table enters the columns of a table of rows rows. least is the number of
-// values under which a column is rare.
-func (p *plan) table(c counts, least int) {
-	keys := make([]columnKey, 0, len(c))
-	for k := range c {
-		keys = append(keys, k)
+// table enters the columns of a table, all of which are counted. least is the
+// number of values under which a column is rare.
+func (p *plan) table(table byte, least int) {
+	x := &p.index
+	var order []uint32
+	for n := range x.rows {
+		if x.keys.At(uint32(n))[0] == table {
+			order = append(order, uint32(n))
+		}
 	}
-	slices.SortFunc(keys, func(a, b columnKey) int {
-		return cmp.Or(cmp.Compare(c[b], c[a]), compareKeys(a, b))
-	})
+	byName := func(a, b uint32) int { return compareNames(x.keys.At(a), x.keys.At(b)) }
 	frequent := 0
-	for frequent < len(keys) && frequent < maxColumns && c[keys[frequent]] >= least {
-		frequent++
+	for i, entry := range order {
+		if x.rows[entry] >= least {
+			order[i], order[frequent] = order[frequent], entry
+			frequent++
+		}
 	}
-	slices.SortFunc(keys[:frequent], compareKeys)
-	slices.SortFunc(keys[frequent:], compareKeys)
-	if p.index == nil {
-		p.index = map[columnKey]int{}
+	slices.SortFunc(order[:frequent], byName)
+	if frequent > maxColumns {
+		slices.SortStableFunc(order[:frequent], func(a, b uint32) int { return cmp.Compare(x.rows[b], x.rows[a]) })
+		frequent = maxColumns
+		slices.SortFunc(order[:frequent], byName)
 	}
-	for i, k := range keys {
+	slices.SortFunc(order[frequent:], byName)
+	x.column = slices.Grow(x.column, len(x.rows)-len(x.column))[:len(x.rows)]
+	for i, entry := range order {
+		k := x.keys.At(entry)
 		n := len(p.cols)
-		p.index[k] = n
-		p.cols = append(p.cols, ColumnInfo{Table: k.table, Name: columnName(n, k.scope, k.typ),
-			Scope: k.scope, Key: k.key, Type: k.typ, Rare: i >= frequent})
+		x.column[entry] = uint32(n)
+		scope, typ := telemetry.Scope(k[1]), telemetry.Type(k[2])
+		p.cols = append(p.cols, ColumnInfo{Table: k[0], Name: columnName(n, scope, typ),
+			Scope: scope, Key: string(k[3:]), Type: typ, Rare: i >= frequent})
 		p.file = append(p.file, i)
 	}
 }
 
 func columnName(n int, s telemetry.Scope, t telemetry.Type) string {
-	return fmt.Sprintf("%c%d_%c", s, n, t)
+	name := strconv.AppendInt([]byte{byte(s)}, int64(n), 10)
+	return string(append(name, '_', byte(t)))
 }
 
-func compareKeys(a, b columnKey) int {
-	return cmp.Or(cmp.Compare(a.scope, b.scope), cmp.Compare(a.key, b.key), cmp.Compare(a.typ, b.typ))
+// compareNames orders keys of a keyIndex: by scope, key, type.
+func compareNames(a, b []byte) int {
+	return cmp.Or(cmp.Compare(a[1], b[1]), bytes.Compare(a[3:], b[3:]), cmp.Compare(a[2], b[2]))
 }
 
 func rareBelow(rows int) int { return max(rareRows, rows/rareShare) }

@@ -14,6 +14,7 @@ type reading struct {
 	spans *tableReader
 	want  *Want
 	b     *telemetry.Batch
+	loose bool // rare values stay in the Rest of the batch
 }
 
 func (s *Segment) startReading(w *Want) (*reading, error) {
@@ -30,9 +31,15 @@ func (s *Segment) Trace(id telemetry.TraceID) (*telemetry.Batch, error) {
 	return s.TracePart(id, nil)
 }
 
-// ReadRows reads the spans [lo, hi) with everything that belongs to them, for a
-// merge. Resources and scopes are those in use only.
+// ReadRows reads the spans [lo, hi) with everything that belongs to them.
+// Resources and scopes are those in use only.
 func (s *Segment) ReadRows(lo, hi int) (*telemetry.Batch, error) {
+	return s.readRows(lo, hi, false)
+}
+
+// readRows is ReadRows; loose leaves rare values in the Rest of the batch, where a
+// merge takes them from without a column for each key.
+func (s *Segment) readRows(lo, hi int, loose bool) (*telemetry.Batch, error) {
 	if lo < 0 || hi > s.meta.Rows || lo > hi {
 		return nil, telemetry.Errorf(telemetry.KindInvalid, "segment %s: rows %d to %d of %d", s.dir, lo, hi, s.meta.Rows)
 	}
@@ -44,6 +51,7 @@ func (s *Segment) ReadRows(lo, hi int) (*telemetry.Batch, error) {
 	if lo == hi {
 		return r.b, nil
 	}
+	r.loose = loose
 	return r.rows(rowRange{lo, hi})
 }
 
@@ -369,9 +377,14 @@ func (r *reading) rest(table byte, rows rowRange, to *telemetry.Table) error {
 		if !r.want.has(r.s.meta, n) {
 			return
 		}
+		info := &r.s.meta.Columns[n]
+		if r.loose && info.Scope != telemetry.ScopeIntrinsic {
+			to.Rest.Scope = info.Scope
+			to.Rest.Add(row-uint32(rows.lo), info.Type, []byte(info.Key), num, text)
+			return
+		}
 		c := rare[n]
 		if c == nil {
-			info := &r.s.meta.Columns[n]
 			c = &telemetry.Column{Scope: info.Scope, Type: info.Type, Key: info.Key}
 			rare[n] = c
 		}

@@ -90,9 +90,8 @@ func (t *rowTable) addService(name []byte) {
 // rowFile writes the file of a row table.
 func (w *writer) rowFile(t *rowTable) error {
 	table := t.table()
-	c := counts{}
-	c.add(t.letter, table)
-	w.plan.table(c, 1)
+	w.plan.index.count(t.letter, table)
+	w.plan.table(t.letter, 1)
 	f, err := w.file(t.letter)
 	if err != nil || table.N == 0 {
 		return err
@@ -105,13 +104,9 @@ func (w *writer) rowFile(t *rowTable) error {
 	w.slab.aim([][]uint32{place}, 0, table.N)
 	g := f.addGroups(table.N)
 	f.column(g, 0, &values{rows: table.N, nums: rows})
-	cols := make([][]sourceColumn, len(w.plan.cols))
-	for _, col := range table.Cols {
-		if n, ok := w.plan.index[columnKey{t.letter, col.Scope, col.Type, col.Key}]; ok {
-			cols[n] = []sourceColumn{{0, col}}
-		}
-	}
-	if err := w.attributes(t.letter, g, cols); err != nil {
+	in := &collected{cols: make([][]sourceColumn, len(w.plan.cols))}
+	w.collectTable(in, t.letter, 0, table)
+	if err := w.attributes(t.letter, g, in); err != nil {
 		return err
 	}
 	w.rows[t.letter] = table.N

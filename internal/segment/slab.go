@@ -3,6 +3,7 @@ package segment
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/clew-dev/clew/internal/telemetry"
@@ -144,6 +145,12 @@ type sourceColumn struct {
 func (s *slab) sparse(typ telemetry.Type, cols []sourceColumn) (*values, error) {
 	if typ.IsText() {
 		s.startTexts()
+		size, entries := 0, 1
+		for _, sc := range cols {
+			size += len(sc.col.Dict.Data)
+			entries += sc.col.Dict.Len()
+		}
+		s.texts.Data, s.texts.Offsets = slices.Grow(s.texts.Data, size), slices.Grow(s.texts.Offsets, entries)
 		for _, sc := range cols {
 			base, err := s.addDict(&sc.col.Dict)
 			if err != nil {

@@ -35,10 +35,7 @@ type Stats struct {
 // error dir holds rubbish, which the caller removes. Sources are read only.
 func Write(fs wal.FS, dir string, sources []*telemetry.Batch, _ Options) (*Meta, Stats, error) {
 	rows := [3]int{}
-	var count [3]counts
-	for i := range count {
-		count[i] = counts{}
-	}
+	var keys keyIndex
 	tenant := ""
 	for i, b := range sources {
 		if i == 0 {
@@ -47,11 +44,11 @@ func Write(fs wal.FS, dir string, sources []*telemetry.Batch, _ Options) (*Meta,
 			return nil, Stats{}, fmt.Errorf("write segment: batches of tenants %q and %q", tenant, b.Tenant)
 		}
 		for t, table := range spanTables(b) {
-			count[t].add(tableLetters[t], table)
+			keys.count(tableLetters[t], table)
 			rows[t] += table.N
 		}
 	}
-	w, err := newWriter(fs, dir, tenant, count, rows)
+	w, err := newWriter(fs, dir, tenant, keys, rows)
 	if err != nil {
 		return nil, Stats{}, fmt.Errorf("write segment: %w", err)
 	}
@@ -93,8 +90,9 @@ type writer struct {
 	events    []uint32 // scratch of children
 }
 
-// newWriter plans the columns of the tables s, e and l, which get rows rows at most.
-func newWriter(fs wal.FS, dir, tenant string, count [3]counts, rows [3]int) (*writer, error) {
+// newWriter plans the columns of the tables s, e and l, whose values are counted in
+// keys and which get rows rows at most.
+func newWriter(fs wal.FS, dir, tenant string, keys keyIndex, rows [3]int) (*writer, error) {
 	if rows[0] > maxFileRows || rows[1] > maxFileRows || rows[2] > maxFileRows {
 		return nil, telemetry.Errorf(telemetry.KindExhausted, "%d spans, %d events, %d links: a segment holds %d at most", rows[0], rows[1], rows[2], maxFileRows)
 	}
@@ -108,8 +106,9 @@ func newWriter(fs wal.FS, dir, tenant string, count [3]counts, rows [3]int) (*wr
 	w := &writer{fs: fs, dir: dir, enc: enc, files: map[byte]*fileWriter{}, rows: map[byte]int{},
 		resources: newRowTable(TableResources), scopes: newRowTable(TableScopes)}
 	w.meta = Meta{Format: formatVersion, Tenant: tenant}
-	for t := range tableLetters {
-		w.plan.table(count[t], rareBelow(rows[t]))
+	w.plan.index = keys
+	for t, letter := range tableLetters {
+		w.plan.table(letter, rareBelow(rows[t]))
 	}
 	_, err = w.file(TableSpans)
 	return w, err
@@ -154,35 +153,18 @@ func (w *writer) add(sources []*telemetry.Batch) error {
 	if w.filter == nil {
 		w.filter = newFilter(o.traces)
 	}
-	cols := w.collect(sources)
+	in := w.collect(sources)
 	for lo := 0; lo < o.n; lo += slabGroups * groupRows {
 		n := min(slabGroups*groupRows, o.n-lo)
-		if err := w.spans(o, lo, n, resources, scopes, cols); err != nil {
+		if err := w.spans(o, lo, n, resources, scopes, in); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// collect lists the source columns behind each column of the plan.
-func (w *writer) collect(sources []*telemetry.Batch) [][]sourceColumn {
-	cols := make([][]sourceColumn, len(w.plan.cols))
-	for i, b := range sources {
-		for t, table := range spanTables(b) {
-			for _, c := range table.Cols {
-				if len(c.Rows) == 0 {
-					continue
-				}
-				n := w.plan.index[columnKey{tableLetters[t], c.Scope, c.Type, c.Key}]
-				cols[n] = append(cols[n], sourceColumn{i, c})
-			}
-		}
-	}
-	return cols
-}
-
 // spans writes the rows [lo, lo+n) of o with their events and links.
-func (w *writer) spans(o *order, lo, n int, resources, scopes [][]uint32, cols [][]sourceColumn) error {
+func (w *writer) spans(o *order, lo, n int, resources, scopes [][]uint32, in *collected) error {
 	f, s := w.files[TableSpans], &w.slab
 	s.aim(o.pos, lo, n)
 	g := f.addGroups(n)
@@ -236,15 +218,15 @@ func (w *writer) spans(o *order, lo, n int, resources, scopes [][]uint32, cols [
 	seqs := scatterInts(s, func(i int) []int64 { return src(i).Seq })
 	w.seqRange(seqs.nums)
 	f.column(g, colSeq, seqs)
-	if err := w.attributes(TableSpans, g, cols); err != nil {
+	if err := w.attributes(TableSpans, g, in); err != nil {
 		return err
 	}
 	first := w.rows[TableSpans]
 	w.rows[TableSpans] += n
-	if err := w.writeEvents(o, lo, n, first, cols); err != nil {
+	if err := w.writeEvents(o, lo, n, first, in); err != nil {
 		return err
 	}
-	return w.writeLinks(o, lo, n, first, cols)
+	return w.writeLinks(o, lo, n, first, in)
 }
 
 // traces counts the traces of w.ids and enters them in the filter.

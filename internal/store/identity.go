@@ -133,13 +133,15 @@ func rowContent(dst []byte, b *telemetry.Batch, row uint32) []byte {
 }
 
 // appendCells appends the sparse values of one row in an order that does not
-// depend on the order of the columns: identity must not.
+// depend on where they are and in which order: identity must not.
 func appendCells(dst []byte, t *telemetry.Table, row uint32) []byte {
 	var parts [][]byte
-	one := make([]telemetry.Cell, 1)
 	for _, cell := range telemetry.RowCells(t, row) {
-		one[0] = cell
-		parts = append(parts, telemetry.AppendRowKey(nil, t, one))
+		parts = append(parts, telemetry.AppendCellKey(nil, t.Cols[cell.Col], int(cell.Pos)))
+	}
+	lo, hi := t.Rest.Of(row)
+	for i := lo; i < hi; i++ {
+		parts = append(parts, t.Rest.AppendKey(nil, i))
 	}
 	sortBytes(parts)
 	dst = appendU64(dst, uint64(len(parts)))

@@ -15,6 +15,7 @@ import (
 	"github.com/clew-dev/clew/internal/query/querytest"
 	"github.com/clew-dev/clew/internal/segment"
 	"github.com/clew-dev/clew/internal/telemetry"
+	"github.com/clew-dev/clew/internal/testkit"
 	"github.com/clew-dev/clew/internal/wal"
 )
 
@@ -123,7 +124,7 @@ func randomSpans(rng *rand.Rand, n int) *telemetry.Batch {
 			b.Links.Col(telemetry.ScopeLink, []byte("kind"), telemetry.TypeString).AddText(l, one("follows", "child"))
 		}
 	}
-	return &b.Batch
+	return testkit.Loose(&b.Batch, rng)
 }
 
 // bench is one data set in one arrangement.

@@ -32,9 +32,7 @@ func tagNames(src sources, within query.Range, scope telemetry.Scope, prefix str
 	}
 	for _, b := range src.fresh {
 		for _, t := range b.Tables() {
-			for _, c := range t.Cols {
-				add(c.Scope, c.Key)
-			}
+			t.EachName(func(s telemetry.Scope, key string, _ telemetry.Type) { add(s, key) })
 		}
 	}
 	var out []TagScope

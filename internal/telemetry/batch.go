@@ -85,20 +85,24 @@ type Column struct {
 	Dict  Dict
 }
 
-// Table is a number of rows and its sparse columns, in order of first use.
+// Table is a number of rows and its sparse columns, in order of first use. A
+// batch on its way from a sender into a segment may have the values of seldom
+// keys in Rest instead.
 type Table struct {
 	N    int
 	Cols []*Column
+	Rest Rest
 }
 
-// Find gives the column of that name, or nil.
+// Find gives the column of that name, or nil. What Rest has of it is put
+// together on every call.
 func (t *Table) Find(s Scope, key string, typ Type) *Column {
 	for _, c := range t.Cols {
 		if c.Key == key && c.Scope == s && c.Type == typ {
-			return c
+			return t.Rest.join(s, key, typ, c)
 		}
 	}
-	return nil
+	return t.Rest.join(s, key, typ, nil)
 }
 
 // Spans is the main table. All slices but Table's have N entries.
@@ -162,6 +166,7 @@ func (b *Batch) Bytes() int64 {
 		for _, c := range t.Cols {
 			n += int64(len(c.Rows))*4 + int64(len(c.Nums))*8 + int64(len(c.Codes))*4 + c.Dict.Bytes()
 		}
+		n += t.Rest.Bytes()
 	}
 	return n
 }

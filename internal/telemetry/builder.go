@@ -137,9 +137,11 @@ func (t *TableBuilder) AddRow() uint32 {
 
 // TableBuilder finds and makes the sparse columns of one table.
 type TableBuilder struct {
-	t     *Table
-	slots []columnSlot // open addressing by key, scope and type
-	known int
+	t        *Table
+	slots    []columnSlot // open addressing by key, scope and type
+	used     int          // slots
+	promoted int          // entries of Rest that are in columns by now
+	spare    Rest         // memory of an earlier Rest
 }
 
 // columnSlot keeps the hash beside the column, so that a look-up among thousands
@@ -156,9 +158,13 @@ func (t *TableBuilder) reset() {
 			text += int64(cap(s.c.C.Dict.Data))
 		}
 	}
-	if t.known > keepColumns || text > keepTextBytes {
-		t.slots, t.known = nil, 0
+	text += int64(cap(t.t.Rest.Texts.Data)) + int64(cap(t.spare.Texts.Data))
+	if t.used > keepColumns || text > keepTextBytes {
+		t.slots, t.used = nil, 0
+		t.t.Rest, t.spare = Rest{}, Rest{}
 	}
+	t.t.Rest.reset()
+	t.promoted = 0
 	for _, s := range t.slots {
 		if s.c != nil {
 			s.c.reset()
@@ -170,7 +176,7 @@ func (t *TableBuilder) reset() {
 
 // Col gives the column of that name for this batch, made on first use. key is copied when kept.
 func (t *TableBuilder) Col(scope Scope, key []byte, typ Type) *ColumnBuilder {
-	if t.known*2 >= len(t.slots) {
+	if t.used*2 >= len(t.slots) {
 		t.grow()
 	}
 	mask := uint64(len(t.slots) - 1)
@@ -180,8 +186,8 @@ func (t *TableBuilder) Col(scope Scope, key []byte, typ Type) *ColumnBuilder {
 		if c == nil {
 			c = &ColumnBuilder{C: &Column{Scope: scope, Type: typ, Key: string(key)}}
 			t.slots[i] = columnSlot{hash, c}
-			t.known++
-		} else if t.slots[i].hash != hash || c.C.Type != typ || c.C.Scope != scope || c.C.Key != string(key) {
+			t.used++
+		} else if t.slots[i].hash != hash || !c.named(scope, key, typ) {
 			continue
 		}
 		if !c.listed {
@@ -217,6 +223,10 @@ type ColumnBuilder struct {
 	C      *Column
 	text   textBuilder
 	listed bool // among the Cols of the batch being built
+}
+
+func (c *ColumnBuilder) named(scope Scope, key []byte, typ Type) bool {
+	return c.C.Type == typ && c.C.Scope == scope && c.C.Key == string(key)
 }
 
 func (c *ColumnBuilder) reset() {

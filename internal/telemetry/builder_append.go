@@ -36,11 +36,12 @@ func (b *Builder) AppendRows(src *Batch, keep []bool) {
 		}
 	}
 	names := newCodeMap(s.Names.Len())
+	d := &b.Batch.Spans
+	d.reserve(s.N)
 	for i := range s.N {
 		if keep != nil && !keep[i] {
 			continue
 		}
-		d := &b.Batch.Spans
 		d.TraceID = append(d.TraceID, s.TraceID[i])
 		d.SpanID = append(d.SpanID, s.SpanID[i])
 		d.Parent = append(d.Parent, s.Parent[i])
@@ -59,6 +60,14 @@ func (b *Builder) AppendRows(src *Batch, keep []bool) {
 	b.Spans.appendCols(&s.Table, base, rowOf)
 	b.appendEvents(&src.Events, base, rowOf)
 	b.appendLinks(&src.Links, base, rowOf)
+}
+
+// reserve makes room for n more rows.
+func (s *Spans) reserve(n int) {
+	s.TraceID, s.SpanID, s.Parent = room(s.TraceID, n), room(s.SpanID, n), room(s.Parent, n)
+	s.Start, s.Duration, s.Seq = room(s.Start, n), room(s.Duration, n), room(s.Seq, n)
+	s.Kind, s.Status, s.Marks = room(s.Kind, n), room(s.Status, n), room(s.Marks, n)
+	s.Flags, s.Resource, s.Scope, s.Name = room(s.Flags, n), room(s.Resource, n), room(s.Scope, n), room(s.Name, n)
 }
 
 const noRow = ^uint32(0)
@@ -119,7 +128,11 @@ func (b *Builder) appendLinks(l *Links, base uint32, rowOf []uint32) {
 // appendCols copies every sparse column of src; the new row is base+row, or
 // rowOf[row] where rowOf is given.
 func (t *TableBuilder) appendCols(src *Table, base uint32, rowOf []uint32) {
+	t.appendRest(&src.Rest, base, rowOf)
 	for _, c := range src.Cols {
+		if rowOf == nil && t.appendWhole(c, base) {
+			continue
+		}
 		var to *ColumnBuilder
 		var codes codeMap
 		for i, row := range c.Rows {
@@ -130,6 +143,10 @@ func (t *TableBuilder) appendCols(src *Table, base uint32, rowOf []uint32) {
 			if to == nil {
 				to = t.Col(c.Scope, []byte(c.Key), c.Type)
 				codes = newCodeMap(c.Dict.Len())
+				to.C.Rows = room(to.C.Rows, len(c.Rows))
+				if c.Type.IsText() {
+					to.C.Codes = room(to.C.Codes, len(c.Rows))
+				}
 			}
 			if c.Type.IsText() {
 				to.addCode(row, codes.code(c.Codes[i], &c.Dict, &to.C.Dict, &to.text))
@@ -138,6 +155,51 @@ func (t *TableBuilder) appendCols(src *Table, base uint32, rowOf []uint32) {
 			}
 		}
 	}
+}
+
+// appendWhole copies a column at once when none of its values needs a look: numbers,
+// and texts that are all different where the column here has given up looking for
+// equal ones. It reports whether it did.
+func (t *TableBuilder) appendWhole(c *Column, base uint32) bool {
+	if len(c.Rows) == 0 {
+		return true
+	}
+	to := t.Col(c.Scope, []byte(c.Key), c.Type)
+	d := to.C
+	if n := len(d.Rows); n > 0 && d.Rows[n-1] == base+c.Rows[0] {
+		return false
+	}
+	if c.Type.IsText() {
+		if !to.text.plain || !c.distinct() {
+			return false
+		}
+		first := d.Dict.appendAll(&c.Dict)
+		d.Codes = room(d.Codes, len(c.Codes))
+		for _, code := range c.Codes {
+			d.Codes = append(d.Codes, first+code)
+		}
+		to.text.last = d.Codes[len(d.Codes)-1]
+	} else {
+		d.Nums = append(room(d.Nums, len(c.Nums)), c.Nums...)
+	}
+	d.Rows = room(d.Rows, len(c.Rows))
+	for _, row := range c.Rows {
+		d.Rows = append(d.Rows, base+row)
+	}
+	return true
+}
+
+// distinct reports whether every value has an entry of its own, in their order.
+func (c *Column) distinct() bool {
+	if len(c.Codes) != c.Dict.Len() {
+		return false
+	}
+	for i, code := range c.Codes {
+		if int(code) != i {
+			return false
+		}
+	}
+	return true
 }
 
 // codeMap remembers the new code of each old one, so that a text is hashed once
@@ -185,7 +247,8 @@ type RowIndex struct {
 func (x *RowIndex) Row(r int) []Cell { return x.cells[x.start[r]:x.start[r+1]] }
 
 // IndexRows transposes the sparse columns of t in one pass over all values. The
-// cells of a row are in order of scope, key and type, whatever the order of the columns.
+// cells of a row are in order of scope, key and type, whatever the order of the
+// columns. What is in Rest it does not see: Settle the batch first.
 func IndexRows(t *Table) *RowIndex {
 	x := &RowIndex{start: make([]uint32, t.N+1)}
 	order := make([]int, len(t.Cols))
@@ -218,20 +281,33 @@ func compareColumns(a, b *Column) int {
 }
 
 // AppendRowKey appends a text that is equal for two rows exactly when they hold
-// the same values, given that the cells are in the order of a RowIndex.
+// the same values in columns, given that the cells are in the order of a RowIndex.
 func AppendRowKey(dst []byte, t *Table, cells []Cell) []byte {
 	for _, cell := range cells {
-		c := t.Cols[cell.Col]
-		dst = append(dst, byte(c.Scope), byte(c.Type))
-		dst = binary.AppendUvarint(dst, uint64(len(c.Key)))
-		dst = append(dst, c.Key...)
-		if c.Type.IsText() {
-			v := c.Dict.At(c.Codes[cell.Pos])
-			dst = binary.AppendUvarint(dst, uint64(len(v)))
-			dst = append(dst, v...)
-		} else {
-			dst = binary.LittleEndian.AppendUint64(dst, c.Nums[cell.Pos])
-		}
+		dst = AppendCellKey(dst, t.Cols[cell.Col], int(cell.Pos))
 	}
 	return dst
+}
+
+// AppendCellKey appends what AppendRowKey does of one value.
+func AppendCellKey(dst []byte, c *Column, pos int) []byte {
+	if c.Type.IsText() {
+		return appendTextKey(dst, c.Scope, c.Type, c.Key, c.Dict.At(c.Codes[pos]))
+	}
+	return appendNumKey(dst, c.Scope, c.Type, c.Key, c.Nums[pos])
+}
+
+func appendNameKey[K []byte | string](dst []byte, s Scope, t Type, key K) []byte {
+	dst = append(dst, byte(s), byte(t))
+	dst = binary.AppendUvarint(dst, uint64(len(key)))
+	return append(dst, key...)
+}
+
+func appendTextKey[K []byte | string](dst []byte, s Scope, t Type, key K, v []byte) []byte {
+	dst = binary.AppendUvarint(appendNameKey(dst, s, t, key), uint64(len(v)))
+	return append(dst, v...)
+}
+
+func appendNumKey[K []byte | string](dst []byte, s Scope, t Type, key K, v uint64) []byte {
+	return binary.LittleEndian.AppendUint64(appendNameKey(dst, s, t, key), v)
 }

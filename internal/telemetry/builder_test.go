@@ -135,7 +135,7 @@ func TestSnapshot(t *testing.T) {
 // TestCopiesOfRows compares the three ways to copy chosen rows of a batch to another.
 func TestCopiesOfRows(t *testing.T) {
 	for seed := range uint64(40) {
-		first, second := batch(seed, 30), batch(seed+1000, 30)
+		first, second := loose(seed, 30), loose(seed+1000, 30)
 		keep := make([]bool, 30)
 		var rows []uint32
 		for i := range keep {

@@ -5,8 +5,9 @@ import (
 	"fmt"
 )
 
-// CodecVersion is the version that AppendRecord writes. DecodeRecord reads this one only.
-const CodecVersion = 1
+// CodecVersion is the version that AppendRecord writes. DecodeRecord reads it and
+// those before: version 1 has no Rest.
+const CodecVersion = 2
 
 // AppendRecord appends the record of a batch: one log record is one request. The
 // layout is drawn in docs/format/wal.md. All integers are little endian or
@@ -78,6 +79,7 @@ func AppendRecord(dst []byte, b *Batch, seq int64) []byte {
 				}
 			}
 		}
+		e.rest(&t.Rest)
 	}
 	return e.b
 }
@@ -132,8 +134,9 @@ func (e *encoder) dict(d *Dict) {
 // that passed its checksum but was written by a broken program is an error, not a crash.
 func DecodeRecord(p []byte) (*Batch, int64, error) {
 	d := decoder{b: p}
-	if v := d.byte(); v != CodecVersion {
-		return nil, 0, fmt.Errorf("record has version %d, this clew reads %d", v, CodecVersion)
+	version := d.byte()
+	if version < 1 || version > CodecVersion {
+		return nil, 0, fmt.Errorf("record has version %d, this clew reads 1 to %d", version, CodecVersion)
 	}
 	b := &Batch{Tenant: string(d.text())}
 	seq := d.signed()
@@ -178,6 +181,9 @@ func DecodeRecord(p []byte) (*Batch, int64, error) {
 	d.below(s.Scope, b.Scopes.N)
 	for _, t := range b.Tables() {
 		d.columns(t)
+		if version > 1 {
+			d.rest(t)
+		}
 	}
 	if d.err == nil && len(d.b) > 0 {
 		d.fail("%d bytes after the end", len(d.b))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"hash/maphash"
 	"math/bits"
+	"slices"
 )
 
 // Dict is a list of texts in one block of memory: entry i is
@@ -32,9 +33,34 @@ func (d *Dict) Append(v []byte) uint32 {
 	if len(d.Offsets) == 0 {
 		d.Offsets = append(d.Offsets, 0)
 	}
-	d.Data = append(d.Data, v...)
-	d.Offsets = append(d.Offsets, int32(len(d.Data)))
+	d.Data = append(room(d.Data, len(v)), v...)
+	d.Offsets = append(room(d.Offsets, 1), int32(len(d.Data)))
 	return uint32(len(d.Offsets) - 2)
+}
+
+// appendAll adds the entries of another without looking for equal ones and gives
+// the code of the first.
+func (d *Dict) appendAll(src *Dict) uint32 {
+	if len(d.Offsets) == 0 {
+		d.Offsets = append(d.Offsets, 0)
+	}
+	first, base := uint32(d.Len()), int32(len(d.Data))
+	d.Data = append(room(d.Data, len(src.Data)), src.Data...)
+	d.Offsets = room(d.Offsets, src.Len())
+	for _, end := range src.Offsets[1:] {
+		d.Offsets = append(d.Offsets, base+end)
+	}
+	return first
+}
+
+// room gives v with room for n more. It doubles what it has at least: append
+// itself grows large slices by a quarter, and rows that arrive by the request
+// would be copied four times on their way to a full run.
+func room[T any](v []T, n int) []T {
+	if cap(v)-len(v) >= n {
+		return v
+	}
+	return slices.Grow(v, max(n, len(v)))
 }
 
 // Reset empties the dictionary and keeps its memory.

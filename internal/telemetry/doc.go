@@ -11,7 +11,9 @@
 // Column is named by (scope, key, type): the same key with two types is two
 // columns, because types of attributes are never coerced. Text lives in one
 // dictionary per column, so that a rule on a value runs once per distinct value
-// and a rule on a key once per column.
+// and a rule on a key once per column. Between a sender and a segment the values
+// of seldom keys are in the Rest of their table, without a column for each key;
+// Settle makes columns of them.
 //
 // The package imports the standard library only. Values are not safe for
 // concurrent change; a Batch that nobody changes may be read by many.

@@ -7,11 +7,13 @@ import (
 	"strings"
 
 	"github.com/clew-dev/clew/internal/telemetry"
+	"github.com/clew-dev/clew/internal/testkit"
 )
 
 // dump writes each span with all that belongs to it as one text, so that two batches
 // can be compared whatever their dictionaries, columns and row numbers are.
 func dump(b *telemetry.Batch) []string {
+	b = telemetry.Settle(b)
 	s := &b.Spans
 	index := map[*telemetry.Table]*telemetry.RowIndex{}
 	for _, t := range b.Tables() {
@@ -101,6 +103,11 @@ func batch(seed uint64, spans int) *telemetry.Batch {
 	b.Reset("t")
 	random(b, seed, spans)
 	return &b.Batch
+}
+
+// loose is batch with some columns in the rest.
+func loose(seed uint64, spans int) *telemetry.Batch {
+	return testkit.Loose(batch(seed, spans), rand.New(rand.NewPCG(seed, 2)))
 }
 
 func choose[T any](all []T, keep func(i int) bool) []T {

@@ -6,6 +6,7 @@ import "slices"
 // their events, links, resources and scopes. A row MUST NOT be listed twice. It
 // costs time in proportion to all of b, so it suits batches that are mostly wanted.
 func Gather(b *Batch, rows []uint32) *Batch {
+	b = Settle(b)
 	out := NewBuilder()
 	out.Reset(b.Tenant)
 	s := &b.Spans

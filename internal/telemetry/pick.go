@@ -6,7 +6,7 @@ import "slices"
 // binary search: for all rows of a table use IndexRows.
 func (c *Column) Find(row uint32) (pos int, ok bool) { return slices.BinarySearch(c.Rows, row) }
 
-// RowCells gives the values of one row in the order of the table's columns.
+// RowCells gives the values that one row has in columns, in the order of these.
 func RowCells(t *Table, row uint32) []Cell {
 	var cells []Cell
 	for ci, c := range t.Cols {
@@ -62,6 +62,7 @@ func (b *Builder) pickRow(t *TableBuilder, src *Table, row uint32, seen map[stri
 }
 
 func (t *TableBuilder) pickCols(src *Table, base uint32, rows []uint32) {
+	t.pickRest(&src.Rest, base, rows)
 	for _, c := range src.Cols {
 		var to *ColumnBuilder
 		for n, r := range rows {

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"math"
 	"math/rand"
+	randv2 "math/rand/v2"
 
 	"github.com/clew-dev/clew/internal/telemetry"
+	"github.com/clew-dev/clew/internal/testkit"
 )
 
 // Gen makes traces that are equal for equal seeds. Times lie after Base.
@@ -62,8 +64,9 @@ func (g *Gen) Trace(tenant string, n int) []*telemetry.Batch {
 		g.attributes(b, b.AddSpan(s, []byte(operations[g.r.Intn(len(operations))])), s)
 	}
 	out := make([]*telemetry.Batch, len(order))
+	loose := randv2.New(randv2.NewPCG(g.r.Uint64(), 0))
 	for i, name := range order {
-		out[i] = &builders[name].Batch
+		out[i] = testkit.Loose(&builders[name].Batch, loose)
 	}
 	return out
 }

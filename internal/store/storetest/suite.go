@@ -68,6 +68,7 @@ func Dump(b *telemetry.Batch) string {
 	if b == nil {
 		return ""
 	}
+	b = telemetry.Settle(b)
 	rows, events, links := telemetry.IndexRows(&b.Spans.Table), telemetry.IndexRows(&b.Events.Table), telemetry.IndexRows(&b.Links.Table)
 	resources, scopes := telemetry.IndexRows(&b.Resources), telemetry.IndexRows(&b.Scopes)
 	s := &b.Spans
