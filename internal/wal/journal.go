@@ -207,9 +207,15 @@ func (j *Journal) Append(records ...[]byte) error {
 // behind them.
 func (j *Journal) writeGroup(records [][]byte) (int64, error) {
 	at := Position(j.off)
+	group := at
+	if j.loose {
+		// The seal in front is fsynced with them, so that a crash may lose it alone: that
+		// must not look like damage to what was durable.
+		group -= FrameBytes
+	}
 	j.out.begin(j.f, j.off)
 	for _, b := range records {
-		h := frameHeader{kind: frameRecord, length: uint32(len(b)), pos: at, group: Position(j.off), salt: j.salt, sum: checksum(b)}
+		h := frameHeader{kind: frameRecord, length: uint32(len(b)), pos: at, group: group, salt: j.salt, sum: checksum(b)}
 		if err := j.out.frame(h, [][]byte{b}); err != nil {
 			return 0, err
 		}

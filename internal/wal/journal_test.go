@@ -242,6 +242,41 @@ func TestJournalKnowsDamageToItsLastRecord(t *testing.T) {
 	}
 }
 
+// A loss of power may take the seal between two groups from the disk and leave the
+// group behind it, whose fsync had not ended. That is no damage, and what is behind a
+// third group is: its seal was fsynced.
+func TestJournalLosesASealAlone(t *testing.T) {
+	const seal = 72 + 33 // behind header, seal and the record a
+	for _, c := range []struct {
+		groups []string
+		lost   bool
+	}{{[]string{"a", "b"}, false}, {[]string{"a", "b", "c"}, true}} {
+		fs := emptyDir(t)
+		j, _, _ := openJournal(t, fs)
+		for _, r := range c.groups {
+			must(t, j.Append(records(r)...))
+		}
+		whole := fileBytes(t, fs, manifest)
+		closeJournal(t, j)
+		whole = whole[:len(whole)-wal.FrameBytes] // the last seal is not there yet
+		clear(whole[seal : seal+wal.FrameBytes])
+		after := emptyDir(t)
+		putFile(t, after, manifest, whole)
+		j, got, r := openJournal(t, after)
+		testkit.Diff(t, "replayed", got, c.groups)
+		if r.Damage.Lost() != c.lost || (len(r.Quarantined) == 1) != c.lost {
+			t.Errorf("%q: %+v", c.groups, r)
+		}
+		must(t, j.Append(records("after")...))
+		closeJournal(t, j)
+		_, got, r = openJournal(t, after)
+		testkit.Diff(t, "replayed with one more", got, append(c.groups, "after"))
+		if r.Damage.Lost() && !c.lost {
+			t.Errorf("%q: %+v at the second start", c.groups, r)
+		}
+	}
+}
+
 // Damage never changes a record, never hides that something is lost, and keeps
 // the damaged bytes.
 func TestJournalEveryBitFlipIsFound(t *testing.T) {
