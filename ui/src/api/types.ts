@@ -110,7 +110,7 @@ export type Trace = {
   duration: number;
   spanCount: number;
   rootMissing: boolean;
-  /** Spans whose parent is not stored. */
+  /** Spans whose parent is not stored, and one of each circle of parents. */
   missingParents: number;
   services: ServiceCount[];
   spans: TraceSpan[];
@@ -187,7 +187,7 @@ export type SpanDetails = {
 
 export type Series = {
   labels: Attribute[];
-  /** One a step; null where there is none. */
+  /** One a step; null where there is none, or an infinite one. */
   values: (number | null)[];
   /** Examples of values, when asked for by `with (exemplars = 10)`. */
   exemplars?: Exemplar[];
