@@ -19,6 +19,7 @@ func (e *Embedded) Append(b *telemetry.Batch, seq int64, _, end wal.Position) er
 		return err
 	}
 	if b.Spans.N > 0 {
+		e.turns.arrive()
 		err = e.appendRows(t, b, seq)
 	}
 	e.mu.Lock()

@@ -42,7 +42,12 @@ type duck struct {
 // spillShare is how many times its memory DuckDB may write into temporary files.
 const spillShare = 16
 
-func openDuck(o duckOptions) (*duck, error) {
+func openDuck(o duckOptions) (d *duck, err error) {
+	withNice(func() { d, err = startDuck(o) }) // its threads come from the one that starts it
+	return d, err
+}
+
+func startDuck(o duckOptions) (*duck, error) {
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("open query engine: %w", err)

@@ -124,6 +124,7 @@ type Embedded struct {
 	counters     counters
 	long         longTraces
 	traceRoom    traceRoom
+	turns        *turns
 
 	free atomic.Int64 // of the file system, as of the last look
 
@@ -176,7 +177,7 @@ func Open(ctx context.Context, o Options) (*Embedded, error) {
 // nothing by itself yet.
 func recoverFolder(ctx context.Context, o Options) (_ *Embedded, err error) {
 	o.setDefaults()
-	e := &Embedded{o: o, tenants: map[string]*tenant{}, wakeFlush: make(chan struct{}, 1), wakeMerge: make(chan struct{}, 1), cache: segment.NewCache(o.CacheBytes), traceRoom: traceRoom{max: o.TraceMemory}}
+	e := &Embedded{o: o, tenants: map[string]*tenant{}, wakeFlush: make(chan struct{}, 1), wakeMerge: make(chan struct{}, 1), cache: segment.NewCache(o.CacheBytes), traceRoom: traceRoom{max: o.TraceMemory}, turns: newTurns()}
 	e.counters.init()
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	defer func() {

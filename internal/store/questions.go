@@ -40,7 +40,7 @@ func (r Range) within() (query.Range, error) {
 // sources gives the view in the form of the query engine. A segment whose
 // resources cannot be read is quarantined and left out.
 func (v *view) sources() sources {
-	src := sources{fresh: v.fresh, looked: &lookedAt{}, longest: v.e.o.TraceSpans, leaveOut: v.leaveOut}
+	src := sources{fresh: v.fresh, looked: &lookedAt{}, longest: v.e.o.TraceSpans, leaveOut: v.leaveOut, turns: v.e.turns}
 	for _, h := range v.segments {
 		resources, err := h.seg.Table(segment.TableResources)
 		if err == nil {

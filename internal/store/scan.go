@@ -152,7 +152,8 @@ func (s *scanner) work(ctx context.Context, w blockWorker) (err error) {
 			if t.fresh.Spans.N == 0 {
 				continue
 			}
-			if err := w.block(&block{batch: t.fresh, rows: segment.Rows{Hi: t.fresh.Spans.N}}); err != nil {
+			all := &block{batch: t.fresh, rows: segment.Rows{Hi: t.fresh.Spans.N}}
+			if err := s.src.turns.do(ctx, func() error { return w.block(all) }); err != nil {
 				return err
 			}
 			continue
@@ -200,7 +201,7 @@ func (s *scanner) group(ctx context.Context, b *block, group int, w blockWorker)
 		b.rows = segment.Rows{Lo: lo, Hi: min(lo+segment.ScanRows, rows.Hi)}
 		b.have, b.reader = segment.ScanFields{}, nil
 		b.batch.Spans.N, b.batch.Spans.Cols = b.rows.Hi-b.rows.Lo, nil
-		if err := w.block(b); err != nil {
+		if err := s.src.turns.do(ctx, func() error { return w.block(b) }); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {

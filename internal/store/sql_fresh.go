@@ -51,7 +51,7 @@ func (c *duckConn) freshBranch(ctx context.Context, src sources, sh *shape) (*br
 	f.fixed(br)
 	f.conditions(br)
 	f.labels(br)
-	records, err := f.records(src.fresh)
+	records, err := f.records(ctx, src)
 	if err != nil {
 		return nil, err
 	}
@@ -265,43 +265,55 @@ func (f *freshRows) label(br *branch, i int, field query.Field, part string) {
 }
 
 // records picks the wanted rows of every batch; nil when there are none.
-func (f *freshRows) records(batches []*telemetry.Batch) (array.RecordReader, error) {
+func (f *freshRows) records(ctx context.Context, src sources) (array.RecordReader, error) {
 	fields := make([]arrow.Field, len(f.cols))
 	for i, c := range f.cols {
 		fields[i] = arrow.Field{Name: c.name, Type: c.typ, Nullable: true}
 	}
 	schema := arrow.NewSchema(fields, nil)
 	var records []arrow.RecordBatch
-	for _, b := range batches {
-		r := query.NewReader(b)
-		rows := f.wanted(r, b)
-		if len(rows) == 0 {
-			continue
-		}
-		build := array.NewRecordBuilder(memory.DefaultAllocator, schema)
-		build.Reserve(len(rows))
-		for i, c := range f.cols {
-			dst, put := build.Field(i), c.bind(r, b)
-			for _, row := range rows {
-				put(dst, row)
-			}
-		}
-		records = append(records, build.NewRecordBatch())
-		build.Release()
-	}
-	if len(records) == 0 {
-		return nil, nil
-	}
 	defer func() {
 		for _, r := range records {
 			r.Release()
 		}
 	}()
+	for _, b := range src.fresh {
+		if err := src.turns.do(ctx, func() error {
+			if r := f.record(schema, b); r != nil {
+				records = append(records, r)
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	if len(records) == 0 {
+		return nil, nil
+	}
 	reader, err := array.NewRecordReader(schema, records)
 	if err != nil {
 		return nil, fmt.Errorf("hand fresh rows to the query engine: %w", err)
 	}
 	return reader, nil
+}
+
+// record is the rows of a batch that may be in the answer, nil for none.
+func (f *freshRows) record(schema *arrow.Schema, b *telemetry.Batch) arrow.RecordBatch {
+	r := query.NewReader(b)
+	rows := f.wanted(r, b)
+	if len(rows) == 0 {
+		return nil
+	}
+	build := array.NewRecordBuilder(memory.DefaultAllocator, schema)
+	defer build.Release()
+	build.Reserve(len(rows))
+	for i, c := range f.cols {
+		dst, put := build.Field(i), c.bind(r, b)
+		for _, row := range rows {
+			put(dst, row)
+		}
+	}
+	return build.NewRecordBatch()
 }
 
 // columns lists every column of the view in its order, with the trace id made the

@@ -29,6 +29,7 @@ type sources struct {
 	// leaveOut is told.
 	longest  int
 	leaveOut func(why error)
+	turns    *turns
 }
 
 // lookedAt adds up the columns of segments that a question reads, each once however

@@ -189,6 +189,7 @@ type relating struct {
 	// As of sources.
 	longest  int
 	leaveOut func(why error)
+	turns    *turns
 
 	order  Order // what keys are by; empty: there are none
 	fields segment.Fields

@@ -12,7 +12,7 @@ import (
 // relate calls f with the traces in which the relations of the plan hold, in the
 // order of their ids, each with the key by which order ranks it. Stages are not looked at.
 func (c *duckConn) relate(ctx context.Context, src sources, p *query.Plan, within query.Range, order Order, f func([]searchKey) error) error {
-	q := &relating{plan: p, maxSeq: src.maxSeq, longest: src.longest, leaveOut: src.leaveOut, order: order, fields: segment.Fields{Start: order == OrderNewest, Duration: order == OrderSlowest}}
+	q := &relating{plan: p, maxSeq: src.maxSeq, longest: src.longest, leaveOut: src.leaveOut, turns: src.turns, order: order, fields: segment.Fields{Start: order == OrderNewest, Duration: order == OrderSlowest}}
 	var err error
 	if q.places, err = c.mark(ctx, src, p, within); err != nil {
 		return err
@@ -56,7 +56,11 @@ func (q *relating) run(ctx context.Context, f func(relation) error) error {
 			waiting = append(waiting, done)
 			r := <-idle
 			go func() {
-				keys, err := r.evaluate(s)
+				var keys []searchKey
+				err := q.turns.do(ctx, func() (err error) {
+					keys, err = r.evaluate(s)
+					return err
+				})
 				idle <- r
 				done <- relation{keys, len(s.ids), err}
 			}()

@@ -27,7 +27,7 @@ func markScan(ctx context.Context, src sources, p *query.Plan, within query.Rang
 			}
 		})
 	}
-	s := &scanner{src: sources{segments: src.segments}, fields: fields, extra: segment.ScanFields{Start: true}}
+	s := &scanner{src: sources{segments: src.segments, turns: src.turns}, fields: fields, extra: segment.ScanFields{Start: true}}
 	workers := make([]blockWorker, scanWorkers())
 	for i := range workers {
 		w := &markWorker{m: m, conditions: make([]condition, len(p.Leaves))}

@@ -117,7 +117,10 @@ func (v *view) loader(w *segment.Want) func(context.Context, []telemetry.TraceID
 					if i >= len(ids) {
 						return
 					}
-					if traces[i], errs[i] = v.e.traceIn(ctx, v, ids[i], fresh[i], TraceOptions{}, w, nil); errs[i] == nil {
+					if errs[i] = v.e.turns.do(ctx, func() (err error) {
+						traces[i], err = v.e.traceIn(ctx, v, ids[i], fresh[i], TraceOptions{}, w, nil)
+						return err
+					}); errs[i] == nil {
 						rows.Add(int64(traces[i].Batch.Spans.N))
 					}
 				}
