@@ -94,9 +94,7 @@ func (s *span) setFixed(f *Fixed) {
 // SetFixed records attributes that many spans have alike.
 func (a Active) SetFixed(f *Fixed) {
 	if a.f != nil {
-		if f != nil {
-			a.f.set(f.attrs)
-		}
+		a.f.set(f.list())
 		return
 	}
 	if !a.own || !a.s.keeps() {

@@ -52,8 +52,8 @@ func (k *Kit) provide(p trace.TracerProvider) {
 
 // startForeign is start with the provider's tracer.
 func (k *Kit) startForeign(ctx context.Context, kind Kind, name string, o *SpanOptions, attrs []Attr) (context.Context, Active) {
-	if o != nil && o.Fixed != nil {
-		attrs = slices.Concat(o.Fixed.attrs, attrs)
+	if o != nil {
+		attrs = slices.Concat(o.Fixed.list(), attrs)
 	}
 	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKind(kind)), trace.WithAttributes(k.keyValues(attrs)...)}
 	t := k.tracer

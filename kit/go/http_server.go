@@ -221,9 +221,6 @@ func askedFor(r *http.Request) httpAsked {
 	return a
 }
 
-// longestHost is that of DNS, with a port. Whoever calls may send others, which are not remembered.
-const longestHost = 253 + len(":65535")
-
 // describe sets what is known of a request before it is served.
 func (s *httpServer) describe(span Active, rt *httpRoute, a *httpAsked) {
 	if _, ok := knownMethod(a.method); !ok {
@@ -233,7 +230,7 @@ func (s *httpServer) describe(span Active, rt *httpRoute, a *httpAsked) {
 	u := url.URL{Path: a.path, RawPath: a.rawPath}
 	span.Set(String("url.path", u.EscapedPath()))
 	host := hostKey{a.host, a.scheme, a.major, a.minor}
-	if len(a.host) <= longestHost {
+	if len(a.host) <= bound.LongestHost {
 		span.SetFixed(s.hosts.Get(host, newHost))
 	} else {
 		span.SetFixed(newHost(host))

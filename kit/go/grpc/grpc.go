@@ -171,11 +171,8 @@ func (h *handler) startServer(ctx context.Context, m *method, at time.Time) (con
 	return ctx, span
 }
 
-// longestHost is that of DNS, with a port. Whoever calls may send others, which are not remembered.
-const longestHost = 253 + len(":65535")
-
 func (h *handler) authority(text string) *clew.Fixed {
-	if len(text) > longestHost {
+	if len(text) > bound.LongestHost {
 		return newHost(text)
 	}
 	return h.hosts.Get(text, newHost)
@@ -210,28 +207,33 @@ func where(host string, port int) []clew.Attr {
 
 // HandleRPC counts messages and ends the span.
 func (h *handler) HandleRPC(ctx context.Context, s stats.RPCStats) {
-	switch s.(type) {
-	case *stats.InPayload, *stats.OutPayload, *stats.End:
-	default:
-		return
-	}
-	c, _ := ctx.Value(callKey{}).(*call)
-	if c == nil {
-		return
-	}
 	switch s := s.(type) {
 	case *stats.InPayload:
-		c.received++
-		if clew.On(clew.ComponentGRPC, clew.Detailed) {
-			c.span.Event("rpc.message", clew.String("rpc.message.type", "RECEIVED"), clew.Int("rpc.message.id", c.received), clew.Int("rpc.message.uncompressed_size", s.Length))
+		if c := callOf(ctx); c != nil {
+			c.message(&c.received, "RECEIVED", s.Length)
 		}
 	case *stats.OutPayload:
-		c.sent++
-		if clew.On(clew.ComponentGRPC, clew.Detailed) {
-			c.span.Event("rpc.message", clew.String("rpc.message.type", "SENT"), clew.Int("rpc.message.id", c.sent), clew.Int("rpc.message.uncompressed_size", s.Length))
+		if c := callOf(ctx); c != nil {
+			c.message(&c.sent, "SENT", s.Length)
 		}
 	case *stats.End:
-		h.end(ctx, c, s)
+		if c := callOf(ctx); c != nil {
+			h.end(ctx, c, s)
+		}
+	}
+}
+
+// callOf is the call that TagRPC has put into ctx, nil for none.
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}
+
+// message counts a message and, at level detailed, records it.
+func (c *call) message(count *int, way string, bytes int) {
+	*count++
+	if clew.On(clew.ComponentGRPC, clew.Detailed) {
+		c.span.Event("rpc.message", clew.String("rpc.message.type", way), clew.Int("rpc.message.id", *count), clew.Int("rpc.message.uncompressed_size", bytes))
 	}
 }
 

@@ -12,6 +12,9 @@ import (
 // Max bounds the keys of a Cache: the contract's 2,000 series an instrument.
 const Max = 2_000
 
+// LongestHost is the length of the longest name of DNS with a port. Whoever calls a server may send longer ones, which are no keys of a Cache.
+const LongestHost = 253 + len(":65535")
+
 // Cache remembers a value for each key. The zero Cache is empty and ready. Reading takes no lock; a new key copies the map, so keys must be
 // few. From Max keys on, values of new keys are built each time, without the lock, and not remembered.
 type Cache[K comparable, V any] struct {
