@@ -22,9 +22,10 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/clew-dev/clew/examples/shop/internal/fleet"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/clew-dev/clew/examples/shop/internal/fleet"
 )
 
 // The subjects of the shop.

@@ -48,14 +48,14 @@ func record(ctx context.Context, h metric.Float64Histogram, began time.Time, abo
 }
 
 func (s stock) publish(ctx context.Context, stream jetstream.JetStream, message *nats.Msg, id string) error {
-	ctx, span := s.tracer.Start(ctx, "send "+message.Subject, trace.WithSpanKind(trace.SpanKindProducer),
-		trace.WithAttributes(describe(message.Subject, "send")...),
+	about := describe(message.Subject, "send")
+	ctx, span := s.tracer.Start(ctx, "send "+message.Subject, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(about...),
 		trace.WithAttributes(semconv.MessagingMessageID(id), semconv.MessagingMessageBodySize(len(message.Data))))
 	defer span.End()
 	otel.GetTextMapPropagator().Inject(ctx, carrier(message.Header))
 	began := time.Now()
 	_, err := stream.PublishMsg(ctx, message, jetstream.WithMsgID(id))
-	record(ctx, s.sent, began, describe(message.Subject, "send"), err)
+	record(ctx, s.sent, began, about, err)
 	if err != nil {
 		fleet.Fail(ctx, err)
 		return err
@@ -74,10 +74,9 @@ func (s stock) process(ctx context.Context, group, subject string, messages []je
 			ctx = cause
 		}
 	}
+	about := append(describe(subject, "process"), semconv.MessagingConsumerGroupName(group))
 	ctx, span := s.tracer.Start(ctx, "process "+subject, trace.WithNewRoot(),
-		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(links...),
-		trace.WithAttributes(describe(subject, "process")...),
-		trace.WithAttributes(semconv.MessagingConsumerGroupName(group)))
+		trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(links...), trace.WithAttributes(about...))
 	defer span.End()
 	if len(messages) > 1 {
 		span.SetAttributes(semconv.MessagingBatchMessageCount(len(messages)))
@@ -86,7 +85,7 @@ func (s stock) process(ctx context.Context, group, subject string, messages []je
 	}
 	began := time.Now()
 	err := handle(ctx)
-	record(ctx, s.worked, began, append(describe(subject, "process"), semconv.MessagingConsumerGroupName(group)), err)
+	record(ctx, s.worked, began, about, err)
 	if err != nil {
 		fleet.Fail(ctx, err)
 	}

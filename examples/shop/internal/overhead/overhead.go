@@ -263,6 +263,11 @@ func (r Report) median(stack fleet.Stack, figure func(Cost) time.Duration) time.
 			all = append(all, figure(c))
 		}
 	}
+	return middle(all)
+}
+
+// middle is the median, 0 of nothing.
+func middle(all []time.Duration) time.Duration {
 	slices.Sort(all)
 	if len(all) == 0 {
 		return 0
@@ -287,11 +292,7 @@ func (r Report) added(stack fleet.Stack, figure func(Cost) time.Duration) time.D
 		}
 		all = append(all, of[stack]-of[fleet.Off])
 	}
-	slices.Sort(all)
-	if len(all) == 0 {
-		return 0
-	}
-	return all[len(all)/2]
+	return middle(all)
 }
 
 // Goal is the largest share of stock's cost that the kit may have.
