@@ -1,8 +1,11 @@
 package segment_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,6 +41,71 @@ func TestInvalidUTF8(t *testing.T) {
 	}
 	if got := fmt.Sprint(s.Meta().Services); got != "[svc\ufffd]" {
 		t.Errorf("services %s", got)
+	}
+}
+
+// Two texts that lie side by side in a dictionary can be valid together and each
+// alone be none.
+func TestDividedRune(t *testing.T) {
+	b := telemetry.NewBuilder()
+	b.Reset("t1")
+	b.Resources.AddRow()
+	b.Scopes.AddRow()
+	texts := []string{"a\xc3", "\xa9b", "é"}
+	for i, v := range texts {
+		at := b.AddSpan(telemetry.Span{TraceID: traceID(1), SpanID: telemetry.SpanID{byte(i + 1)}}, []byte("op"))
+		b.Spans.Col(telemetry.ScopeSpan, []byte("rare"), telemetry.TypeString).AddText(at, []byte(v))
+		b.Events.Col(telemetry.ScopeEvent, []byte("k"), telemetry.TypeString).AddText(b.AddEvent(at, 1, []byte(v)), []byte("whole"))
+	}
+	s, st := write(t, filepath.Join(t.TempDir(), "seg"), []*telemetry.Batch{&b.Batch})
+	if st.MendedTexts != 4 {
+		t.Errorf("%d texts were mended; want 2 names and 2 values", st.MendedTexts)
+	}
+	got, err := s.ReadRows(0, len(texts))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := got.Spans.Find(telemetry.ScopeSpan, "rare", telemetry.TypeString)
+	for i, want := range []string{"a\ufffd", "\ufffdb", "é"} {
+		if value, name := text.Dict.Str(text.Codes[i]), got.Events.Names.Str(got.Events.Name[i]); value != want || name != want {
+			t.Errorf("row %d has value %q and name %q; want %q", i, value, name, want)
+		}
+	}
+}
+
+// Rows are in order of trace ids whatever their first halves are, in which they are
+// sorted before anything else.
+func TestOrderOfIDs(t *testing.T) {
+	const n = 4000
+	for name, hi := range map[string]func(i uint64) uint64{
+		"one":       func(uint64) uint64 { return 7 },
+		"random":    func(i uint64) uint64 { return i * 0x9e3779b97f4a7c15 },
+		"ascending": func(i uint64) uint64 { return i / 3 },
+		"by time":   func(i uint64) uint64 { return 0x5f000000<<32 | i%9<<32 | i*0x9e3779b97f4a7c15>>32 },
+		"extremes":  func(i uint64) uint64 { return -(i % 2) ^ i/2%3 },
+		"one apart": func(i uint64) uint64 { return 1<<63 ^ -min(i, 1)>>1 },
+	} {
+		b := telemetry.NewBuilder()
+		b.Reset("t1")
+		b.Resources.AddRow()
+		b.Scopes.AddRow()
+		var want []telemetry.TraceID
+		for i := range uint64(n) {
+			var id telemetry.TraceID
+			binary.BigEndian.PutUint64(id[:], hi(i))
+			binary.BigEndian.PutUint64(id[8:], n-i)
+			b.AddSpan(telemetry.Span{TraceID: id, SpanID: telemetry.SpanID{1}}, []byte("op"))
+			want = append(want, id)
+		}
+		slices.SortFunc(want, func(a, b telemetry.TraceID) int { return bytes.Compare(a[:], b[:]) })
+		s, _ := write(t, filepath.Join(t.TempDir(), "seg"), []*telemetry.Batch{&b.Batch})
+		got, err := s.ReadRows(0, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got.Spans.TraceID, want) {
+			t.Errorf("ids that are %s: rows are not in order", name)
+		}
 	}
 }
 

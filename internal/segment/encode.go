@@ -111,7 +111,9 @@ func (w *fileWriter) chunk(group, col int, v *values, row, at, n int) {
 		}
 		body := e.raw
 		if c.codec == codecZstd {
-			e.packed = e.z.EncodeAll(e.raw, e.packed[:0])
+			if first > 0 { // chooseCodec has compressed the first
+				e.packed = e.z.EncodeAll(e.raw, e.packed[:0])
+			}
 			body = e.packed
 		}
 		e.header = appendDataPageHeader(e.header[:0], len(e.raw), len(body), last-first, c.enc)
@@ -131,8 +133,8 @@ func (w *fileWriter) chunk(group, col int, v *values, row, at, n int) {
 	w.sums[group][col] = w.crc
 }
 
-// chooseCodec decides by the first page, which lies in e.raw, whether the chunk
-// is compressed, and whether codes are stored in whole bytes: these are larger,
+// chooseCodec decides by the first page, which lies in e.raw and then compressed in
+// e.packed, whether the chunk is compressed, and whether codes are stored in whole bytes: these are larger,
 // but repeated patterns of them compress, which codes across bytes do not.
 func (w *fileWriter) chooseCodec(c *chunk, p *pageBody, row, rows, k int) {
 	e := p.e
@@ -146,6 +148,7 @@ func (w *fileWriter) chooseCodec(c *chunk, p *pageBody, row, rows, k int) {
 		if len(e.altPack) < best && len(e.altPack) < len(e.raw) {
 			best = len(e.altPack)
 			e.raw, e.alt = e.alt, e.raw
+			e.packed, e.altPack = e.altPack, e.packed
 		} else {
 			p.width = narrow
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/clew-dev/clew/internal/telemetry"
 )
@@ -194,7 +195,9 @@ func ParseMeta(p []byte) (*Meta, error) {
 		m.Services = append(m.Services, r.text())
 	}
 	m.MoreServices = r.take(1)[0] == 1
-	for i := range r.count(6) {
+	columns := r.count(6)
+	m.Columns = slices.Grow(m.Columns, min(columns, maxPrepared))
+	for i := range columns {
 		head := r.take(4)
 		c := ColumnInfo{Table: head[0], Scope: telemetry.Scope(head[1]), Type: telemetry.Type(head[2]), Rare: head[3] == 1, Key: r.text(), Rows: int(r.uint())}
 		if c.Type == telemetry.TypeInt {
@@ -224,6 +227,9 @@ func ParseMeta(p []byte) (*Meta, error) {
 	}
 	return m, nil
 }
+
+// maxPrepared bounds the columns for which memory is taken before they are read.
+const maxPrepared = 1 << 16
 
 func letter(b byte) bool { return b >= 'a' && b <= 'z' }
 

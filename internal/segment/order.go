@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"slices"
 
@@ -54,6 +55,8 @@ type record struct {
 // sorter arranges rows; it is scratch memory.
 type sorter struct {
 	keys    []sortKey
+	spare   []sortKey // as many, for sortKeys
+	starts  []uint32
 	recs    []record
 	ids     idTable
 	content *contentKeys
@@ -74,7 +77,7 @@ func (s *sorter) arrange(sources []*telemetry.Batch, resources, scopes [][]uint3
 			s.keys = append(s.keys, sortKey{b.Spans.TraceID[r].Hi(), uint32(i), uint32(r)})
 		}
 	}
-	slices.SortFunc(s.keys, func(a, b sortKey) int { return cmp.Compare(a.hi, b.hi) })
+	s.sortKeys()
 	o.dist = slices.Grow(o.dist, total)
 	o.marks = slices.Grow(o.marks, total)
 	s.content = &contentKeys{sources: sources, resources: resources, scopes: scopes}
@@ -96,10 +99,55 @@ func (s *sorter) arrange(sources []*telemetry.Batch, resources, scopes [][]uint3
 	}
 	s.content = nil
 	if len(s.keys) > 2*groupRows { // a whole flush, not one range of a merge
-		s.keys = nil
+		s.keys, s.spare, s.starts = nil, nil, nil
 	}
 	return o
 }
+
+// Buckets of sortKeys: about one for so many rows, at most so many.
+const (
+	bucketRows = 16
+	maxBuckets = 1 << 16
+)
+
+// sortKeys sorts keys by hi: into buckets by the bits in which they differ most, in
+// one pass, and then each bucket. Ids are nearly always random, so that a bucket
+// holds a trace or two; where they are not, it costs what it would without buckets.
+func (s *sorter) sortKeys() {
+	least, most := ^uint64(0), uint64(0)
+	for i := range s.keys {
+		least, most = min(least, s.keys[i].hi), max(most, s.keys[i].hi)
+	}
+	n := min(len(s.keys)/bucketRows, maxBuckets)
+	if n < 2 || least == most {
+		slices.SortFunc(s.keys, compareKeys)
+		return
+	}
+	shift := max(bits.Len64(most-least)-bits.Len(uint(n-1)), 0)
+	n = int((most-least)>>shift) + 1
+	s.starts = slices.Grow(s.starts[:0], n+1)[:n+1]
+	clear(s.starts)
+	for i := range s.keys {
+		s.starts[(s.keys[i].hi-least)>>shift+1]++
+	}
+	for i := range n {
+		s.starts[i+1] += s.starts[i]
+	}
+	s.spare = slices.Grow(s.spare[:0], len(s.keys))[:len(s.keys)]
+	for _, k := range s.keys {
+		at := &s.starts[(k.hi-least)>>shift]
+		s.spare[*at] = k
+		*at++
+	}
+	s.keys, s.spare = s.spare, s.keys
+	lo := uint32(0)
+	for _, hi := range s.starts[:n] { // each start has become the end
+		slices.SortFunc(s.keys[lo:hi], compareKeys)
+		lo = hi
+	}
+}
+
+func compareKeys(a, b sortKey) int { return cmp.Compare(a.hi, b.hi) }
 
 func (s *sorter) load(sources []*telemetry.Batch, keys []sortKey) {
 	s.recs = s.recs[:0]

@@ -42,7 +42,8 @@ type ColumnInfo struct {
 type plan struct {
 	cols  []ColumnInfo
 	index keyIndex
-	file  []int // by column: its place in the table's file, after the fixed ones
+	file  []int  // by column: its place in the table's file, after the fixed ones
+	rare  []bool // by column, beside cols, whose entries are far apart
 }
 
 // keyIndex finds columns by table, scope, type and key, and counts the values of
@@ -50,9 +51,10 @@ type plan struct {
 // are told apart without a string or a map entry for each.
 type keyIndex struct {
 	in     telemetry.Interner
-	keys   telemetry.Dict // table, scope and type, a byte each, and the key
-	rows   []int          // by entry: values
-	column []uint32       // by entry: number in the catalogue, once that is planned
+	keys   telemetry.Dict               // table, scope and type, a byte each, and the key
+	rows   []int                        // by entry: values
+	column []uint32                     // by entry: number in the catalogue, once that is planned
+	rest   map[*telemetry.Rest][]uint32 // what count has found, so that nobody looks again
 	buf    []byte
 }
 
@@ -70,9 +72,17 @@ func (x *keyIndex) find(table byte, s telemetry.Scope, t telemetry.Type, key str
 	return x.entry(table, s, t)
 }
 
-func (x *keyIndex) findRest(table byte, r *telemetry.Rest, i int) uint32 {
-	x.buf = append(append(x.buf[:0], 0, 0, 0), r.Keys.At(uint32(i))...)
-	return x.entry(table, r.Scope, r.Types[i])
+// ofRest gives the entry of each value of a table's Rest.
+func (x *keyIndex) ofRest(table byte, r *telemetry.Rest) []uint32 {
+	if known := x.rest[r]; known != nil {
+		return known
+	}
+	entries := make([]uint32, r.Len())
+	for i := range entries {
+		x.buf = append(append(x.buf[:0], 0, 0, 0), r.Keys.At(uint32(i))...)
+		entries[i] = x.entry(table, r.Scope, r.Types[i])
+	}
+	return entries
 }
 
 func (x *keyIndex) add(entry uint32, values int) { x.rows[entry] += values }
@@ -84,9 +94,17 @@ func (x *keyIndex) count(table byte, t *telemetry.Table) {
 			x.add(x.find(table, c.Scope, c.Type, c.Key), len(c.Rows))
 		}
 	}
-	for i := range t.Rest.Len() {
-		x.add(x.findRest(table, &t.Rest, i), 1)
+	if t.Rest.Len() == 0 {
+		return
 	}
+	entries := x.ofRest(table, &t.Rest)
+	for _, n := range entries {
+		x.rows[n]++
+	}
+	if x.rest == nil {
+		x.rest = map[*telemetry.Rest][]uint32{}
+	}
+	x.rest[&t.Rest] = entries
 }
 
 // table enters the columns of a table, all of which are counted. least is the
@@ -115,6 +133,8 @@ func (p *plan) table(table byte, least int) {
 	}
 	slices.SortFunc(order[frequent:], byName)
 	x.column = slices.Grow(x.column, len(x.rows)-len(x.column))[:len(x.rows)]
+	p.cols = slices.Grow(p.cols, len(order))
+	p.file, p.rare = slices.Grow(p.file, len(order)), slices.Grow(p.rare, len(order))
 	for i, entry := range order {
 		k := x.keys.At(entry)
 		n := len(p.cols)
@@ -123,6 +143,7 @@ func (p *plan) table(table byte, least int) {
 		p.cols = append(p.cols, ColumnInfo{Table: k[0], Name: columnName(n, scope, typ),
 			Scope: scope, Key: string(k[3:]), Type: typ, Rare: i >= frequent})
 		p.file = append(p.file, i)
+		p.rare = append(p.rare, i >= frequent)
 	}
 }
 

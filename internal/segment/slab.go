@@ -25,6 +25,7 @@ type slab struct {
 	bitmap []uint64
 	codes  []uint32
 	texts  telemetry.Dict
+	sound  bool     // all of texts is valid UTF-8 and short enough
 	canon  []uint32 // by entry of texts: the first equal entry + 1; 0: not looked for
 	intern textIntern
 	mended int // texts with invalid UTF-8
@@ -95,6 +96,7 @@ func (s *slab) clearBitmap() {
 // startTexts begins a column of texts; addDict then gives the first entry of each source.
 func (s *slab) startTexts() {
 	s.texts.Reset()
+	s.sound = true
 	s.intern.reset()
 	s.clearDense()
 }
@@ -104,6 +106,7 @@ func (s *slab) addDict(d *telemetry.Dict) (uint32, error) {
 	if len(s.texts.Data)+len(d.Data) > 1<<31-1 {
 		return 0, telemetry.Errorf(telemetry.KindExhausted, "texts of one column are over 2 GiB; write fewer rows at once")
 	}
+	s.sound = s.sound && soundTexts(d)
 	at := int32(len(s.texts.Data))
 	s.texts.Data = append(s.texts.Data, d.Data...)
 	if len(s.texts.Offsets) == 0 {
@@ -115,6 +118,21 @@ func (s *slab) addDict(d *telemetry.Dict) (uint32, error) {
 		}
 	}
 	return uint32(base), nil
+}
+
+// soundTexts reports whether no text of d needs to be mended or refused. It goes
+// through the block in order, where to look at each text in the order of rows would
+// miss the cache for each.
+func soundTexts(d *telemetry.Dict) bool {
+	if len(d.Data) > maxValueBytes || !utf8.Valid(d.Data) {
+		return false
+	}
+	for _, end := range d.Offsets {
+		if int(end) < len(d.Data) && !utf8.RuneStart(d.Data[end]) {
+			return false
+		}
+	}
+	return true
 }
 
 // fixedTexts puts a column of texts in order that has a value in every row.
@@ -230,6 +248,9 @@ func (s *slab) gatherTexts(required, text bool) (*values, error) {
 // entry finds the first entry with the text of entry, after mending invalid
 // UTF-8 where a reader would refuse the whole file for it.
 func (s *slab) entry(entry uint32, text bool) (uint32, error) {
+	if s.sound {
+		return s.intern.find(&s.texts, entry), nil
+	}
 	v := s.texts.At(entry)
 	if len(v) > maxValueBytes {
 		return 0, telemetry.Errorf(telemetry.KindInvalid, "a text of %d bytes is over the limit of %d", len(v), maxValueBytes)

@@ -17,16 +17,8 @@ type collected struct {
 
 // valueSource is where values of rare columns are: a column or the Rest of a source.
 type valueSource struct {
-	nums  []uint64
-	codes []uint32 // nil: the numbers are the entries of texts
 	texts *telemetry.Dict
-}
-
-func (s *valueSource) text(i uint32) []byte {
-	if s.codes == nil {
-		return s.texts.At(uint32(s.nums[i]))
-	}
-	return s.texts.At(s.codes[i])
+	base  uint32 // of its entries among those of the slab
 }
 
 // collect lists what of the sources belongs to each column of the plan.
@@ -64,13 +56,15 @@ func (w *writer) collectTable(in *collected, letter byte, src int, t *telemetry.
 		return
 	}
 	from := uint32(len(in.from))
-	in.from = append(in.from, valueSource{nums: r.Nums, texts: &r.Texts})
+	in.from = append(in.from, valueSource{texts: &r.Texts})
 	var frequent map[uint32]*telemetry.Column
+	entries := x.ofRest(letter, r)
+	sparse, sources := in.sparse[letter], in.src[letter]
 	for i, row := range r.Rows {
-		n := x.column[x.findRest(letter, r, i)]
-		if w.plan.cols[n].Rare {
-			in.sparse[letter] = append(in.sparse[letter], restValue{row, n, uint32(i), from, r.Types[i]})
-			in.src[letter] = append(in.src[letter], uint32(src))
+		n := x.column[entries[i]]
+		if w.plan.rare[n] {
+			sparse = append(sparse, restValue{row, n, from, r.Types[i], r.Nums[i]})
+			sources = append(sources, uint32(src))
 			continue
 		}
 		c := frequent[n]
@@ -84,6 +78,7 @@ func (w *writer) collectTable(in *collected, letter byte, src int, t *telemetry.
 		}
 		c.Take(r, i)
 	}
+	in.sparse[letter], in.src[letter] = sparse, sources
 }
 
 // attributes writes the sparse columns of a table over the row groups from g on
@@ -91,7 +86,7 @@ func (w *writer) collectTable(in *collected, letter byte, src int, t *telemetry.
 func (w *writer) attributes(table byte, g int, in *collected) error {
 	f := w.files[table]
 	fixed := len(fixedColumns[table])
-	rare := rareValues{from: slices.Clip(in.from), values: make([]restValue, 0, len(in.sparse[table]))}
+	rare := rareValues{from: slices.Clone(in.from), values: make([]restValue, 0, len(in.sparse[table])), rows: make([]uint32, len(w.plan.cols))}
 	for n := range w.plan.cols {
 		info := &w.plan.cols[n]
 		if info.Table != table {
@@ -136,37 +131,48 @@ func (c *ColumnInfo) bound(least, most int64) {
 	c.Min, c.Max = min(c.Min, least), max(c.Max, most)
 }
 
-// restValue is a value of a rare column: entry i of a source belongs to row of the slab.
+// restValue is the value that a row of the slab has in a rare column. It is here
+// whole: to look for it in its source, in order of rows, would miss the cache.
 type restValue struct {
-	row, num, i uint32
-	from        uint32
-	typ         telemetry.Type
+	row, col uint32
+	from     uint32 // the source
+	typ      telemetry.Type
+	num      uint64 // of text types the entry of the source's texts
 }
 
 // rareValues are the rare values of one table of a slab.
 type rareValues struct {
 	values []restValue
 	from   []valueSource
+	rows   []uint32 // by column: how many of values it has, without those of ints
 }
 
-func (r *rareValues) add(info *ColumnInfo, v restValue) {
+func (w *writer) addRare(r *rareValues, v restValue) {
 	r.values = append(r.values, v)
-	if info.Type == telemetry.TypeInt {
-		num := int64(r.from[v.from].nums[v.i])
-		info.bound(num, num)
+	if v.typ != telemetry.TypeInt {
+		r.rows[v.col]++
+		return
 	}
+	info := &w.plan.cols[v.col]
+	info.bound(int64(v.num), int64(v.num))
 	info.Rows++
 }
 
 func (w *writer) rareColumn(rare *rareValues, n int, cols []sourceColumn) {
-	s, info := &w.slab, &w.plan.cols[n]
+	s := &w.slab
 	for _, sc := range cols {
 		place, c := s.place[sc.src], sc.col
 		from := uint32(len(rare.from))
-		rare.from = append(rare.from, valueSource{c.Nums, c.Codes, &c.Dict})
+		rare.from = append(rare.from, valueSource{texts: &c.Dict})
 		for i, r := range c.Rows {
 			if q := place[r] - s.lo; q < uint32(s.n) {
-				rare.add(info, restValue{q, uint32(n), uint32(i), from, c.Type})
+				v := restValue{row: q, col: uint32(n), from: from, typ: c.Type}
+				if c.Type.IsText() {
+					v.num = uint64(c.Codes[i])
+				} else {
+					v.num = c.Nums[i]
+				}
+				w.addRare(rare, v)
 			}
 		}
 	}
@@ -177,7 +183,7 @@ func (w *writer) rareSparse(rare *rareValues, values []restValue, src []uint32) 
 	for k, v := range values {
 		if q := s.place[src[k]][v.row] - s.lo; q < uint32(s.n) {
 			v.row = q
-			rare.add(&w.plan.cols[v.num], v)
+			w.addRare(rare, v)
 		}
 	}
 }
@@ -199,7 +205,7 @@ func (r *rareValues) inOrder(rows int) []restValue {
 	for lo := 0; lo < len(out); {
 		hi := int(next[out[lo].row])
 		if hi-lo > 1 {
-			slices.SortFunc(out[lo:hi], func(a, b restValue) int { return cmp.Compare(a.num, b.num) })
+			slices.SortFunc(out[lo:hi], func(a, b restValue) int { return cmp.Compare(a.col, b.col) })
 		}
 		lo = hi
 	}
@@ -216,58 +222,89 @@ func (w *writer) rest(table byte, rare *rareValues) error {
 	if err != nil {
 		return err
 	}
+	for n, rows := range rare.rows {
+		if rows > 0 {
+			w.plan.cols[n].Rows += int(rows)
+		}
+	}
+	if err := w.rareTexts(rare); err != nil {
+		return columnError(&f.foot.cols[colRestTxt], err)
+	}
 	rare.values = rare.inOrder(w.slab.n)
 	base := w.rows[table]
-	for len(rare.values) > 0 {
-		n := min(len(rare.values), groupRows)
-		if err := w.restGroup(f, table, base, rareValues{rare.values[:n], rare.from}); err != nil {
+	for values := rare.values; len(values) > 0; {
+		n := min(len(values), groupRows)
+		if err := w.restGroup(f, table, base, values[:n]); err != nil {
 			return err
 		}
-		rare.values = rare.values[n:]
+		values = values[n:]
 	}
 	return nil
 }
 
-func (w *writer) restGroup(f *fileWriter, table byte, base int, rare rareValues) error {
-	n, s := len(rare.values), &w.slab
+// rareTexts gathers the texts of all sources, each as one block, and makes the
+// numbers of text values entries of the slab's texts.
+func (w *writer) rareTexts(rare *rareValues) error {
+	s := &w.slab
+	s.startTexts()
+	for i := range rare.from {
+		rare.from[i].base = noRow
+	}
+	for i := range rare.values {
+		v := &rare.values[i]
+		if !v.typ.IsText() {
+			continue
+		}
+		from := &rare.from[v.from]
+		if from.base == noRow {
+			var err error
+			if from.base, err = s.addDict(from.texts); err != nil {
+				return err
+			}
+		}
+		v.num += uint64(from.base)
+	}
+	return nil
+}
+
+// restGroup writes one row group.
+func (w *writer) restGroup(f *fileWriter, table byte, base int, rare []restValue) error {
+	n, s := len(rare), &w.slab
 	g := f.addGroups(n)
 	var letter telemetry.Dict
 	letter.Append([]byte{table})
 	f.column(g, colRestTable, &values{rows: n, codes: make([]uint32, n), texts: &letter})
 	nums := make([]uint64, n)
-	for i, v := range rare.values {
-		nums[i] = uint64(base) + uint64(v.row)
+	for i := range rare {
+		nums[i] = uint64(base) + uint64(rare[i].row)
 	}
 	f.column(g, colRestRow, &values{rows: n, nums: nums})
-	for i, v := range rare.values {
-		nums[i] = uint64(v.num)
+	for i := range rare {
+		nums[i] = uint64(rare[i].col)
 	}
 	f.column(g, colRestCol, &values{rows: n, nums: nums})
-	numbers := func(col int, of func(telemetry.Type) bool) {
+	for _, col := range []int{colRestNum, colRestDbl} {
 		bitmap := make([]uint64, (n+63)/64)
 		k := 0
-		for i, v := range rare.values {
-			if of(v.typ) {
+		for i := range rare {
+			if v := &rare[i]; !v.typ.IsText() && (v.typ == telemetry.TypeDouble) == (col == colRestDbl) {
 				bitmap[i/64] |= 1 << (i % 64)
-				nums[k] = rare.from[v.from].nums[v.i]
+				nums[k] = v.num
 				k++
 			}
 		}
 		f.column(g, col, &values{rows: n, bitmap: bitmap, nums: nums[:k]})
 	}
-	numbers(colRestNum, func(t telemetry.Type) bool { return t == telemetry.TypeInt || t == telemetry.TypeBool })
-	numbers(colRestDbl, func(t telemetry.Type) bool { return t == telemetry.TypeDouble })
-	s.texts.Reset()
 	s.intern.reset()
 	s.codes = s.codes[:0]
 	bitmap := make([]uint64, (n+63)/64)
-	for i, v := range rare.values {
+	for i := range rare {
+		v := &rare[i]
 		if !v.typ.IsText() {
 			continue
 		}
 		bitmap[i/64] |= 1 << (i % 64)
-		entry := s.texts.Append(rare.from[v.from].text(v.i))
-		first, err := s.entry(entry, v.typ != telemetry.TypeBytes)
+		first, err := s.entry(uint32(v.num), v.typ != telemetry.TypeBytes)
 		if err != nil {
 			return columnError(&f.foot.cols[colRestTxt], err)
 		}
