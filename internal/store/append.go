@@ -110,7 +110,9 @@ func (e *Embedded) appendRows(t *tenant, b *telemetry.Batch, seq int64) error {
 	if kept == 0 {
 		return nil
 	}
+	before := t.active.bytes
 	t.active.append(b, hashes, keep, seq, e.o.Now())
+	e.fresh.Add(t.active.bytes - before)
 	t.notify(kept)
 	return nil
 }

@@ -130,28 +130,23 @@ func nudge(wake chan struct{}) {
 	}
 }
 
-// freshSize adds up what is fresh over all tenants: bytes that no flush has taken,
-// bytes that one is writing, and the birth of the oldest of the former, which is
-// the zero time when there are none. e.mu MUST be held.
-func (e *Embedded) freshSize() (active, flushing int64, oldest time.Time) {
-	for _, t := range e.tenants {
+// oldestFresh is when the oldest row was received that no flush has taken; the zero
+// time when there is none.
+func (e *Embedded) oldestFresh() (oldest time.Time) {
+	for _, t := range e.listTenants() {
 		t.mu.Lock()
-		active += t.active.bytes
 		if born := t.active.born; t.active.rows > 0 && (oldest.IsZero() || born.Before(oldest)) {
 			oldest = born
 		}
-		if t.flushingGen != nil {
-			flushing += t.flushingGen.bytes
-		}
 		t.mu.Unlock()
 	}
-	return active, flushing, oldest
+	return oldest
 }
 
 func (e *Embedded) flushIfDue() error {
+	oldest := e.oldestFresh()
 	e.mu.Lock()
-	active, _, oldest := e.freshSize()
-	due := e.flushFailed || active >= e.o.FreshBytes ||
+	due := e.flushFailed || e.fresh.Load() >= e.o.FreshBytes ||
 		(!oldest.IsZero() && e.o.Now().Sub(oldest) > e.o.FreshAge) ||
 		int64(e.log.End()-max(e.manifest.cursor, e.log.Start())) > e.o.LogBytes/2
 	e.mu.Unlock()
@@ -179,11 +174,11 @@ func (e *Embedded) Admit(tenant string) error {
 	if free := e.free.Load(); free < e.o.DiskReserve {
 		return telemetry.RetryError(telemetry.KindExhausted, 30*time.Second, "the disk of %s has %d MiB left, %d MiB are kept free: make room, or lower retention.disk in the charter", e.o.Dir, free>>20, e.o.DiskReserve>>20)
 	}
-	active, flushing, _ := e.freshSize()
-	if active >= e.o.FreshBytes {
+	fresh := e.fresh.Load()
+	if fresh >= e.o.FreshBytes {
 		nudge(e.wakeFlush)
 	}
-	if all := active + flushing; all >= freshBound*e.o.FreshBytes {
+	if all := fresh + e.behind.Load(); all >= freshBound*e.o.FreshBytes {
 		return telemetry.RetryError(telemetry.KindExhausted, time.Second, "the store is %d MiB behind and writes it to disk now: send again in a second", all>>20)
 	}
 	return nil

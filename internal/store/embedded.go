@@ -104,7 +104,7 @@ type Embedded struct {
 	duck  *duck
 
 	commitMu sync.Mutex // one record of the manifest at a time; taken before mu
-	mu       sync.Mutex // guards tenants, their segments, and handle refs; taken before tenant.mu
+	mu       sync.Mutex // guards tenants, their segments, and handle refs; held for moments only, taken after tenant.mu
 	tenants  map[string]*tenant
 	manifest *manifest
 	damaged  string       // why every answer is partial, or empty
@@ -126,7 +126,8 @@ type Embedded struct {
 	traceRoom    traceRoom
 	turns        *turns
 
-	free atomic.Int64 // of the file system, as of the last look
+	fresh, behind atomic.Int64 // bytes in memory of all tenants that no flush has taken, and that one is writing
+	free          atomic.Int64 // of the file system, as of the last look
 
 	wakeFlush, wakeMerge chan struct{} // ask a background loop to look at once
 
@@ -140,7 +141,7 @@ type Embedded struct {
 type tenant struct {
 	name     string
 	segments []*handle // by id; guarded by Embedded.mu
-	users    int       // appends under way; guarded by Embedded.mu
+	users    int       // appends and questions under way; guarded by Embedded.mu
 	expired  int64     // segments that retention removed; guarded by Embedded.mu
 
 	mu          sync.Mutex
@@ -352,10 +353,7 @@ func (e *Embedded) replay(ctx context.Context) error {
 		if err := e.Append(b, seq, start, end); err != nil {
 			return fmt.Errorf("replay the log at position %d: %w", start, err)
 		}
-		e.mu.Lock()
-		active, _, _ := e.freshSize()
-		e.mu.Unlock()
-		if active > e.o.FreshBytes {
+		if e.fresh.Load() > e.o.FreshBytes {
 			if err := e.flush(ctx); err != nil {
 				return err
 			}
@@ -391,16 +389,43 @@ func (e *Embedded) tenantLocked(name string) (*tenant, error) {
 // forgetTenants frees the slots of tenants that have nothing: all has expired, or what
 // was admitted never came. Whoever reads or writes a tenant without e.mu is counted in it.
 func (e *Embedded) forgetTenants() {
+	for _, t := range e.listTenants() {
+		t.mu.Lock()
+		e.mu.Lock()
+		if t.users == 0 && len(t.segments) == 0 && t.active.rows == 0 && t.flushingGen == nil && len(t.tails) == 0 {
+			delete(e.tenants, t.name)
+		}
+		e.mu.Unlock()
+		t.mu.Unlock()
+	}
+}
+
+// listTenants gives the tenants of this moment, by name.
+func (e *Embedded) listTenants() []*tenant {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for name, t := range e.tenants {
-		t.mu.Lock()
-		idle := t.users == 0 && len(t.segments) == 0 && t.active.rows == 0 && t.flushingGen == nil && len(t.tails) == 0
-		t.mu.Unlock()
-		if idle {
-			delete(e.tenants, name)
-		}
+	list := make([]*tenant, 0, len(e.tenants))
+	for _, name := range sortedKeys(e.tenants) {
+		list = append(list, e.tenants[name])
 	}
+	return list
+}
+
+// use finds a tenant, nil when it has nothing, and keeps its slot until leave.
+func (e *Embedded) use(name string) *tenant {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	t := e.tenants[name]
+	if t != nil {
+		t.users++
+	}
+	return t
+}
+
+func (e *Embedded) leave(t *tenant) {
+	e.mu.Lock()
+	t.users--
+	e.mu.Unlock()
 }
 
 // Log is the log that the store reads; requests are appended to it.

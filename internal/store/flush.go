@@ -49,8 +49,13 @@ func (e *Embedded) flushOnce(ctx context.Context) (again bool, err error) {
 	began := time.Now()
 	e.mu.Lock()
 	_, cursor := e.watermark()
+	if e.flushFailed { // what is fresh since then stays behind the cursor of that flush
+		cursor = min(cursor, e.failedCursor)
+	}
+	e.flushFailed = false
+	e.mu.Unlock()
 	rotated := map[*tenant]*generation{}
-	for _, t := range e.tenants {
+	for _, t := range e.listTenants() {
 		t.mu.Lock()
 		if t.flushingGen != nil { // an earlier flush failed: its rows are still to be written
 			rotated[t] = t.flushingGen
@@ -59,17 +64,16 @@ func (e *Embedded) flushOnce(ctx context.Context) (again bool, err error) {
 			t.flushingGen, t.flushing = t.active, t.active.snapshot()
 			t.active = &generation{}
 			rotated[t] = t.flushingGen
+			e.fresh.Add(-t.flushingGen.bytes)
+			e.behind.Add(t.flushingGen.bytes)
 		}
 		t.mu.Unlock()
 	}
+	e.mu.Lock()
 	seq := e.maxSeq
 	if len(rotated) > 0 {
 		e.flushing++
 	}
-	if e.flushFailed { // what is fresh since then stays behind the cursor of that flush
-		cursor = min(cursor, e.failedCursor)
-	}
-	e.flushFailed = false
 	e.mu.Unlock()
 	if len(rotated) == 0 {
 		return false, e.moveCursor(cursor, seq)
@@ -112,22 +116,24 @@ func (e *Embedded) flushOnce(ctx context.Context) (again bool, err error) {
 		e.counters.add("flushes_failed", 1)
 		return false, fmt.Errorf("flush: %w", err)
 	}
-	e.mu.Lock()
-	for t := range rotated {
-		t.mu.Lock()
+	for t, g := range rotated {
 		var mine []*handle
 		for _, h := range handles {
 			if h.Tenant == t.name {
 				mine = append(mine, h)
 			}
 		}
+		recent := keepRecent(t.recent, g.recent()) // before the locks: it looks at every row
+		t.mu.Lock()
+		e.mu.Lock()
 		e.publish(t, mine, nil)
-		t.recent = keepRecent(t.recent, t.flushingGen.recent())
+		e.mu.Unlock()
+		t.recent = recent
 		t.flushingGen, t.flushing = nil, nil
 		t.epoch++
 		t.mu.Unlock()
+		e.behind.Add(-g.bytes)
 	}
-	e.mu.Unlock()
 	e.truncateLog(cursor)
 	e.o.Logger.Info("flushed", "rows", rows, "segments", len(handles), "took", time.Since(began))
 	nudge(e.wakeMerge)

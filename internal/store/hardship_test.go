@@ -297,7 +297,7 @@ func TestOneIDForMany(t *testing.T) {
 		took[n] = time.Since(began)
 	}
 	t.Logf("%v", took)
-	if took[4000] > 2*time.Second {
+	if took[4000] > 2*time.Second && took[4000] > 10*took[1000] { // slow alone is a busy machine
 		t.Fatalf("quadratic: %v", took)
 	}
 }

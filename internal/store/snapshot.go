@@ -50,22 +50,24 @@ func (v *view) release() {
 // left out (a zero r keeps all), fresh rows are never left out.
 func (e *Embedded) view(tenant string, r Range) *view {
 	v := &view{e: e}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	v.partial = e.damaged
-	t := e.tenants[tenant]
+	t := e.use(tenant)
 	if t == nil {
-		v.expired = e.manifest.expired[tenant] // all of it, perhaps
+		e.mu.Lock()
+		v.partial, v.expired = e.damaged, e.manifest.expired[tenant] // all of it, perhaps
+		e.mu.Unlock()
 		return v
 	}
-	v.expired = t.expired
-	// The tenant's lock is taken inside e.mu, so that a flush cannot move rows
-	// from memory into a segment between the two halves of the snapshot.
+	defer e.leave(t)
+	// Both locks are held at once, so that a flush cannot move rows from memory
+	// into a segment between the two halves of the snapshot.
 	t.mu.Lock()
-	v.maxSeq, _ = e.watermark()
+	defer t.mu.Unlock()
 	v.fresh = append(v.fresh, t.flushing...)
 	v.fresh = append(v.fresh, t.active.snapshot()...)
-	t.mu.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	v.partial, v.expired = e.damaged, t.expired
+	v.maxSeq, _ = e.watermark()
 	v.pinSegments(t, r)
 	return v
 }

@@ -49,8 +49,8 @@ func (c *counters) get(name string) int64 {
 
 // Status implements Store.
 func (e *Embedded) Status() Status {
+	tenants := e.listTenants()
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	_, end := e.watermark()
 	s := Status{
 		Ready: e.ready, ReadOnly: e.readOnly, FlushesActive: e.flushing, MergesRunning: e.merging,
@@ -58,9 +58,9 @@ func (e *Embedded) Status() Status {
 		LagBytes: int64(e.log.End() - end),
 	}
 	s.DiskBytes = s.LogBytes + e.manifest.journal.Bytes()
-	for _, name := range sortedKeys(e.tenants) {
-		t := e.tenants[name]
-		ts := TenantStatus{Tenant: name}
+	e.mu.Unlock()
+	for _, t := range tenants {
+		ts := TenantStatus{Tenant: t.name}
 		t.mu.Lock()
 		for _, g := range [2]*generation{t.active, t.flushingGen} {
 			if g != nil && g.rows > 0 {
@@ -70,7 +70,7 @@ func (e *Embedded) Status() Status {
 				ts.oldest(g.minSeq)
 			}
 		}
-		t.mu.Unlock()
+		e.mu.Lock() // with the tenant's: what a flush moves is counted once
 		for _, h := range t.segments {
 			m := h.meta
 			if h.broken.Load() != nil {
@@ -81,6 +81,8 @@ func (e *Embedded) Status() Status {
 			ts.Bytes += h.size()
 			ts.oldest(m.MinSeq)
 		}
+		e.mu.Unlock()
+		t.mu.Unlock()
 		s.SpansStored += ts.Spans
 		s.Segments += ts.Segments
 		s.DiskBytes += ts.Bytes

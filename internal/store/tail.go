@@ -40,12 +40,14 @@ func (e *Embedded) Tail(ctx context.Context, name string, p *query.Plan, fn func
 		e.mu.Unlock()
 		return err
 	}
+	t.users++
+	e.mu.Unlock()
 	w := &tail{wake: make(chan struct{}, 1)}
 	t.mu.Lock()
 	t.tails[w] = struct{}{}
 	g, at := t.active, t.active.rows
 	t.mu.Unlock()
-	e.mu.Unlock()
+	e.leave(t)
 	defer func() {
 		t.mu.Lock()
 		delete(t.tails, w)
