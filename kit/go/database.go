@@ -98,7 +98,7 @@ func (d *Database) Start(ctx context.Context, st Statement, attrs ...Attr) (cont
 		return ctx, DatabaseCall{}
 	}
 	c := DatabaseCall{d: d, st: st, start: time.Now()}
-	ctx, c.span = d.start(ctx, c.start, st)
+	ctx, c.span = d.start(ctx, c.start, st, false)
 	c.ctx = ctx
 	c.span.Set(attrs...)
 	return ctx, c
@@ -110,12 +110,12 @@ func (d *Database) Did(ctx context.Context, start time.Time, st Statement, err e
 		return
 	}
 	c := DatabaseCall{d: d, st: st, start: start, ctx: ctx}
-	_, c.span = d.start(ctx, start, st)
+	_, c.span = d.start(ctx, start, st, true)
 	c.End(err)
 }
 
-func (d *Database) start(ctx context.Context, at time.Time, st Statement) (context.Context, Active) {
-	o := SpanOptions{Component: ComponentSQL, Need: Standard, Kind: Client, Start: at, Fixed: d.named}
+func (d *Database) start(ctx context.Context, at time.Time, st Statement, leaf bool) (context.Context, Active) {
+	o := SpanOptions{Component: ComponentSQL, Need: Standard, Kind: Client, Start: at, Fixed: d.named, leaf: leaf}
 	return StartWith(ctx, d.name(st), o)
 }
 

@@ -81,6 +81,8 @@ type SpanOptions struct {
 	// Scope is the instrumentation scope, nil is the kit's own.
 	Scope *Scope
 
+	// leaf says that nothing runs within the span: there is no context for it.
+	leaf bool
 	// route and method are for the sampling rules, when attributes are set only after the start.
 	route, method string
 }
@@ -193,6 +195,9 @@ func (k *Kit) start(ctx context.Context, snapshot *policy.Snapshot, scope uint32
 	k.counters.SpanLive.Add(1, s.id[0])
 	if w := watch.Current(); w != nil {
 		s.showTo(w, ctx, o)
+	}
+	if o != nil && o.leaf {
+		return ctx, Active{s: s, own: true}
 	}
 	return trace.ContextWithSpan(ctx, s), Active{s: s, own: true}
 }

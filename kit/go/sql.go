@@ -104,7 +104,7 @@ func (c *sqlConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sqlConn{Conn: conn, on: c}, nil
+	return newSQLConn(conn, c), nil
 }
 
 // Close closes the wrapped connector where it can be closed, as sql.DB.Close does.

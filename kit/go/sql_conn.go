@@ -13,6 +13,19 @@ import (
 type sqlConn struct {
 	driver.Conn
 	on *sqlConnector
+
+	// What database/sql asks of a connection with each statement, nil where the driver's has it not.
+	resets driver.SessionResetter
+	valid  driver.Validator
+	checks driver.NamedValueChecker
+}
+
+func newSQLConn(conn driver.Conn, on *sqlConnector) *sqlConn {
+	c := &sqlConn{Conn: conn, on: on}
+	c.resets, _ = conn.(driver.SessionResetter)
+	c.valid, _ = conn.(driver.Validator)
+	c.checks, _ = conn.(driver.NamedValueChecker)
+	return c
 }
 
 func (c *sqlConn) Ping(ctx context.Context) error {
@@ -29,22 +42,21 @@ func (c *sqlConn) Ping(ctx context.Context) error {
 }
 
 func (c *sqlConn) ResetSession(ctx context.Context) error {
-	if r, ok := c.Conn.(driver.SessionResetter); ok {
-		return r.ResetSession(ctx)
+	if c.resets == nil {
+		return nil
 	}
-	return nil
+	return c.resets.ResetSession(ctx)
 }
 
 func (c *sqlConn) IsValid() bool {
-	v, ok := c.Conn.(driver.Validator)
-	return !ok || v.IsValid()
+	return c.valid == nil || c.valid.IsValid()
 }
 
 func (c *sqlConn) CheckNamedValue(v *driver.NamedValue) error {
-	if checker, ok := c.Conn.(driver.NamedValueChecker); ok {
-		return checker.CheckNamedValue(v)
+	if c.checks == nil {
+		return driver.ErrSkip
 	}
-	return driver.ErrSkip
+	return c.checks.CheckNamedValue(v)
 }
 
 func (c *sqlConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (res driver.Result, err error) {

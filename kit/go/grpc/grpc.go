@@ -1,16 +1,16 @@
 // Package clewgrpc instruments gRPC for Clew: one span and one duration for each call, on both sides, unary and streaming. A call that gRPC
-// tries again by a retry policy has one for each attempt.
+// tries again by a retry policy is one call for its client, and has a span for each attempt on the server.
 //
 //	server := grpc.NewServer(clewgrpc.Server())
-//	conn, err := grpc.NewClient("dns:///orders:443", creds, clewgrpc.Client("dns:///orders:443"))
+//	conn, err := grpc.NewClient("dns:///orders:443", append(clewgrpc.Client("dns:///orders:443"), creds)...)
 //
-// It is a stats.Handler, so it sees the call from its headers to its very end, and needs no interceptor. What it records is section 8 of
+// The server's side is a stats.Handler, which sees calls that never reach a handler and those whose status an interceptor changes. The client's
+// side is interceptors: they see all calls too, and gRPC copies neither metadata nor sizes for them. What both record is section 8 of
 // kit/contract.
 package clewgrpc
 
 import (
 	"context"
-	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -44,29 +44,29 @@ func Public(public func(method string) bool) Option {
 
 // Server instruments a server.
 func Server(options ...Option) grpc.ServerOption {
-	h := &handler{server: true, duration: serverDuration}
+	h := newHandler()
 	for _, o := range options {
 		o(h)
 	}
 	return grpc.StatsHandler(h)
 }
 
-// Client instruments a connection. target is what the connection is made for: the server's address in spans, and what propagate_to is
-// compared with before baggage is written.
-func Client(target string) grpc.DialOption {
-	h := &handler{duration: clientDuration}
-	h.host, h.port = splitTarget(target)
-	return grpc.WithStatsHandler(h)
-}
+func newHandler() *handler { return &handler{side: side{server: true, duration: serverDuration}} }
 
-type handler struct {
+// side is what both ends of a call have in common.
+type side struct {
 	server   bool
 	host     string
 	port     int
-	public   func(method string) bool
 	duration clew.HistogramFamily
 	methods  bound.Cache[string, *method]
-	hosts    bound.Cache[string, *clew.Fixed]
+}
+
+// handler is a server's side.
+type handler struct {
+	side
+	public func(method string) bool
+	hosts  bound.Cache[string, *clew.Fixed]
 }
 
 // method is what is the same for all calls of a method.
@@ -83,7 +83,7 @@ type ending struct {
 	duration clew.BoundHistogram
 }
 
-// call is one RPC; the stats package hands it from method to method in the context.
+// call is one RPC.
 type call struct {
 	span     clew.Active
 	method   *method
@@ -95,17 +95,17 @@ type call struct {
 
 type callKey struct{}
 
-// callContext is the call's context and the call in one piece.
+// callContext is the call's context and the call in one piece: the stats package hands it from method to method.
 type callContext struct {
 	context.Context                 // has the span and what else was added
 	given           context.Context // to TagRPC, and ended with the call
+	done            <-chan struct{} // of given
 	call            call
-	out             outgoing
 }
 
 // Deadline, Done and Err are those of the context that was given: what was added to it ends nothing, and asking each layer takes time.
 func (c *callContext) Deadline() (time.Time, bool) { return c.given.Deadline() }
-func (c *callContext) Done() <-chan struct{}       { return c.given.Done() }
+func (c *callContext) Done() <-chan struct{}       { return c.done }
 func (c *callContext) Err() error                  { return c.given.Err() }
 
 // Value implements context.Context.
@@ -118,23 +118,14 @@ func (c *callContext) Value(key any) any {
 
 // TagRPC starts the span.
 func (h *handler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
-	c := &callContext{given: ctx, call: call{start: time.Now()}}
+	c := &callContext{given: ctx, done: ctx.Done(), call: call{start: time.Now()}}
 	c.call.method, c.call.invented = h.method(info.FullMethodName)
-	if h.server {
-		c.Context, c.call.span = h.startServer(ctx, c.call.method, c.call.start)
-		return c
-	}
-	o := clew.SpanOptions{Component: clew.ComponentGRPC, Need: clew.Edges, Kind: clew.Client, Start: c.call.start, Fixed: c.call.method.about}
-	ctx, c.call.span = clew.StartWith(ctx, c.call.method.name, o)
-	c.Context = h.inject(ctx, &c.out)
+	c.Context, c.call.span = h.start(ctx, c.call.method, c.call.start)
 	return c
 }
 
 // method is what is known of a method. Whoever calls a server may invent names: those that it has served are remembered, when the call ends.
 func (h *handler) method(full string) (m *method, invented bool) {
-	if !h.server {
-		return h.methods.Get(full, h.newMethod), false
-	}
 	m, ok := h.methods.Find(full)
 	if !ok {
 		m = h.newMethod(full)
@@ -142,14 +133,14 @@ func (h *handler) method(full string) (m *method, invented bool) {
 	return m, !ok
 }
 
-func (h *handler) newMethod(full string) *method {
+func (s *side) newMethod(full string) *method {
 	m := &method{full: full, name: strings.TrimPrefix(full, "/")}
 	about := []clew.Attr{clew.String("rpc.system.name", "grpc"), clew.String("rpc.method", m.name)}
-	m.about = clew.Fix(append(about, where(h.host, h.port)...)...)
+	m.about = clew.Fix(append(about, where(s.host, s.port)...)...)
 	return m
 }
 
-func (h *handler) startServer(ctx context.Context, m *method, at time.Time) (context.Context, clew.Active) {
+func (h *handler) start(ctx context.Context, m *method, at time.Time) (context.Context, clew.Active) {
 	o := clew.SpanOptions{Component: clew.ComponentGRPC, Need: clew.Edges, Kind: clew.Server, Start: at, Fixed: m.about}
 	for _, key := range [...]string{traceparent, "baggage", "b3", "x-b3-traceid"} {
 		if found := metadata.ValueFromIncomingContext(ctx, key); len(found) > 0 {
@@ -180,20 +171,6 @@ func (h *handler) authority(text string) *clew.Fixed {
 
 func newHost(authority string) *clew.Fixed { return clew.Fix(where(splitHost(authority))...) }
 
-// inject returns ctx with the headers that the call is to have. out is what it collects them in.
-func (h *handler) inject(ctx context.Context, out *outgoing) context.Context {
-	if md, ok := metadata.FromOutgoingContext(ctx); ok {
-		// Metadata that is handed on may have the context of another call, which this one's takes the place of.
-		clew.Inject(ctx, h.host, carrier(md))
-		return metadata.NewOutgoingContext(ctx, md)
-	}
-	clew.Inject(ctx, h.host, out)
-	if out.n == 0 {
-		return ctx
-	}
-	return metadata.AppendToOutgoingContext(ctx, out.pairs[:out.n]...)
-}
-
 func where(host string, port int) []clew.Attr {
 	attrs := make([]clew.Attr, 0, 2)
 	if host != "" {
@@ -218,7 +195,7 @@ func (h *handler) HandleRPC(ctx context.Context, s stats.RPCStats) {
 		}
 	case *stats.End:
 		if c := callOf(ctx); c != nil {
-			h.end(ctx, c, s)
+			h.end(ctx, c, s.Error)
 		}
 	}
 }
@@ -232,24 +209,38 @@ func callOf(ctx context.Context) *call {
 // message counts a message and, at level detailed, records it.
 func (c *call) message(count *int, way string, bytes int) {
 	*count++
-	if clew.On(clew.ComponentGRPC, clew.Detailed) {
-		c.span.Event("rpc.message", clew.String("rpc.message.type", way), clew.Int("rpc.message.id", *count), clew.Int("rpc.message.uncompressed_size", bytes))
+	if detailed() {
+		c.span.Event("rpc.message", messageAttrs(way, *count, bytes)...)
 	}
 }
 
-func (h *handler) end(ctx context.Context, c *call, s *stats.End) {
-	st := status.Convert(s.Error)
+func detailed() bool { return clew.On(clew.ComponentGRPC, clew.Detailed) }
+
+func messageAttrs(way string, id, bytes int) []clew.Attr {
+	attrs := []clew.Attr{clew.String("rpc.message.type", way), clew.Int("rpc.message.id", id)}
+	if bytes >= 0 {
+		attrs = append(attrs, clew.Int("rpc.message.uncompressed_size", bytes))
+	}
+	return attrs
+}
+
+// end ends a call with the error that it has returned.
+func (s *side) end(ctx context.Context, c *call, err error) {
+	st := statusOf(err)
 	code := st.Code()
 	m := c.method
 	switch {
-	case h.server && code == codes.Unimplemented:
+	case s.server && code == codes.Unimplemented:
 		// Whoever calls may invent methods; they must not become series.
-		m = h.methods.Get("_OTHER", h.newMethod)
+		m = s.methods.Get("_OTHER", s.newMethod)
 	case c.invented:
-		m = h.methods.Get(m.full, func(string) *method { return m })
+		m = s.methods.Get(m.full, func(string) *method { return m })
 	}
-	e := m.endings.Get(code, func(code codes.Code) ending { return h.newEnding(m.name, code) })
-	failed := h.fails(code)
+	e, known := m.endings.Find(code)
+	if !known {
+		e = m.endings.Get(code, func(code codes.Code) ending { return s.newEnding(m.name, code) })
+	}
+	failed := s.fails(code)
 	switch {
 	case c.span.Recording():
 		c.span.SetFixed(e.about)
@@ -264,18 +255,26 @@ func (h *handler) end(ctx context.Context, c *call, s *stats.End) {
 	c.span.EndAt(c.start.Add(took))
 }
 
-func (h *handler) newEnding(method string, code codes.Code) ending {
+// statusOf is the status of an error, also of one of a context that an interceptor hands on as it is.
+func statusOf(err error) *status.Status {
+	if st, ok := status.FromError(err); ok {
+		return st
+	}
+	return status.FromContextError(err)
+}
+
+func (s *side) newEnding(method string, code codes.Code) ending {
 	about := []clew.Attr{clew.String("rpc.response.status_code", codeName(code))}
-	if h.fails(code) {
+	if s.fails(code) {
 		about = append(about, clew.String("error.type", codeName(code)))
 	}
 	labels := []clew.Attr{clew.String("rpc.system.name", "grpc"), clew.String("rpc.method", method)}
-	return ending{clew.Fix(about...), h.duration.With(append(labels, about...)...)}
+	return ending{clew.Fix(about...), s.duration.With(append(labels, about...)...)}
 }
 
 // fails says which codes are errors: on a client all but OK, on a server those that are its own fault.
-func (h *handler) fails(c codes.Code) bool {
-	if !h.server {
+func (s *side) fails(c codes.Code) bool {
+	if !s.server {
 		return c != codes.OK
 	}
 	switch c {
@@ -349,44 +348,4 @@ func (r *received) Set(string, string) {} // what came is not changed
 func (r *received) Keys() []string {
 	md, _ := metadata.FromIncomingContext(r.ctx)
 	return carrier(md).Keys()
-}
-
-// outgoing collects what Inject writes, traceparent, tracestate and baggage: names in lower case, each before its value.
-type outgoing struct {
-	pairs [6]string
-	n     int
-}
-
-func (o *outgoing) Get(string) string { return "" }
-func (o *outgoing) Keys() []string    { return nil }
-func (o *outgoing) Set(key, value string) {
-	if o.n < len(o.pairs) {
-		o.pairs[o.n], o.pairs[o.n+1] = key, value
-		o.n += 2
-	}
-}
-
-// splitTarget takes "dns:///orders:443", "passthrough:///10.0.0.1:80" or "orders:443" apart. A Unix socket's path is its address.
-func splitTarget(target string) (host string, port int) {
-	if path, ok := strings.CutPrefix(target, "unix://"); ok {
-		return path, 0
-	}
-	if _, rest, ok := strings.Cut(target, "://"); ok {
-		_, target, _ = strings.Cut(rest, "/")
-	} else if scheme, rest, ok := strings.Cut(target, ":"); ok && (scheme == "dns" || scheme == "passthrough" || scheme == "unix") {
-		target = rest
-	}
-	return splitHost(target)
-}
-
-func splitHost(hostport string) (string, int) {
-	host, port, err := net.SplitHostPort(hostport)
-	if err != nil {
-		return hostport, 0
-	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return host, 0
-	}
-	return host, int(n)
 }

@@ -45,7 +45,7 @@ func dial(t *testing.T, code codes.Code, options ...clewgrpc.Option) healthpb.He
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
 	target := "passthrough:///" + listener.Addr().String()
-	conn, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()), clewgrpc.Client(target))
+	conn, err := grpc.NewClient(target, append(clewgrpc.Client(target), grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 	if err != nil {
 		t.Fatal(err)
 	}

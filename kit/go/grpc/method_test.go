@@ -5,14 +5,17 @@ import (
 	"fmt"
 	"testing"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+
+	clew "github.com/clew-dev/clew/kit/go"
 )
 
 // TestInventedMethodsAreForgotten: whoever calls a server may send any name, and must not push out those that it serves.
 func TestInventedMethodsAreForgotten(t *testing.T) {
-	h := &handler{server: true, duration: serverDuration}
+	h := newHandler()
 	serve := func(method string, err error) {
 		ctx := h.TagRPC(context.Background(), &stats.RPCTagInfo{FullMethodName: method})
 		h.HandleRPC(ctx, &stats.End{Error: err})
@@ -33,5 +36,18 @@ func TestInventedMethodsAreForgotten(t *testing.T) {
 	}
 	if _, known := m.endings.Find(codes.OK); !known {
 		t.Error("what its calls end with is not remembered")
+	}
+}
+
+// TestClientAllocations holds what a call of a client costs beside gRPC itself. The span's context, the metadata and the text of traceparent are
+// what any client with propagation allocates.
+func TestClientAllocations(t *testing.T) {
+	k := clew.Start(t.Context(), clew.Service("budget", ""), clew.WithoutExport(), clew.WithoutGlobals())
+	defer func() { _ = k.Stop(context.Background()) }()
+	c := newClient("dns:///orders:443")
+	answer := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return nil }
+	got := testing.AllocsPerRun(500, func() { _ = c.unary(t.Context(), "/shop.Orders/Place", nil, nil, nil, answer) })
+	if got > 9 {
+		t.Errorf("got %v allocations, want at most 9", got)
 	}
 }

@@ -1,8 +1,10 @@
 package clewgrpc
 
 import (
+	"context"
 	"testing"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
@@ -19,17 +21,19 @@ type scenario struct {
 
 // TestSemconv runs the scenarios of kit/contract through the handler as grpc calls it; the other tests do so over a connection.
 func TestSemconv(t *testing.T) {
-	semconvtest.Run(t, "../../contract/semconv.json", []string{"grpc.server", "grpc.client"}, func(_ *testing.T, rec *clewtest.Recorder, s scenario) {
-		ctx := rec.Context()
-		h := &handler{duration: clientDuration}
-		if s.Type == "grpc.server" {
-			h = &handler{server: true, duration: serverDuration}
-			ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(":authority", s.Authority))
-		} else {
-			h.host, h.port = splitTarget("dns:///" + s.Authority)
+	semconvtest.Run(t, "../../contract/semconv.json", []string{"grpc.server", "grpc.client"}, func(t *testing.T, rec *clewtest.Recorder, s scenario) {
+		ctx, err := rec.Context(), status.Error(s.Code, s.Message)
+		if s.Type == "grpc.client" {
+			answer := func(context.Context, string, any, any, *grpc.ClientConn, ...grpc.CallOption) error { return err }
+			if got := newClient("dns:///"+s.Authority).unary(ctx, "/"+s.Method, nil, nil, nil, answer); got != err {
+				t.Errorf("the caller got %v", got)
+			}
+			return
 		}
+		h := newHandler()
+		ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(":authority", s.Authority))
 		ctx = h.TagRPC(ctx, &stats.RPCTagInfo{FullMethodName: "/" + s.Method})
-		h.HandleRPC(ctx, &stats.End{Error: status.Error(s.Code, s.Message)})
+		h.HandleRPC(ctx, &stats.End{Error: err})
 	})
 }
 

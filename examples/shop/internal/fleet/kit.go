@@ -29,7 +29,7 @@ func (c *clewKit) start(ctx context.Context, service string) (func(context.Conte
 func (c *clewKit) serverOptions() []grpc.ServerOption { return []grpc.ServerOption{clewgrpc.Server()} }
 
 func (c *clewKit) dialOptions(target string) []grpc.DialOption {
-	return []grpc.DialOption{clewgrpc.Client(target)}
+	return clewgrpc.Client(target)
 }
 
 func (c *clewKit) server(h http.Handler) http.Handler { return c.k.HTTP(h) }

@@ -22,6 +22,7 @@ package metric
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -264,7 +265,11 @@ func check(desc *Desc) error {
 			return fmt.Errorf("create histogram %s: bound %d is %v; bounds are finite and ascend", desc.Name, i, b)
 		}
 	}
-	desc.Bounds = append([]float64{}, desc.Bounds...)
+	if slices.Equal(desc.Bounds, DurationBounds) {
+		desc.Bounds = DurationBounds // nearly all histograms have these, and share their memory
+	} else {
+		desc.Bounds = slices.Clone(desc.Bounds)
+	}
 	return nil
 }
 

@@ -16,6 +16,13 @@ type Series struct {
 	labels *Labels
 	spill  bool // the instrument's overflow: what is recorded here is counted as such
 
+	// What a record asks of the instrument stands here too: each look elsewhere is memory that a process that sleeps between
+	// requests has to fetch anew.
+	engine          *Engine
+	dead            bool
+	component, need uint8
+	bounds          []float64
+
 	bits  atomic.Uint64 // sum or last value: an int64, or the bits of a float64
 	round atomic.Uint64 // collection of an observed value, else the one before it and 1; 0: there is none yet
 	dist  *distribution // histograms only
@@ -122,7 +129,10 @@ func (t *table) all(into []*Series) []*Series {
 }
 
 func (in *Instrument) series(labels *Labels) *Series {
-	s := &Series{in: in, labels: labels}
+	s := &Series{
+		in: in, labels: labels, engine: in.engine, dead: in.dead,
+		component: in.desc.Component, need: in.desc.Need, bounds: in.desc.Bounds,
+	}
 	if in.desc.Kind == Histogram {
 		s.dist = newDistribution(len(in.desc.Bounds))
 	}
@@ -130,12 +140,12 @@ func (in *Instrument) series(labels *Labels) *Series {
 }
 
 // Enabled reports whether a record would be kept now.
-func (s *Series) Enabled() bool { return s.in.Enabled() }
+func (s *Series) Enabled() bool { return !s.dead && s.engine.on(s.component, s.need) }
 
 // AddInt adds to a counter or up-down counter of int64. A counter does not take
 // less than zero: it is counted as invalid.
 func (s *Series) AddInt(n int64) {
-	if !s.in.Enabled() {
+	if !s.Enabled() {
 		return
 	}
 	if n < 0 && s.in.desc.Kind == Counter {
@@ -156,7 +166,7 @@ func (s *Series) ForceInt(n int64) {
 // AddFloat is AddInt for float64. What is not finite, or would make the sum so, is
 // counted as invalid.
 func (s *Series) AddFloat(v float64) {
-	if !s.in.Enabled() {
+	if !s.Enabled() {
 		return
 	}
 	if v < 0 && s.in.desc.Kind == Counter || !addFloat(&s.bits, v) {
@@ -168,16 +178,16 @@ func (s *Series) AddFloat(v float64) {
 
 // SetInt sets a gauge of int64.
 func (s *Series) SetInt(n int64) {
-	if s.in.Enabled() {
+	if s.Enabled() {
 		s.bits.Store(uint64(n))
-		s.round.Store(s.in.engine.round.Load() + 1)
+		s.round.Store(s.engine.round.Load() + 1)
 		s.spilled()
 	}
 }
 
 // SetFloat sets a gauge of float64. What is not finite is counted as invalid.
 func (s *Series) SetFloat(v float64) {
-	if !s.in.Enabled() {
+	if !s.Enabled() {
 		return
 	}
 	if !finite(v) {
@@ -185,14 +195,14 @@ func (s *Series) SetFloat(v float64) {
 		return
 	}
 	s.bits.Store(math.Float64bits(v))
-	s.round.Store(s.in.engine.round.Load() + 1)
+	s.round.Store(s.engine.round.Load() + 1)
 	s.spilled()
 }
 
 // Record adds a value to a histogram. The span of ctx becomes the exemplar of the
 // value's bucket when it is sampled and the bucket has none in this interval.
 func (s *Series) Record(ctx context.Context, v float64) {
-	if !s.in.Enabled() {
+	if !s.Enabled() {
 		return
 	}
 	d := s.dist
@@ -201,18 +211,18 @@ func (s *Series) Record(ctx context.Context, v float64) {
 		s.in.invalid()
 		return
 	}
-	i := bucketOf(s.in.desc.Bounds, v)
+	i := bucketOf(s.bounds, v)
 	b := &d.buckets[i]
 	b.count.Add(1)
-	if interval := s.in.engine.interval.Load(); b.interval.Load() != interval {
-		d.exemplify(ctx, s.in.engine, i, v)
+	if interval := s.engine.interval.Load(); b.interval.Load() != interval {
+		d.exemplify(ctx, s.engine, i, v)
 	}
 	s.spilled()
 }
 
 func (s *Series) spilled() {
 	if s.spill {
-		s.in.engine.counters.Load().MetricOverflow.Add(1)
+		s.engine.counters.Load().MetricOverflow.Add(1)
 	}
 }
 

@@ -8,6 +8,8 @@
 package self
 
 import (
+	"math/bits"
+	"runtime"
 	"sync/atomic"
 )
 
@@ -138,8 +140,8 @@ func (c *SignalCounters) Lost() (records, bytes int64) {
 	return records, bytes
 }
 
-// Striped is a counter for paths where every core counts at once: eight cells,
-// each on a cache line of its own.
+// Striped is a counter for paths where every core counts at once: as many cells as
+// there are cores, at most eight, each on a cache line of its own.
 type Striped struct {
 	cells [8]struct {
 		n atomic.Int64
@@ -149,7 +151,10 @@ type Striped struct {
 
 // Add adds n to the counter; n may be negative. The cell is picked by chance, any byte that
 // is random: spans have some, and making more costs as much as the rest.
-func (s *Striped) Add(n int64, chance byte) { s.cells[chance&7].n.Add(n) }
+func (s *Striped) Add(n int64, chance byte) { s.cells[chance&stripes&7].n.Add(n) }
+
+// stripes has the bits of chance that pick a cell.
+var stripes = byte(1<<bits.Len(uint(min(runtime.GOMAXPROCS(0), 8)-1)) - 1)
 
 // Load is the sum. Beside writers it is a value between the sums before and after.
 func (s *Striped) Load() int64 {
