@@ -175,6 +175,10 @@ func makeLoadOf(path, shape string, next func(m *maker, id traceID, start int64)
 	if err := m.out.Flush(); err != nil {
 		return nil, fmt.Errorf("make the load: %w", err)
 	}
+	// What is not on the disk now, the kernel writes while acknowledgements are measured, which wait for the same disk.
+	if err := f.Sync(); err != nil {
+		return nil, fmt.Errorf("make the load: %w", err)
+	}
 	return m.load, nil
 }
 

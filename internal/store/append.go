@@ -42,18 +42,16 @@ func (e *Embedded) appendRows(t *tenant, b *telemetry.Batch, seq int64) error {
 	}
 	// Segments are looked into without the lock, because that may read files. A
 	// flush that commits meanwhile moves rows to where neither look would see
-	// them; the epoch tells, and the look is repeated.
+	// them; another list of filters tells, and the look is repeated.
 	var stored storedVerdicts
 	for {
-		t.mu.Lock()
-		epoch, recent := t.epoch, t.recent
-		t.mu.Unlock()
+		recent := t.recent.Load()
 		var err error
-		if stored, err = e.findStored(t, b, hashes, recent, first, last); err != nil {
+		if stored, err = e.findStored(t, b, hashes, *recent, first, last); err != nil {
 			return err
 		}
 		t.mu.Lock()
-		if t.epoch == epoch {
+		if t.recent.Load() == recent {
 			break
 		}
 		t.mu.Unlock()

@@ -148,8 +148,7 @@ type tenant struct {
 	active      *generation
 	flushing    []*telemetry.Batch // snapshot of the generation that is being written
 	flushingGen *generation
-	recent      []*recentIDs // of flushed generations, oldest first; replaced, never changed
-	epoch       int          // flushes committed
+	recent      atomic.Pointer[[]*recentIDs] // of flushed generations, oldest first; another list after each flush
 	tails       map[*tail]struct{}
 }
 
@@ -382,6 +381,7 @@ func (e *Embedded) tenantLocked(name string) (*tenant, error) {
 		return nil, telemetry.Errorf(telemetry.KindInvalid, "tenant %q: write 1 to 64 letters, digits, _ or -", name)
 	}
 	t := &tenant{name: name, active: &generation{}, tails: map[*tail]struct{}{}, expired: e.manifest.expired[name]}
+	t.recent.Store(new([]*recentIDs))
 	e.tenants[name] = t
 	return t, nil
 }

@@ -123,14 +123,13 @@ func (e *Embedded) flushOnce(ctx context.Context) (again bool, err error) {
 				mine = append(mine, h)
 			}
 		}
-		recent := keepRecent(t.recent, g.recent()) // before the locks: it looks at every row
+		recent := keepRecent(*t.recent.Load(), g.recent()) // before the locks: it looks at every row
 		t.mu.Lock()
 		e.mu.Lock()
 		e.publish(t, mine, nil)
 		e.mu.Unlock()
-		t.recent = recent
+		t.recent.Store(&recent)
 		t.flushingGen, t.flushing = nil, nil
-		t.epoch++
 		t.mu.Unlock()
 		e.behind.Add(-g.bytes)
 	}

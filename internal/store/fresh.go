@@ -23,7 +23,7 @@ type generation struct {
 	bytes              int64 // of all runs; of the open one as of measured rows, plus what was sent since
 	openBytes          int64 // of the open run in bytes
 	measured           int   // rows of the open run when it was measured
-	ids                idTable
+	ids                idTables
 	born               time.Time // of the first row
 	minStart, maxStart int64
 	minSeq, maxSeq     int64
@@ -132,9 +132,11 @@ func (g *generation) recent() *recentIDs {
 	r := newRecentIDs(int(g.rows))
 	r.rows = int(g.rows)
 	r.minStart, r.maxStart, r.minSeq, r.maxSeq = g.minStart, g.maxStart, g.minSeq, g.maxSeq
-	for _, h := range g.ids.hash {
-		if h != 0 {
-			r.add(h)
+	for i := range g.ids {
+		for _, h := range g.ids[i].hash {
+			if h != 0 {
+				r.add(h)
+			}
 		}
 	}
 	return r

@@ -56,7 +56,7 @@ func (t *idTable) put(h uint64, row uint32) {
 
 func (t *idTable) grow() {
 	oldHash, oldRow := t.hash, t.row
-	size := max(1024, 2*len(oldHash))
+	size := max(64, 2*len(oldHash))
 	t.hash, t.row = make([]uint64, size), make([]uint32, size)
 	for i, h := range oldHash {
 		if h != 0 {
@@ -77,6 +77,13 @@ func (t *idTable) each(h uint64, fn func(row uint32) bool) {
 		}
 	}
 }
+
+// idTables is an idTable in parts, each of which grows by itself: one that holds what
+// is fresh would stop every sender for 20 ms when it grew as a whole.
+type idTables [64]idTable
+
+func (t *idTables) add(h uint64, row uint32)                { t[h>>58].add(h, row) }
+func (t *idTables) each(h uint64, fn func(row uint32) bool) { t[h>>58].each(h, fn) }
 
 // recentIDs is a Bloom filter over the identities of one flushed generation: it
 // spares the look into segments for spans of traces that straddle a flush, which
