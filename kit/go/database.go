@@ -60,7 +60,7 @@ type databaseOutcome struct{ operation, failed string }
 // longestCached bounds the statements that are remembered; those with literals in them are mostly the long ones.
 const longestCached = 1_024
 
-// SQL takes the literals out of a statement. What it says of the last ones it remembers.
+// SQL takes the literals out of a statement. What it says of the first ones it remembers.
 func (d *Database) SQL(text string) Statement {
 	if text == "" {
 		return Statement{}
@@ -68,7 +68,14 @@ func (d *Database) SQL(text string) Statement {
 	if len(text) > longestCached {
 		return d.statement(text)
 	}
-	return d.statements.Get(text, d.know)
+	st, ok := d.statements.Find(text)
+	if ok {
+		return st
+	}
+	if d.statements.Full() {
+		return d.statement(text)
+	}
+	return d.statements.Get(strings.Clone(text), d.know)
 }
 
 // know makes a statement that is remembered.

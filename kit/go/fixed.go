@@ -36,8 +36,7 @@ func Fix(attrs ...Attr) *Fixed {
 		if key != "" {
 			bit = keyBit(key)
 		}
-		// Two keys that share a bit may be one key.
-		if key != a.key || bit == 0 || f.seen&bit != 0 {
+		if key != a.key || bit == 0 || f.seen&bit != 0 && twice(f.attrs) {
 			whole = false
 			continue
 		}
@@ -51,6 +50,17 @@ func Fix(attrs ...Attr) *Fixed {
 		f.encoded = nil
 	}
 	return f
+}
+
+// twice says whether the last attribute has the key of one before it.
+func twice(attrs []Attr) bool {
+	last := len(attrs) - 1
+	for i := range attrs[:last] {
+		if attrs[i].key == attrs[last].key {
+			return true
+		}
+	}
+	return false
 }
 
 // longest is the number of bytes of the longest text of the attribute. sound says that the attribute goes out as it is: nothing of it is over a
@@ -81,7 +91,7 @@ func (s *span) setFixed(f *Fixed) {
 	}
 	k, buf := s.kit, s.content()
 	kept := int(buf.attributes.kept) + len(f.attrs)
-	if len(f.encoded) == 0 || buf.seen&f.seen != 0 || kept > k.limits.attributes || f.longest > k.limits.value ||
+	if len(f.encoded) == 0 || buf.seen&f.seen != 0 && f.meets(buf) || kept > k.limits.attributes || f.longest > k.limits.value ||
 		len(buf.b)+len(f.encoded) > maxSpan || k.policy.Load().Redacts() {
 		s.set(f.attrs)
 		return
@@ -89,6 +99,18 @@ func (s *span) setFixed(f *Fixed) {
 	buf.b = append(buf.b, f.encoded...)
 	buf.seen |= f.seen
 	buf.attributes.kept = uint16(kept)
+}
+
+// meets says whether the span has one of f's keys. Bits tell most keys apart, not all.
+func (f *Fixed) meets(buf *buffer) bool {
+	for i := range f.attrs {
+		if key := f.attrs[i].key; buf.seen&keyBit(key) != 0 {
+			if from, _ := findAttribute(buf.b, key); from != 0 {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // SetFixed records attributes that many spans have alike.

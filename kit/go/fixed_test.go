@@ -29,6 +29,10 @@ func TestFixedSaysWhatSetSays(t *testing.T) {
 		"many elements":      {clew.Ints("a", make([]int64, 129)), clew.Strings("b", make([]string, 129)), clew.Bools("c", make([]bool, 128))},
 		"what is redacted":   {clew.String("user.email", "a@b"), clew.String("card.number", "42"), clew.Int("fine", 1)},
 		"one of many":        {clew.Int("before", 2), clew.Int("c", 3)},
+		"keys of one bit":    {clew.String("db.namespace", "shop"), clew.String("db.query.text", "SELECT 1"), clew.Int("n", 1)},
+		"one that is there":  {clew.Int("x", 1), clew.Int("before", 2), clew.Int("y", 3)},
+		"one that comes":     {clew.Int("after", 7), clew.Int("x", 1)},
+		"four":               {clew.Int("p", 1), clew.Int("q", 2), clew.Int("r", 3), clew.Int("x", 4)},
 		"as many as can be":  {clew.Int("a", 1), clew.Int("b", 2), clew.Int("c", 3), clew.Int("d", 4)},
 	}
 	for name, c := range map[string]struct {

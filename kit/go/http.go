@@ -71,14 +71,20 @@ func matchesHost(patterns []string, host string) bool {
 	})
 }
 
-// knownMethod returns the method as it may stand in names and labels: a known one, or ok = false.
+// knownMethods are those that may stand in names and labels.
+var knownMethods = [...]string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodHead, http.MethodPatch,
+	http.MethodOptions, http.MethodConnect, http.MethodTrace, "QUERY"}
+
+// knownMethod returns the method as it may stand in names and labels: a known one, or ok = false. It is never a piece of the request, whose
+// first line would stay in memory with what is remembered of the method.
 func knownMethod(m string) (method string, ok bool) {
-	switch m {
-	case "":
+	if m == "" {
 		return http.MethodGet, true
-	case http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodHead, http.MethodPatch, http.MethodOptions,
-		http.MethodConnect, http.MethodTrace, "QUERY":
-		return m, true
+	}
+	for _, known := range knownMethods {
+		if m == known {
+			return known, true
+		}
 	}
 	return "_OTHER", false
 }

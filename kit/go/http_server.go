@@ -80,7 +80,28 @@ func (s *httpServer) lookup(r *http.Request) *httpRoute {
 		_, pattern = s.mux.Handler(r)
 	}
 	method, _ := knownMethod(r.Method)
-	return s.routes.Get(routeKey{method, pattern, s.route != nil}, s.newRoute)
+	key := routeKey{method, pattern, s.route != nil}
+	rt, ok := s.routes.Find(key)
+	if !ok {
+		// What a router tells may be a piece of the request, which must not stay in memory with it.
+		key.pattern = strings.Clone(pattern)
+		rt = s.routes.Get(key, s.newRoute)
+	}
+	return rt
+}
+
+// host is what spans say of the address that a request was sent to.
+func (s *httpServer) host(key hostKey) *Fixed {
+	if len(key.host) > bound.LongestHost {
+		return newHost(key)
+	}
+	f, ok := s.hosts.Find(key)
+	if !ok {
+		// It may be a piece of the request's first line, of a megabyte.
+		key.host = strings.Clone(key.host)
+		f = s.hosts.Get(key, newHost)
+	}
+	return f
 }
 
 func (s *httpServer) newRoute(key routeKey) *httpRoute {
@@ -229,12 +250,7 @@ func (s *httpServer) describe(span Active, rt *httpRoute, a *httpAsked) {
 	span.SetFixed(rt.about)
 	u := url.URL{Path: a.path, RawPath: a.rawPath}
 	span.Set(String("url.path", u.EscapedPath()))
-	host := hostKey{a.host, a.scheme, a.major, a.minor}
-	if len(a.host) <= bound.LongestHost {
-		span.SetFixed(s.hosts.Get(host, newHost))
-	} else {
-		span.SetFixed(newHost(host))
-	}
+	span.SetFixed(s.host(hostKey{a.host, a.scheme, a.major, a.minor}))
 	if a.remote != "" {
 		span.Set(String("client.address", peerAddress(a.remote)))
 	}

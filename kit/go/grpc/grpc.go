@@ -13,6 +13,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -93,6 +94,13 @@ type call struct {
 	received int
 }
 
+// serverCall is one that is served.
+type serverCall struct {
+	call
+	begun atomic.Bool // gRPC has taken it up, or it was ended because gRPC did not
+	over  bool        // it was ended before gRPC took it up
+}
+
 type callKey struct{}
 
 // callContext is the call's context and the call in one piece: the stats package hands it from method to method.
@@ -100,7 +108,7 @@ type callContext struct {
 	context.Context                 // has the span and what else was added
 	given           context.Context // to TagRPC, and ended with the call
 	done            <-chan struct{} // of given
-	call            call
+	call            serverCall
 }
 
 // Deadline, Done and Err are those of the context that was given: what was added to it ends nothing, and asking each layer takes time.
@@ -118,9 +126,18 @@ func (c *callContext) Value(key any) any {
 
 // TagRPC starts the span.
 func (h *handler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Context {
-	c := &callContext{given: ctx, done: ctx.Done(), call: call{start: time.Now()}}
+	c := &callContext{given: ctx, done: ctx.Done()}
+	c.call.start = time.Now()
 	c.call.method, c.call.invented = h.method(info.FullMethodName)
 	c.Context, c.call.span = h.start(ctx, c.call.method, c.call.start)
+	if c.call.invented {
+		// gRPC answers what nobody serves without a word to its handlers.
+		context.AfterFunc(ctx, func() {
+			if c.call.begun.CompareAndSwap(false, true) {
+				h.end(c, &c.call.call, status.Error(codes.Unimplemented, "unknown service or method"))
+			}
+		})
+	}
 	return c
 }
 
@@ -185,6 +202,10 @@ func where(host string, port int) []clew.Attr {
 // HandleRPC counts messages and ends the span.
 func (h *handler) HandleRPC(ctx context.Context, s stats.RPCStats) {
 	switch s := s.(type) {
+	case *stats.Begin:
+		if c := callOf(ctx); c != nil {
+			c.over = !c.begun.CompareAndSwap(false, true)
+		}
 	case *stats.InPayload:
 		if c := callOf(ctx); c != nil {
 			c.message(&c.received, "RECEIVED", s.Length)
@@ -194,15 +215,15 @@ func (h *handler) HandleRPC(ctx context.Context, s stats.RPCStats) {
 			c.message(&c.sent, "SENT", s.Length)
 		}
 	case *stats.End:
-		if c := callOf(ctx); c != nil {
-			h.end(ctx, c, s.Error)
+		if c := callOf(ctx); c != nil && !c.over {
+			h.end(ctx, &c.call, s.Error)
 		}
 	}
 }
 
 // callOf is the call that TagRPC has put into ctx, nil for none.
-func callOf(ctx context.Context) *call {
-	c, _ := ctx.Value(callKey{}).(*call)
+func callOf(ctx context.Context) *serverCall {
+	c, _ := ctx.Value(callKey{}).(*serverCall)
 	return c
 }
 

@@ -189,3 +189,32 @@ func TestForwardedMetadata(t *testing.T) {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }
+
+// TestUnknownMethods: gRPC answers them itself and tells a handler no end.
+func TestUnknownMethods(t *testing.T) {
+	t.Parallel()
+	rec := clewtest.Start(t)
+	ctx := bounded(t, rec)
+	conn := connect(t, listen(t, health.NewServer()))
+	for _, method := range []string{"/grpc.health.v1.Health/Cure", "/grpc.health.v2.Health/Check"} {
+		err := conn.Invoke(ctx, method, &healthpb.HealthCheckRequest{}, &healthpb.HealthCheckResponse{})
+		if status.Code(err) != codes.Unimplemented {
+			t.Errorf("%s: got %v", method, err)
+		}
+	}
+	if err := rec.Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	served := 0
+	for _, s := range rec.Spans() {
+		if s.Kind == "SERVER" {
+			served++
+		}
+		if code := s.Attributes["rpc.response.status_code"]; code != "UNIMPLEMENTED" || s.Status != clewtest.Error {
+			t.Errorf("%s %s ends with %v, status %v", s.Kind, s.Name, code, s.Status)
+		}
+	}
+	if served != 2 {
+		t.Errorf("got %d spans of the server, want 2", served)
+	}
+}

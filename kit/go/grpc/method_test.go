@@ -18,6 +18,7 @@ func TestInventedMethodsAreForgotten(t *testing.T) {
 	h := newHandler()
 	serve := func(method string, err error) {
 		ctx := h.TagRPC(context.Background(), &stats.RPCTagInfo{FullMethodName: method})
+		h.HandleRPC(ctx, &stats.Begin{})
 		h.HandleRPC(ctx, &stats.End{Error: err})
 	}
 	for i := range 100 {

@@ -33,6 +33,7 @@ func TestSemconv(t *testing.T) {
 		h := newHandler()
 		ctx = metadata.NewIncomingContext(ctx, metadata.Pairs(":authority", s.Authority))
 		ctx = h.TagRPC(ctx, &stats.RPCTagInfo{FullMethodName: "/" + s.Method})
+		h.HandleRPC(ctx, &stats.Begin{})
 		h.HandleRPC(ctx, &stats.End{Error: err})
 	})
 }

@@ -39,12 +39,18 @@ func (c *Cache[K, V]) Find(key K) (v V, ok bool) {
 	return v, ok
 }
 
+// Full says that no new keys are remembered: what is built for one is used once.
+func (c *Cache[K, V]) Full() bool {
+	m := c.all.Load()
+	return m != nil && len(*m) >= Max
+}
+
 // Get returns the value of key, which build makes when it is new. build may run under the cache's lock and must not use the cache.
 func (c *Cache[K, V]) Get(key K, build func(K) V) V {
 	if v, ok := c.Find(key); ok {
 		return v
 	}
-	if m := c.all.Load(); m != nil && len(*m) >= Max {
+	if c.Full() {
 		return build(key) // who comes with ever new keys must not hold up the others
 	}
 	if v, ok := c.grow(key, build); ok {

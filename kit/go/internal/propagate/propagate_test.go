@@ -1,9 +1,11 @@
 package propagate_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/clew-dev/clew/kit/go/internal/propagate"
@@ -177,4 +179,35 @@ func BenchmarkBaggage(b *testing.B) {
 	for b.Loop() {
 		propagate.ParseBaggage("userId=alice,serverNode=DF%2028")
 	}
+}
+
+// TestEmptyMembersAreWalkedOnce: a stranger may send thousands of commas before 32 members, whose keys are compared.
+func TestEmptyMembersAreWalkedOnce(t *testing.T) {
+	var members []string
+	for i := range propagate.MaxMembers {
+		members = append(members, fmt.Sprintf("k%d=v", i))
+	}
+	list := strings.Join(members, ",")
+	text := strings.Repeat(",", 32768-len(list)) + list
+	if got := propagate.ParseTracestate(text); got != list {
+		t.Errorf("got %.80q", got)
+	}
+	if got := propagate.ParseTracestate(strings.Replace(text, "k31", "k30", 1)); got != "" {
+		t.Errorf("a key that stands twice is taken: %.80q", got)
+	}
+	few, many := quickest(func() { propagate.ParseTracestate(text[:len(text)-len(list)] + "k=v") }), quickest(func() { propagate.ParseTracestate(text) })
+	if many > 8*few {
+		t.Errorf("behind commas 32 members cost %v, one %v", many, few)
+	}
+}
+
+// quickest is the least time that one of ten runs takes.
+func quickest(run func()) time.Duration {
+	least := time.Hour
+	for range 10 {
+		start := time.Now()
+		run()
+		least = min(least, time.Since(start))
+	}
+	return least
 }

@@ -28,6 +28,8 @@ func ParseTracestate(lines ...string) string {
 		text = strings.Join(lines, ",")
 	}
 	n, canonical := 0, true
+	// Where members begin: looking for them again would cost as much for each as a stranger puts commas before it.
+	var begins [MaxMembers]uint16
 	for at := 0; at <= len(text); {
 		from, to, end := nextMember(text, at)
 		if from != at || to != end || from == to {
@@ -36,9 +38,10 @@ func ParseTracestate(lines ...string) string {
 		if from < to {
 			equals := strings.IndexByte(text[from:to], '=')
 			if n == MaxMembers || equals < 0 || !stateKey(text[from:from+equals]) || !stateValue(text[from+equals+1:to]) ||
-				n > 0 && hasMember(text[:at], text[from:from+equals+1]) {
+				hasMember(text, begins[:n], text[from:from+equals+1]) {
 				return ""
 			}
+			begins[n] = uint16(from)
 			n++
 		}
 		at = end + 1
@@ -76,15 +79,12 @@ func nextMember(text string, at int) (from, to, end int) {
 	return from, to, end
 }
 
-// hasMember says whether one of the members begins with a prefix: its key and the equals sign. It looks at the text again for each of at most
-// 32 members, because room for their places would be the largest part of the stack of a goroutine that serves one call.
-func hasMember(text, prefix string) bool {
-	for at := 0; at <= len(text); {
-		from, to, end := nextMember(text, at)
-		if strings.HasPrefix(text[from:to], prefix) {
+// hasMember says whether one of the members begins with a prefix: its key and the equals sign.
+func hasMember(text string, begins []uint16, prefix string) bool {
+	for _, at := range begins {
+		if strings.HasPrefix(text[at:], prefix) {
 			return true
 		}
-		at = end + 1
 	}
 	return false
 }
