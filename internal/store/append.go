@@ -69,10 +69,17 @@ func (e *Embedded) appendRows(t *tenant, b *telemetry.Batch, seq int64) error {
 	}
 	kept := 0
 	inBatch := idTable{}
+	inBatch.reserve(s.N)
+	fresh := make([]bool, s.N) // rows that may be fresh already
+	for _, g := range [2]*generation{t.active, t.flushingGen} {
+		if g != nil {
+			g.ids.near(hashes, fresh)
+		}
+	}
 	for i, h := range hashes {
 		same, other := stored.verdict(i)
 		for _, g := range [2]*generation{t.active, t.flushingGen} {
-			if g != nil && !same {
+			if fresh[i] && g != nil && !same {
 				was, differs := g.find(h, b, uint32(i))
 				same, other = same || was, other || differs
 			}

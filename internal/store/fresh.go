@@ -10,9 +10,15 @@ import (
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
-// runRows is the size at which a run is closed. A query turns the text columns it
-// needs of each run into an Arrow dictionary: fewer, larger runs make that cheap.
-const runRows = 65536
+// Sizes at which a run is closed: the first at firstRows, each further one at twice
+// the size of the one before, up to runRows. A query turns the text columns it
+// needs of each run into an Arrow dictionary: fewer, larger runs make that cheap. The
+// smaller ones before them tell how much memory the next will need, which is then
+// taken at once and not by copying what is there again and again.
+const (
+	firstRows = 8192
+	runRows   = 65536
+)
 
 // generation is what one tenant has received since the last flush. It is guarded
 // by the tenant's lock; snapshots of it may be read without.
@@ -20,6 +26,7 @@ type generation struct {
 	runs               []*telemetry.Builder
 	bases              []uint32 // first row number of each run within the generation
 	rows               uint32
+	room               int   // rows at which the open run is closed
 	bytes              int64 // of all runs; of the open one as of measured rows, plus what was sent since
 	openBytes          int64 // of the open run in bytes
 	measured           int   // rows of the open run when it was measured
@@ -55,16 +62,7 @@ func (g *generation) find(h uint64, b *telemetry.Batch, r uint32) (same, other b
 
 // append copies the kept rows of b (keep nil: all of them) into the open run.
 func (g *generation) append(b *telemetry.Batch, hashes []uint64, keep []bool, seq int64, now time.Time) {
-	n := len(g.runs)
-	if n == 0 || g.runs[n-1].Batch.Spans.N+b.Spans.N > runRows {
-		r := telemetry.NewBuilder()
-		r.Reset(b.Tenant)
-		g.runs = append(g.runs, r)
-		g.bases = append(g.bases, g.rows)
-		g.openBytes, g.measured = 0, 0
-		n++
-	}
-	run := g.runs[n-1]
+	run := g.openRun(b)
 	if g.rows == 0 {
 		g.born, g.minSeq = now, seq
 		g.minStart, g.maxStart = b.Spans.Start[0], b.Spans.Start[0]
@@ -84,6 +82,24 @@ func (g *generation) append(b *telemetry.Batch, hashes []uint64, keep []bool, se
 		g.minStart, g.maxStart = min(g.minStart, b.Spans.Start[i]), max(g.maxStart, b.Spans.Start[i])
 	}
 	g.measure(run, b)
+}
+
+// openRun gives the run that takes a batch, which is a new one when it has no room.
+func (g *generation) openRun(b *telemetry.Batch) *telemetry.Builder {
+	n := len(g.runs)
+	if n > 0 && g.runs[n-1].Batch.Spans.N+b.Spans.N <= g.room {
+		return g.runs[n-1]
+	}
+	g.room = max(min(max(2*g.room, firstRows), runRows), b.Spans.N)
+	r := telemetry.NewBuilder()
+	r.Reset(b.Tenant)
+	if n > 0 {
+		r.ReserveLike(g.runs[n-1], g.room)
+	}
+	g.runs = append(g.runs, r)
+	g.bases = append(g.bases, g.rows)
+	g.openBytes, g.measured = 0, 0
+	return r
 }
 
 // measureEvery is how many rows the open run grows by before its memory is added
@@ -106,7 +122,7 @@ func (g *generation) measure(run *telemetry.Builder, added *telemetry.Batch) {
 // What a row and a column cost beside their values: identities, and what the
 // builder keeps to find texts and columns again.
 const (
-	bytesOfRow    = 36
+	bytesOfRow    = 26
 	bytesOfColumn = 400
 )
 
@@ -132,11 +148,10 @@ func (g *generation) recent() *recentIDs {
 	r := newRecentIDs(int(g.rows))
 	r.rows = int(g.rows)
 	r.minStart, r.maxStart, r.minSeq, r.maxSeq = g.minStart, g.maxStart, g.minSeq, g.maxSeq
-	for i := range g.ids {
-		for _, h := range g.ids[i].hash {
-			if h != 0 {
-				r.add(h)
-			}
+	for _, run := range g.runs {
+		s := &run.Batch.Spans
+		for i, id := range s.TraceID {
+			r.add(identityHash(id, s.SpanID[i], s.Kind[i]))
 		}
 	}
 	return r

@@ -17,10 +17,7 @@ var identitySeed = [3]uint64{rand.Uint64() | 1, rand.Uint64() | 1, rand.Uint64()
 func identityHash(t telemetry.TraceID, s telemetry.SpanID, kind uint8) uint64 {
 	hi, lo := bits.Mul64(t.Hi()^identitySeed[0], t.Lo()^identitySeed[1])
 	hi, lo = bits.Mul64(hi^lo^s.Uint64(), identitySeed[2]+uint64(kind)<<1)
-	if h := hi ^ lo; h != 0 {
-		return h
-	}
-	return 1 // 0 marks a free slot
+	return hi ^ lo
 }
 
 // sameIDRows bounds how many different records under one id are told apart while
@@ -30,49 +27,60 @@ func identityHash(t telemetry.TraceID, s telemetry.SpanID, kind uint8) uint64 {
 const sameIDRows = 64
 
 // idTable maps identity hashes to row numbers: open addressing at a load of at
-// most one half, 12 bytes a slot. Several rows may have one hash.
+// most one half, 8 bytes a slot. Of a hash it keeps the lower half, so that a row
+// that it gives may be one of another hash, and several rows may have one.
 type idTable struct {
-	hash []uint64
-	row  []uint32
-	n    int
+	slots []uint64 // lower half of the hash above, row + 1 below; 0: free
+	n     int
 }
 
-func (t *idTable) add(h uint64, row uint32) {
-	if t.n*2 >= len(t.hash) {
-		t.grow()
+const (
+	minIDs    = 64 // slots
+	hashShift = 32
+)
+
+// reserve makes room for rows in all.
+func (t *idTable) reserve(rows int) {
+	size := max(minIDs, len(t.slots))
+	for size < 2*rows {
+		size *= 2
 	}
-	t.put(h, row)
-	t.n++
-}
-
-func (t *idTable) put(h uint64, row uint32) {
-	mask := uint64(len(t.hash) - 1)
-	i := h & mask
-	for t.hash[i] != 0 {
-		i = (i + 1) & mask
+	if size == len(t.slots) {
+		return
 	}
-	t.hash[i], t.row[i] = h, row
-}
-
-func (t *idTable) grow() {
-	oldHash, oldRow := t.hash, t.row
-	size := max(64, 2*len(oldHash))
-	t.hash, t.row = make([]uint64, size), make([]uint32, size)
-	for i, h := range oldHash {
-		if h != 0 {
-			t.put(h, oldRow[i])
+	old := t.slots
+	t.slots = make([]uint64, size)
+	for _, s := range old {
+		if s != 0 {
+			t.put(s)
 		}
 	}
 }
 
+func (t *idTable) add(h uint64, row uint32) {
+	t.reserve(t.n + 1)
+	t.put(h<<hashShift | (uint64(row) + 1))
+	t.n++
+}
+
+func (t *idTable) put(s uint64) {
+	mask := uint64(len(t.slots) - 1)
+	i := s >> hashShift & mask
+	for t.slots[i] != 0 {
+		i = (i + 1) & mask
+	}
+	t.slots[i] = s
+}
+
 // each calls fn with every row of that hash until fn returns false.
 func (t *idTable) each(h uint64, fn func(row uint32) bool) {
-	if len(t.hash) == 0 {
+	if len(t.slots) == 0 {
 		return
 	}
-	mask := uint64(len(t.hash) - 1)
-	for i := h & mask; t.hash[i] != 0; i = (i + 1) & mask {
-		if t.hash[i] == h && !fn(t.row[i]) {
+	mask := uint64(len(t.slots) - 1)
+	h &= 1<<hashShift - 1
+	for i := h & mask; t.slots[i] != 0; i = (i + 1) & mask {
+		if t.slots[i]>>hashShift == h && !fn(uint32(t.slots[i])-1) {
 			return
 		}
 	}
@@ -84,6 +92,18 @@ type idTables [64]idTable
 
 func (t *idTables) add(h uint64, row uint32)                { t[h>>58].add(h, row) }
 func (t *idTables) each(h uint64, fn func(row uint32) bool) { t[h>>58].each(h, fn) }
+
+// near tells of each hash whether there may be a row of it. It is each's first step
+// for a whole batch, without a step that depends on the one before: one miss of the
+// cache then hides another, which was most of what a look-up cost.
+func (t *idTables) near(hashes []uint64, may []bool) {
+	for i, h := range hashes {
+		slots := t[h>>58].slots
+		if at := int(uint32(h)) & (len(slots) - 1); at < len(slots) && slots[at] != 0 {
+			may[i] = true
+		}
+	}
+}
 
 // recentIDs is a Bloom filter over the identities of one flushed generation: it
 // spares the look into segments for spans of traces that straddle a flush, which

@@ -176,25 +176,31 @@ func (t *TableBuilder) reset() {
 
 // Col gives the column of that name for this batch, made on first use. key is copied when kept.
 func (t *TableBuilder) Col(scope Scope, key []byte, typ Type) *ColumnBuilder {
+	c := t.slot(columnHash(scope, key, typ), scope, key, typ)
+	if !c.listed {
+		c.listed = true
+		t.t.Cols = append(t.t.Cols, c.C)
+	}
+	return c
+}
+
+// slot gives the column of that name, which need not be one of this batch.
+func (t *TableBuilder) slot(hash uint64, scope Scope, key []byte, typ Type) *ColumnBuilder {
 	if t.used*2 >= len(t.slots) {
 		t.grow()
 	}
 	mask := uint64(len(t.slots) - 1)
-	hash := columnHash(scope, key, typ)
 	for i := hash & mask; ; i = (i + 1) & mask {
 		c := t.slots[i].c
 		if c == nil {
 			c = &ColumnBuilder{C: &Column{Scope: scope, Type: typ, Key: string(key)}}
 			t.slots[i] = columnSlot{hash, c}
 			t.used++
-		} else if t.slots[i].hash != hash || !c.named(scope, key, typ) {
-			continue
+			return c
 		}
-		if !c.listed {
-			c.listed = true
-			t.t.Cols = append(t.t.Cols, c.C)
+		if t.slots[i].hash == hash && c.named(scope, key, typ) {
+			return c
 		}
-		return c
 	}
 }
 

@@ -38,28 +38,41 @@ func (b *Builder) AppendRows(src *Batch, keep []bool) {
 	names := newCodeMap(s.Names.Len())
 	d := &b.Batch.Spans
 	d.reserve(s.N)
+	d.TraceID = appendKept(d.TraceID, s.TraceID, keep)
+	d.SpanID = appendKept(d.SpanID, s.SpanID, keep)
+	d.Parent = appendKept(d.Parent, s.Parent, keep)
+	d.Start = appendKept(d.Start, s.Start, keep)
+	d.Duration = appendKept(d.Duration, s.Duration, keep)
+	d.Kind = appendKept(d.Kind, s.Kind, keep)
+	d.Status = appendKept(d.Status, s.Status, keep)
+	d.Flags = appendKept(d.Flags, s.Flags, keep)
+	d.Marks = appendKept(d.Marks, s.Marks, keep)
+	d.Seq = appendKept(d.Seq, s.Seq, keep)
 	for i := range s.N {
 		if keep != nil && !keep[i] {
 			continue
 		}
-		d.TraceID = append(d.TraceID, s.TraceID[i])
-		d.SpanID = append(d.SpanID, s.SpanID[i])
-		d.Parent = append(d.Parent, s.Parent[i])
-		d.Start = append(d.Start, s.Start[i])
-		d.Duration = append(d.Duration, s.Duration[i])
-		d.Kind = append(d.Kind, s.Kind[i])
-		d.Status = append(d.Status, s.Status[i])
-		d.Flags = append(d.Flags, s.Flags[i])
-		d.Marks = append(d.Marks, s.Marks[i])
 		d.Resource = append(d.Resource, resources[s.Resource[i]])
 		d.Scope = append(d.Scope, scopes[s.Scope[i]])
-		d.Seq = append(d.Seq, s.Seq[i])
 		d.Name = append(d.Name, names.code(s.Name[i], &s.Names, &d.Names, &b.names))
 		d.N++
 	}
 	b.Spans.appendCols(&s.Table, base, rowOf)
 	b.appendEvents(&src.Events, base, rowOf)
 	b.appendLinks(&src.Links, base, rowOf)
+}
+
+// appendKept appends the values of the rows for which keep is true (nil: all).
+func appendKept[T any](dst, v []T, keep []bool) []T {
+	if keep == nil {
+		return append(dst, v...)
+	}
+	for i, x := range v {
+		if keep[i] {
+			dst = append(dst, x)
+		}
+	}
+	return dst
 }
 
 // reserve makes room for n more rows.
@@ -173,7 +186,7 @@ func (t *TableBuilder) appendWhole(c *Column, base uint32) bool {
 		if !to.text.plain || !c.distinct() {
 			return false
 		}
-		first := d.Dict.appendAll(&c.Dict)
+		first := d.Dict.appendSome(&c.Dict, 0, c.Dict.Len())
 		d.Codes = room(d.Codes, len(c.Codes))
 		for _, code := range c.Codes {
 			d.Codes = append(d.Codes, first+code)

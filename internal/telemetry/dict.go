@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"hash/maphash"
 	"math/bits"
-	"slices"
 )
 
 // Dict is a list of texts in one block of memory: entry i is
@@ -38,16 +37,21 @@ func (d *Dict) Append(v []byte) uint32 {
 	return uint32(len(d.Offsets) - 2)
 }
 
-// appendAll adds the entries of another without looking for equal ones and gives
-// the code of the first.
-func (d *Dict) appendAll(src *Dict) uint32 {
+// appendSome adds the entries [lo, hi) of another without looking for equal ones and
+// gives the code of the first.
+func (d *Dict) appendSome(src *Dict, lo, hi int) uint32 {
 	if len(d.Offsets) == 0 {
 		d.Offsets = append(d.Offsets, 0)
 	}
-	first, base := uint32(d.Len()), int32(len(d.Data))
-	d.Data = append(room(d.Data, len(src.Data)), src.Data...)
-	d.Offsets = room(d.Offsets, src.Len())
-	for _, end := range src.Offsets[1:] {
+	first := uint32(d.Len())
+	if lo == hi {
+		return first
+	}
+	data := src.Data[src.Offsets[lo]:src.Offsets[hi]]
+	base := int32(len(d.Data)) - src.Offsets[lo]
+	d.Data = append(room(d.Data, len(data)), data...)
+	d.Offsets = room(d.Offsets, hi-lo)
+	for _, end := range src.Offsets[lo+1 : hi+1] {
 		d.Offsets = append(d.Offsets, base+end)
 	}
 	return first
@@ -55,12 +59,15 @@ func (d *Dict) appendAll(src *Dict) uint32 {
 
 // room gives v with room for n more. It doubles what it has at least: append
 // itself grows large slices by a quarter, and rows that arrive by the request
-// would be copied four times on their way to a full run.
+// would be copied four times on their way to a full run. And append clears all that
+// it adds, where new memory is clear already and costs nothing until it is used.
 func room[T any](v []T, n int) []T {
 	if cap(v)-len(v) >= n {
 		return v
 	}
-	return slices.Grow(v, max(n, len(v)))
+	grown := make([]T, len(v), max(len(v)+n, 2*len(v)))
+	copy(grown, v)
+	return grown
 }
 
 // Reset empties the dictionary and keeps its memory.

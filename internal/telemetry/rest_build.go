@@ -37,17 +37,45 @@ func (t *TableBuilder) SettleRest() {
 		t.spare, *r = *r, t.spare
 		r.reset()
 		r.Scope = t.spare.Scope
+		from := 0
 		for i, typ := range t.spare.Types {
 			switch {
 			case typ == 0:
+				r.appendSome(&t.spare, from, i)
+				from = i + 1
 			case few:
 				t.spare.addTo(t.Col(r.Scope, t.spare.Keys.At(uint32(i)), typ), i, t.spare.Rows[i])
-			default:
-				r.addFrom(&t.spare, i, t.spare.Rows[i])
+				from = i + 1
 			}
 		}
+		r.appendSome(&t.spare, from, t.spare.Len())
 	}
 	t.promoted = 0
+}
+
+// appendSome appends the entries [lo, hi) of src, none of which is promoted.
+func (r *Rest) appendSome(src *Rest, lo, hi int) {
+	if lo == hi {
+		return
+	}
+	r.Rows = append(r.Rows, src.Rows[lo:hi]...)
+	r.Types = append(r.Types, src.Types[lo:hi]...)
+	r.Keys.appendSome(&src.Keys, lo, hi)
+	first, last := -1, -1 // texts
+	at := len(r.Nums)
+	r.Nums = append(r.Nums, src.Nums[lo:hi]...)
+	for i, typ := range src.Types[lo:hi] {
+		if !typ.IsText() {
+			continue
+		}
+		if last = int(src.Nums[lo+i]); first < 0 {
+			first = last
+		}
+		r.Nums[at+i] += uint64(r.Texts.Len()) - uint64(first)
+	}
+	if first >= 0 {
+		r.Texts.appendSome(&src.Texts, first, last+1)
+	}
 }
 
 // reserve makes room for all entries of src.
@@ -69,6 +97,15 @@ func (r *Rest) addFrom(src *Rest, i int, row uint32) {
 // keys, and else into Rest. It comes before the columns of src; see Rest.
 func (t *TableBuilder) appendRest(src *Rest, base uint32, rowOf []uint32) {
 	t.t.Rest.reserve(src)
+	if rowOf == nil && src.Len() > 0 && !t.mayKnow(src) {
+		t.t.Rest.Scope = src.Scope
+		at := t.t.Rest.Len()
+		t.t.Rest.appendSome(src, 0, src.Len())
+		for i := range t.t.Rest.Rows[at:] {
+			t.t.Rest.Rows[at+i] += base
+		}
+		return
+	}
 	for i, row := range src.Rows {
 		if row = newRow(row, base, rowOf); row == noRow {
 			continue
@@ -81,6 +118,39 @@ func (t *TableBuilder) appendRest(src *Rest, base uint32, rowOf []uint32) {
 		t.t.Rest.Scope = src.Scope
 		t.t.Rest.addFrom(src, i, row)
 	}
+}
+
+// fewColumns is up to how many columns it is worth to look at all of their names.
+const fewColumns = 32
+
+// nameBit is one bit of 64 for the name of a column, by what costs nothing to read.
+func nameBit(key []byte) uint64 {
+	n := len(key)
+	if n == 0 {
+		return 1
+	}
+	return 1 << ((n*7 + int(key[n-1])*3 + int(key[0])) % 64)
+}
+
+// mayKnow reports whether this batch may have a column for the key of an entry. No
+// is certain: few columns against many entries make it the usual answer, without a
+// hash of each key.
+func (t *TableBuilder) mayKnow(r *Rest) bool {
+	if len(t.t.Cols) > fewColumns {
+		return true
+	}
+	bits := uint64(0)
+	for _, c := range t.t.Cols {
+		if c.Scope == r.Scope {
+			bits |= nameBit([]byte(c.Key))
+		}
+	}
+	for i := range r.Types {
+		if bits&nameBit(r.Keys.At(uint32(i))) != 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // known gives the column of that name if this batch has it.

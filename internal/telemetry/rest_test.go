@@ -113,3 +113,47 @@ func TestSettleRest(t *testing.T) {
 		}
 	}
 }
+
+// TestAppendRestAtOnce appends requests with entries to a run: at once, where no key
+// can have a column, and row by row, where one may. A key that is like that of a
+// column is none.
+func TestAppendRestAtOnce(t *testing.T) {
+	for _, columns := range []int{0, 1, 32, 33} {
+		at, by := telemetry.NewBuilder(), telemetry.NewBuilder()
+		at.Reset("t")
+		by.Reset("t")
+		src := telemetry.NewBuilder()
+		for round := range 4 {
+			src.Reset("t")
+			src.Resources.AddRow()
+			src.Scopes.AddRow()
+			for row := range uint32(100) {
+				src.AddSpan(telemetry.Span{SpanID: telemetry.SpanID{1}}, nil)
+				for c := range columns {
+					src.Spans.Col(telemetry.ScopeSpan, fmt.Append(nil, "col", c), telemetry.TypeInt).AddNum(row, uint64(c))
+				}
+				if round == 1 { // the key of an entry of the other rounds
+					src.Spans.Col(telemetry.ScopeSpan, []byte("k7"), telemetry.TypeString).AddText(row, []byte("column"))
+				} else {
+					src.Spans.AddRest(telemetry.ScopeSpan, row, telemetry.TypeString, fmt.Append(nil, "k", row), 0, fmt.Append(nil, "v", row, round))
+				}
+				src.Spans.AddRest(telemetry.ScopeSpan, row, telemetry.TypeDouble, fmt.Append(nil, "col.", row), uint64(row), nil)
+			}
+			src.Spans.Promote(5)
+			src.Spans.Promote(50)
+			src.Spans.SettleRest()
+			all := make([]bool, src.Batch.Spans.N)
+			for i := range all {
+				all[i] = true
+			}
+			at.Append(&src.Batch, 1, nil)
+			by.Append(&src.Batch, 1, all)
+		}
+		if got := at.Batch.Spans.Rest.Len(); got == 0 {
+			t.Errorf("%d columns: nothing is in the rest", columns)
+		}
+		if diff := cmp.Diff(at.Batch, by.Batch); diff != "" {
+			t.Errorf("%d columns: at once (−) and row by row (+) differ:\n%.2000s", columns, diff)
+		}
+	}
+}
