@@ -213,7 +213,7 @@ func (n *Node) openStore(ctx context.Context, mem memory) error {
 			return store.Retention{Age: r.Age, DiskBytes: r.Disk}
 		},
 		FreshBytes: mem.fresh, LogBytes: logBytes, ClockSkew: retention.ClockSkew, DiskBudget: retention.Disk,
-		QueryMemory: mem.query, QuerySlots: limits.QueryConcurrency, QueryTimeout: limits.QueryTimeout,
+		QueryMemory: mem.query, QueryThreads: takeProcessors(), QuerySlots: limits.QueryConcurrency, QueryTimeout: limits.QueryTimeout,
 		MaxSeries: limits.Series, TraceSpans: limits.TraceSpans, TraceMemory: mem.traces, CacheBytes: mem.cache,
 	})
 	if err != nil {
@@ -230,7 +230,7 @@ func (n *Node) openStore(ctx context.Context, mem memory) error {
 		}
 	})
 	n.tail = pipeline.NewLog(n.store.Log(), pipeline.LogOptions{LastSeq: n.store.LastSeq(), Consumers: []pipeline.Consumer{n.store}})
-	n.store.FollowWatermark(n.tail.Watermark)
+	n.store.Follow(n.tail)
 	return nil
 }
 

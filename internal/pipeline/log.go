@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -108,6 +109,18 @@ func (l *Log) end(seq int64) {
 	l.mu.Lock()
 	delete(l.inflight, seq)
 	l.mu.Unlock()
+}
+
+// Waiting is how long the batch has been on its way to the consumers that came first,
+// and 0 when there is none.
+func (l *Log) Waiting() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	first := int64(math.MaxInt64)
+	for seq := range l.inflight {
+		first = min(first, seq)
+	}
+	return time.Duration(max(l.o.Now().UnixNano()-first, 0))
 }
 
 // Watermark tells how far everything is with every consumer: no batch at or below

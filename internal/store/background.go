@@ -21,7 +21,8 @@ const (
 
 // background runs flushes and expiry in one loop and merges in another, so that
 // a long merge never holds up a flush: what is fresh would fill its memory. A
-// third reads segments for damage. All end with Close.
+// third reads segments for damage, and others work for questions while spans arrive.
+// All end with Close.
 func (e *Embedded) background() {
 	e.loops.Go(func() {
 		e.repeat("flush", lookEvery, e.wakeFlush, func() error {
@@ -34,6 +35,9 @@ func (e *Embedded) background() {
 	e.loops.Go(func() {
 		e.repeat("merge", lookEvery, e.wakeMerge, func() error { return e.mergeAll(e.ctx) })
 	})
+	for range e.turns.threads() {
+		e.loops.Go(e.turns.work)
+	}
 	var last uint64
 	e.loops.Go(func() {
 		e.repeat("scrub", scrubEvery, nil, func() error { last = e.scrubAfter(last); return nil })

@@ -136,7 +136,7 @@ func (d *duck) do(ctx context.Context, timeout time.Duration, f func(ctx context
 		return err
 	})
 	if err == nil {
-		err = f(ctx, c)
+		withNice(func() { err = f(ctx, c) }) // DuckDB works on the thread that asks, too
 	}
 	c.close()
 	return d.explain(ctx, err, timeout)

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -45,7 +46,7 @@ type Options struct {
 	LogBytes     int64         // what the log may hold; at half of it a flush is due; default 1 GiB
 	DiskReserve  int64         // free space of the file system below which nothing is admitted; default 256 MiB
 	QueryMemory  int64         // DuckDB's memory_limit; default 160 MiB
-	QueryThreads int           // default: number of processors
+	QueryThreads int           // that work at one query; default: GOMAXPROCS
 	QuerySlots   int           // queries at once; default 4
 	QueryTimeout time.Duration // default 30 s
 	MaxSeries    int           // of a metrics answer; default 1,000
@@ -82,6 +83,9 @@ func (o *Options) setDefaults() {
 	def((*int64)(&o.QueryTimeout), int64(30*time.Second))
 	def(&o.TraceMemory, 128<<20)
 	def(&o.CacheBytes, 32<<20)
+	if o.QueryThreads == 0 {
+		o.QueryThreads = runtime.GOMAXPROCS(0)
+	}
 	if o.QuerySlots == 0 {
 		o.QuerySlots = 4
 	}
@@ -109,7 +113,7 @@ type Embedded struct {
 	manifest *manifest
 	damaged  string       // why every answer is partial, or empty
 	lastEnd  wal.Position // end of the last record seen
-	mark     func() (seq int64, end wal.Position)
+	writes   Writes       // nil: appends come one by one
 	maxSeq   int64
 	ready    bool
 	readOnly string // why, or empty
@@ -177,9 +181,10 @@ func Open(ctx context.Context, o Options) (*Embedded, error) {
 // nothing by itself yet.
 func recoverFolder(ctx context.Context, o Options) (_ *Embedded, err error) {
 	o.setDefaults()
-	e := &Embedded{o: o, tenants: map[string]*tenant{}, wakeFlush: make(chan struct{}, 1), wakeMerge: make(chan struct{}, 1), cache: segment.NewCache(o.CacheBytes), traceRoom: traceRoom{max: o.TraceMemory}, turns: newTurns()}
+	e := &Embedded{o: o, tenants: map[string]*tenant{}, wakeFlush: make(chan struct{}, 1), wakeMerge: make(chan struct{}, 1), cache: segment.NewCache(o.CacheBytes), traceRoom: traceRoom{max: o.TraceMemory}}
 	e.counters.init()
 	e.ctx, e.stop = context.WithCancel(context.Background())
+	e.turns = newTurns(o.QueryThreads, e.waiting, e.ctx.Done())
 	defer func() {
 		if err != nil {
 			e.abandon()
@@ -457,21 +462,39 @@ func (e *Embedded) Close() error {
 	return errors.Join(err, e.manifest.journal.Close(), e.log.Close())
 }
 
-// FollowWatermark tells the store how far everything is that is being appended by
-// several goroutines: no record before end and no batch at or below seq is still
-// on its way. Until it is called, as during replay, appends come one by one.
-func (e *Embedded) FollowWatermark(mark func() (seq int64, end wal.Position)) {
+// Writes is what several goroutines are appending.
+type Writes interface {
+	// Watermark tells how far everything is: no record before end and no batch at or
+	// below seq is still on its way.
+	Watermark() (seq int64, end wal.Position)
+	// Waiting is how long the write has been under way that came first; 0: there is none.
+	Waiting() time.Duration
+}
+
+// Follow tells the store what is being appended. Until it is called, as during replay,
+// appends come one by one.
+func (e *Embedded) Follow(w Writes) {
 	e.mu.Lock()
-	e.mark = mark
+	e.writes = w
 	e.mu.Unlock()
 }
 
-// watermark gives what FollowWatermark describes. e.mu MUST be held.
+// watermark is that of the writes. e.mu MUST be held.
 func (e *Embedded) watermark() (seq int64, end wal.Position) {
-	if e.mark == nil {
+	if e.writes == nil {
 		return e.maxSeq, e.lastEnd
 	}
-	return e.mark()
+	return e.writes.Watermark()
+}
+
+func (e *Embedded) waiting() time.Duration {
+	e.mu.Lock()
+	w := e.writes
+	e.mu.Unlock()
+	if w == nil {
+		return 0
+	}
+	return w.Waiting()
 }
 
 // LastSeq is the largest seq that the store has seen, replay included.

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -58,4 +59,30 @@ func stat(t *testing.T, path string) int {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// niceOfThread is the niceness of the thread that it is called on.
+func niceOfThread() int {
+	n, err := syscall.Getpriority(syscall.PRIO_PROCESS, syscall.Gettid())
+	if err != nil {
+		return -1
+	}
+	return 20 - n
+}
+
+func TestNiceOnAThreadOfItsOwn(t *testing.T) {
+	usual, inside := niceOfThread(), 0
+	withNice(func() { inside = niceOfThread() })
+	if inside != usual+niceness {
+		t.Errorf("niceness %d inside and %d outside", inside, usual)
+	}
+	if n := niceOfThread(); n != usual {
+		t.Errorf("niceness %d after it, %d before", n, usual)
+	}
+	defer func() {
+		if p, _ := recover().(string); !strings.HasPrefix(p, "inside\n") {
+			t.Errorf("a panic comes back as %q", p)
+		}
+	}()
+	withNice(func() { panic("inside") })
 }

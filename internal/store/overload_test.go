@@ -102,7 +102,7 @@ func TestOverload(t *testing.T) {
 		t.Fatal(err)
 	}
 	sink := pipeline.NewLog(s.Log(), pipeline.LogOptions{LastSeq: s.LastSeq(), Consumers: []pipeline.Consumer{s}})
-	s.FollowWatermark(sink.Watermark)
+	s.Follow(sink)
 	server, err := receive.New(receive.Options{HTTP: l, Sink: sink, Logger: slog.New(slog.DiscardHandler),
 		Authenticate: func(string, string, net.Addr) (string, error) { return storetest.Tenant, nil },
 		Counter: func(name, _ string, labels ...string) receive.Counter {

@@ -59,7 +59,7 @@ func (q *quantileScan) found(t target, v float64) error {
 
 // spread looks for the first time, and finds the bucket of each quantile.
 func (q *quantileScan) spread(ctx context.Context) ([]target, error) {
-	width := scanWorkers()
+	width := q.src.turns.workers()
 	all := make([]*spreads, width)
 	workers := make([]blockWorker, width)
 	for i := range workers {
@@ -229,7 +229,7 @@ func (t *target) shift(parts int) int { return max(bits.Len64(t.high-t.low)-part
 
 // look looks at all rows for targets, and gives those that are not found yet.
 func (q *quantileScan) look(ctx context.Context, targets []target) ([]target, error) {
-	width := scanWorkers()
+	width := q.src.turns.workers()
 	n, err := narrow(targets, q.o.steps.N, width, &room{max: q.max})
 	if err != nil {
 		return nil, err

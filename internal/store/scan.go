@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -103,8 +102,6 @@ type scanTask struct {
 
 // maxScanWorkers bounds the workers of one question, each of which has buffers.
 const maxScanWorkers = 16
-
-func scanWorkers() int { return min(max(runtime.GOMAXPROCS(0), 1), maxScanWorkers) }
 
 // run calls each worker with its share of the blocks, at the same time as the
 // others, and comes back when all have ended.

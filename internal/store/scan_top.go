@@ -28,7 +28,7 @@ func (c *duckConn) rankScan(ctx context.Context, src sources, o searchSpec) ([]s
 		extra: segment.ScanFields{Trace: true, Start: o.order == OrderNewest, Duration: o.order == OrderSlowest}}
 	shared := &atomic.Int64{}
 	shared.Store(math.MinInt64)
-	workers := make([]blockWorker, scanWorkers())
+	workers := make([]blockWorker, src.turns.workers())
 	for i := range workers {
 		workers[i] = &topWorker{s: s, o: o, condition: blockCondition(p.leaves[0]), least: shared, best: map[telemetry.TraceID]int64{}}
 	}

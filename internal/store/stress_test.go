@@ -41,7 +41,7 @@ func TestEverythingAtOnce(t *testing.T) {
 	}
 	s := openStore()
 	p := pipeline.NewLog(s.Log(), pipeline.LogOptions{LastSeq: s.LastSeq(), Consumers: []pipeline.Consumer{s}})
-	s.FollowWatermark(p.Watermark)
+	s.Follow(p)
 	plan, err := query.Compile(`{ resource.service.name = "checkout" }`)
 	if err != nil {
 		t.Fatal(err)

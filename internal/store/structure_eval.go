@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"runtime"
 
 	"github.com/clew-dev/clew/internal/query"
 	"github.com/clew-dev/clew/internal/segment"
@@ -32,7 +31,7 @@ func (c *duckConn) relate(ctx context.Context, src sources, p *query.Plan, withi
 // run evaluates suspects beside the walk that finds them, and hands over what
 // they give in the order of the walk.
 func (q *relating) run(ctx context.Context, f func(relation) error) error {
-	width := max(2, runtime.GOMAXPROCS(0))
+	width := max(2, q.turns.workers())
 	idle := make(chan *relater, width)
 	for range width {
 		idle <- &relater{q: q}

@@ -28,7 +28,7 @@ func markScan(ctx context.Context, src sources, p *query.Plan, within query.Rang
 		})
 	}
 	s := &scanner{src: sources{segments: src.segments, turns: src.turns}, fields: fields, extra: segment.ScanFields{Start: true}}
-	workers := make([]blockWorker, scanWorkers())
+	workers := make([]blockWorker, src.turns.workers())
 	for i := range workers {
 		w := &markWorker{m: m, conditions: make([]condition, len(p.Leaves))}
 		for c, e := range p.Leaves {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -110,7 +109,7 @@ func (v *view) loader(w *segment.Want) func(context.Context, []telemetry.TraceID
 		fresh := v.freshOf(ids)
 		var next, rows atomic.Int64
 		var wg sync.WaitGroup
-		for range min(runtime.GOMAXPROCS(0), len(ids)) {
+		for range min(v.e.turns.workers(), len(ids)) {
 			wg.Go(func() {
 				for rows.Load() < loadRows {
 					i := int(next.Add(1)) - 1

@@ -66,7 +66,7 @@ func answerOf(p *query.Plan, b *telemetry.Batch) string {
 // Traces of memory are found for one id and for many at once.
 func TestFreshOf(t *testing.T) {
 	all := randomSpans(rand.New(rand.NewPCG(22, 5)), 300)
-	v := &view{}
+	v := &view{e: &Embedded{}}
 	for n := range 3 {
 		v.fresh = append(v.fresh, telemetry.Gather(all, rowsWhere(all, func(i int) bool { return i%3 == n })))
 	}

@@ -2,44 +2,123 @@ package store
 
 import (
 	"context"
-	"runtime"
+	"fmt"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 )
 
-// turns keeps a processor free for spans that arrive: while they do, goroutines that
-// work for questions take turns on the others, a page of rows or a trace at a time.
-// Go's scheduler has no priorities, and it looks for what the network has brought
-// when it has nothing else to do: questions that kept both of two processors busy
-// let an acknowledgement wait 791 ms (p99) where 37 are usual; with turns it is 150 to 450.
+// turns keeps spans that arrive from waiting for questions: while they do, what
+// questions work at is done a page of rows or a trace at a time by a few threads of a
+// low priority, one less than there are processors, and these rest while spans that
+// were sent wait for their acknowledgement. Go's scheduler has no priorities, the
+// kernel's has; docs/adr/007-questions-beside-ingest.md has the measurements.
 type turns struct {
+	width   int // processors
+	waiting func() time.Duration
 	began   time.Time
-	came    atomic.Int64  // when spans were last appended, since began
-	working chan struct{} // holds an element for each goroutine that works
+	came    atomic.Int64 // when spans were last appended, since began
+	next    chan *turn
+	over    <-chan struct{} // closed when the store is: nobody works at turns any more
 }
 
-// arriving is how long after an append spans are taken to arrive.
-const arriving = 200 * time.Millisecond
+// turn is a piece of work and what became of it.
+type turn struct {
+	f        func() error
+	err      error
+	panicked any
+	done     chan struct{}
+}
 
-func newTurns() *turns {
-	t := &turns{began: time.Now(), working: make(chan struct{}, max(runtime.GOMAXPROCS(0)-1, 1))}
+const (
+	// arriving is how long after an append spans are taken to arrive.
+	arriving = 200 * time.Millisecond
+	// late is how long a write may be under way before questions stand back. A group
+	// that is fsynced beside nothing else takes 1 to 5 ms.
+	late = 15 * time.Millisecond
+	// restOf is how many times as long as a turn took the rest after it may last. It
+	// leaves questions a fifth of their threads where writes are always late.
+	restOf = 4
+)
+
+// newTurns makes turns for questions that may keep width processors busy. waiting is
+// how long the write has been under way that came first.
+func newTurns(width int, waiting func() time.Duration, over <-chan struct{}) *turns {
+	t := &turns{width: width, waiting: waiting, began: time.Now(), next: make(chan *turn), over: over}
 	t.came.Store(int64(-arriving))
 	return t
+}
+
+// workers is how many goroutines a question may be worked at by.
+func (t *turns) workers() int {
+	if t == nil {
+		return 1
+	}
+	return min(t.width, maxScanWorkers)
 }
 
 // arrive says that spans are appended.
 func (t *turns) arrive() { t.came.Store(int64(time.Since(t.began))) }
 
-// do calls f, when it is this goroutine's turn. f must be short and take no turn itself.
+// threads is how many goroutines have to be in work for turns to be done.
+func (t *turns) threads() int { return max(t.width-1, 1) }
+
+// work does turns until the store is closed.
+func (t *turns) work() {
+	withNice(func() {
+		for {
+			select {
+			case <-t.over:
+				return
+			case x := <-t.next:
+				began := time.Now()
+				x.run()
+				t.rest(restOf * time.Since(began))
+			}
+		}
+	})
+}
+
+func (x *turn) run() {
+	defer close(x.done)
+	defer func() {
+		if p := recover(); p != nil {
+			x.panicked = fmt.Sprintf("%v\n%s", p, debug.Stack())
+		}
+	}()
+	x.err = x.f()
+}
+
+// rest waits as long as writes are late, most at the longest.
+func (t *turns) rest(most time.Duration) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for ends := time.Now().Add(most); t.waiting() > late && time.Now().Before(ends); {
+		select {
+		case <-t.over:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// do calls f, as a turn while spans arrive. f must be short and take no turn itself;
+// it panics where do was called.
 func (t *turns) do(ctx context.Context, f func() error) error {
 	if t == nil || int64(time.Since(t.began))-t.came.Load() >= int64(arriving) {
 		return f()
 	}
+	x := &turn{f: f, done: make(chan struct{})}
 	select {
-	case t.working <- struct{}{}:
+	case t.next <- x:
+		<-x.done
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-t.over:
+		return f()
 	}
-	defer func() { <-t.working }()
-	return f()
+	if x.panicked != nil {
+		panic(x.panicked)
+	}
+	return x.err
 }
