@@ -43,6 +43,7 @@ type knownStatement struct {
 	st        Statement
 	of        *Database
 	about     *Fixed
+	whole     *Fixed // about, and the system before it
 	succeeded atomic.Pointer[BoundHistogram]
 }
 
@@ -81,7 +82,9 @@ func (d *Database) SQL(text string) Statement {
 // know makes a statement that is remembered.
 func (d *Database) know(text string) Statement {
 	st := d.statement(text)
-	st.known = &knownStatement{st: st, of: d, about: Fix(d.describe(st)...)}
+	about := d.describe(st)
+	whole := append([]Attr{String("db.system.name", d.system)}, about...)
+	st.known = &knownStatement{st: st, of: d, about: Fix(about...), whole: Fix(whole...)}
 	return st
 }
 
@@ -97,6 +100,7 @@ type DatabaseCall struct {
 	ctx   context.Context
 	span  Active
 	start time.Time
+	told  bool // the span knows the statement
 }
 
 // Start starts the span of a call. When the component is off the call records nothing.
@@ -105,7 +109,8 @@ func (d *Database) Start(ctx context.Context, st Statement, attrs ...Attr) (cont
 		return ctx, DatabaseCall{}
 	}
 	c := DatabaseCall{d: d, st: st, start: time.Now()}
-	ctx, c.span = d.start(ctx, c.start, st, false)
+	o := SpanOptions{Component: ComponentSQL, Need: Standard, Kind: Client, Start: c.start, Fixed: d.named}
+	ctx, c.span = StartWith(ctx, d.name(st), o)
 	c.ctx = ctx
 	c.span.Set(attrs...)
 	return ctx, c
@@ -117,13 +122,12 @@ func (d *Database) Did(ctx context.Context, start time.Time, st Statement, err e
 		return
 	}
 	c := DatabaseCall{d: d, st: st, start: start, ctx: ctx}
-	_, c.span = d.start(ctx, start, st, true)
+	o := SpanOptions{Component: ComponentSQL, Need: Standard, Kind: Client, Start: start, Fixed: d.named, leaf: true}
+	if known := d.recall(&st); known != nil {
+		o.Fixed, c.told = known.whole, true
+	}
+	_, c.span = StartWith(ctx, d.name(st), o)
 	c.End(err)
-}
-
-func (d *Database) start(ctx context.Context, at time.Time, st Statement, leaf bool) (context.Context, Active) {
-	o := SpanOptions{Component: ComponentSQL, Need: Standard, Kind: Client, Start: at, Fixed: d.named, leaf: leaf}
-	return StartWith(ctx, d.name(st), o)
 }
 
 // name is the summary, else the operation, else the system.
@@ -146,7 +150,7 @@ func (c DatabaseCall) End(err error) {
 		return
 	}
 	known := c.d.recall(&c.st)
-	if c.span.Recording() {
+	if !c.told && c.span.Recording() {
 		if known != nil {
 			c.span.SetFixed(known.about)
 		} else {

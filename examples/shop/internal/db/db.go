@@ -18,6 +18,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/XSAM/otelsql"
 	"github.com/exaring/otelpgx"
@@ -140,9 +142,30 @@ func summary(query string) string {
 	return strings.TrimSpace(operation + " " + table)
 }
 
+// splits are the first statements that were split: each span asks twice, and the fleet
+// has few of them.
+var (
+	splits     sync.Map
+	splitCount atomic.Int32
+)
+
+const maxSplits = 256
+
 // split returns a statement's first word and its first table, each empty when
 // there is none.
 func split(query string) (operation, table string) {
+	if known, ok := splits.Load(query); ok {
+		words := known.([2]string)
+		return words[0], words[1]
+	}
+	operation, table = divide(query)
+	if splitCount.Add(1) <= maxSplits {
+		splits.Store(query, [2]string{operation, table})
+	}
+	return operation, table
+}
+
+func divide(query string) (operation, table string) {
 	words := strings.Fields(query)
 	if len(words) == 0 {
 		return "", ""

@@ -305,6 +305,25 @@ var (
 	Rust = func(c Cost) time.Duration { return c.Rust }
 )
 
+// Check says what stands against the goal: a share that is too large, or costs that cannot
+// be compared, because a shop has not done what was asked of it or costs less than none.
+func (r Report) Check() error {
+	for _, c := range r.Costs {
+		if c.Lost > 0 {
+			return fmt.Errorf("%d journeys of the %s shop failed; what it costs is that of other work", c.Lost, c.Stack)
+		}
+	}
+	for _, stack := range []fleet.Stack{fleet.Stock, fleet.Kit} {
+		if more := r.added(stack, CPU); more <= 0 {
+			return fmt.Errorf("the %s shop costs %s more than one without telemetry; measure again, with nothing else on the machine", stack, more)
+		}
+	}
+	if ratio := r.Ratio(CPU); ratio > Goal {
+		return fmt.Errorf("the kit costs %.2f of what stock costs; the goal is at most %.2f", ratio, Goal)
+	}
+	return nil
+}
+
 // Write prints the table: medians over the runs.
 func (r Report) Write(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)

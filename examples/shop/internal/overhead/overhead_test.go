@@ -29,6 +29,28 @@ func TestRatioIsOfDifferencesWithinARun(t *testing.T) {
 	}
 }
 
+// What cannot be compared is no success, however cheap it looks.
+func TestCheck(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		off, stock, kit time.Duration
+		lost            int64
+		want            string
+	}{
+		{"as it should be", 100, 200, 140, 0, ""},
+		{"too dear", 100, 200, 141, 0, "costs 0.41"},
+		{"failed journeys", 100, 200, 120, 1, "1 journeys of the kit shop failed"},
+		{"cheaper than none", 100, 200, 99, 0, "kit shop costs -1"},
+		{"both cheaper than none", 100, 50, 95, 0, "stock shop costs -50"},
+	} {
+		r := Report{Costs: []Cost{{Stack: fleet.Off, CPU: c.off}, {Stack: fleet.Stock, CPU: c.stock}, {Stack: fleet.Kit, CPU: c.kit, Lost: c.lost}}}
+		err := r.Check()
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
 func TestSinkTakesAllUntilItIsClosed(t *testing.T) {
 	ctx, end := context.WithCancel(context.Background())
 	defer end()
