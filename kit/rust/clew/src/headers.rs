@@ -59,17 +59,35 @@ fn all(carrier: &(impl Carrier + ?Sized), key: &str) -> Vec<String> {
     values
 }
 
+/// What `parse` makes of all values of a header; `None` when there is none. One value, the usual, is parsed where it stands.
+fn lines<R>(carrier: &(impl Carrier + ?Sized), key: &str, parse: impl Fn(&[&str]) -> R) -> Option<R> {
+    let (mut count, mut of_one) = (0_u32, None);
+    carrier.get(key, &mut |value| {
+        count = count.saturating_add(1);
+        if count == 1 {
+            of_one = Some(parse(&[value]));
+        }
+    });
+    if count < 2 {
+        return of_one;
+    }
+    let values = all(carrier, key);
+    let values: Vec<&str> = values.iter().map(String::as_str).collect();
+    Some(parse(&values))
+}
+
 fn read_span(carrier: &(impl Carrier + ?Sized)) -> Option<SpanContext> {
     if let Some(parent) = first(carrier, "traceparent", parse_traceparent).flatten() {
-        let lines = all(carrier, "tracestate");
-        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-        let state = parse_tracestate(&lines);
+        let state = lines(carrier, "tracestate", |values| {
+            let state = parse_tracestate(values);
+            (!state.is_empty()).then(|| Arc::from(&*state))
+        });
         return Some(SpanContext {
             trace_id: parent.trace_id,
             span_id: parent.span_id,
             flags: parent.flags & (SAMPLED | RANDOM),
             remote: true,
-            state: (!state.is_empty()).then(|| Arc::from(&*state)),
+            state: state.flatten(),
         });
     }
     let b3 = first(carrier, "b3", parse_b3).flatten().or_else(|| {
@@ -93,10 +111,7 @@ pub fn extract(carrier: &(impl Carrier + ?Sized)) -> Context {
         context.span = read_span(carrier).unwrap_or_default();
     }
     if reads(BAGGAGE) {
-        let lines = all(carrier, "baggage");
-        if !lines.is_empty() {
-            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-            let (members, dropped) = parse_baggage(&lines);
+        if let Some((members, dropped)) = lines(carrier, "baggage", parse_baggage) {
             count_dropped(dropped);
             context.baggage = (!members.is_empty()).then(|| members.into());
         }

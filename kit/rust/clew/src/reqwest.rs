@@ -58,8 +58,16 @@ pub async fn execute_direct(client: &Client, request: Request) -> Result<Respons
 }
 
 async fn traced(client: &Client, mut request: Request, follows: bool) -> Result<Response, Error> {
-    let (method, target) = (request.method().clone(), request.url().as_str().parse().unwrap_or_default());
-    let Some(mut call) = Traced::start(&method, &target, request.headers_mut(), follows) else {
+    let method = request.method().clone();
+    // Out of the request while its address is read.
+    let mut headers = std::mem::take(request.headers_mut());
+    let started = {
+        // A URI's text ends before the fragment, which is not sent.
+        let address = request.url().as_str().split('#').next().unwrap_or_default();
+        Traced::start(&method, &address.parse().unwrap_or_default(), address, &mut headers, follows)
+    };
+    *request.headers_mut() = headers;
+    let Some(mut call) = started else {
         return client.execute(request).await;
     };
     match call.span().clone().instrument(client.execute(request)).await {

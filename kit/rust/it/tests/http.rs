@@ -303,3 +303,24 @@ async fn a_refused_connection_is_an_error_without_secrets() {
     assert!(!message.contains("secret"), "{message}");
     assert!(spans[0].attribute("http.response.status_code").is_none());
 }
+
+#[tokio::test]
+async fn a_peer_that_only_says_to_be_grpc_makes_no_labels() {
+    let recorder = Recorder::start();
+    recorder
+        .run(async {
+            for number in 0..3 {
+                for path in [format!("/orders/x{number}"), "/healthz".to_owned()] {
+                    let request = Request::get(path).header("content-type", "application/grpc").body(Body::empty()).expect("a request");
+                    let answer = app().oneshot(request).await.expect("it is infallible");
+                    answer.into_body().collect().await.expect("a body");
+                }
+            }
+        })
+        .await;
+    let spans = recorder.spans();
+    assert_eq!(spans.iter().filter(|span| span.name.contains("healthz")).count(), 0, "what is excluded stays so");
+    let text = clew::metrics::text();
+    assert!(text.contains("_OTHER"), "{text}");
+    assert!(!text.contains("orders/x"), "{text}");
+}

@@ -151,7 +151,7 @@ impl Call {
         let labels = meters::Labels { server: self.server, grpc: self.grpc, verb: self.verb, outcome };
         match self.learn.take() {
             // A peer may call what it likes: labels are taken from what exists.
-            Some(_) if outcome.status == grpc::UNIMPLEMENTED => meters::record(Route::other(), labels, took, &self.span),
+            Some(_) if !grpc::served(&self.route.text, self.grpc_status) => meters::record(Route::other(), labels, took, &self.span),
             Some(routes) => meters::record(&routes.learn(&self.route), labels, took, &self.span),
             None => meters::record(&self.route, labels, took, &self.span),
         }
@@ -166,7 +166,13 @@ impl Call {
                 self.span.set("rpc.method", &*self.route.text);
             } else {
                 self.span.set("http.request.method", self.verb.label());
-                words::describe(&self.span, &uri, self.server, &self.route.text);
+                self.span.fill(|to| {
+                    if self.server {
+                        words::describe(to, &uri, &self.route.text);
+                    } else {
+                        to.set("url.full", &*crate::sanitise::url(&uri.to_string()));
+                    }
+                });
             }
             return true;
         }

@@ -1,5 +1,6 @@
 //! The client's side: a layer around anything that sends requests.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -16,7 +17,7 @@ use super::call::Call;
 use super::routes::{Route, Routes};
 use super::words::{self, Verb};
 use super::{content_length, grpc};
-use crate::span::{self, Facts, Parent};
+use crate::span::{self, Facts, Parent, Writing};
 use crate::{Component, Kind, Level, Span};
 
 /// One CLIENT span and one duration for each request of HTTP or gRPC, and the context written to its headers: `traceparent` and
@@ -83,7 +84,7 @@ where
         let method = request.method().clone();
         let server = self.server.as_ref().map(|(host, port)| (&**host, *port));
         let uri = request.uri().clone();
-        let call = begin(&method, &uri, request.headers_mut(), server, false);
+        let call = begin(&method, &uri, None, request.headers_mut(), server, false);
         let inner = match &call {
             Some(call) => call.span.in_scope(|| self.inner.call(request)),
             None => self.inner.call(request),
@@ -93,8 +94,15 @@ where
 }
 
 /// Starts the span of a request and writes the context to its headers. `None` when there is nothing to record; the context that is current
-/// is written then. `follows`: the headers may go on to hosts that are not known yet.
-fn begin(method: &Method, uri: &Uri, headers: &mut HeaderMap, server: Option<(&str, u16)>, follows: bool) -> Option<Call> {
+/// is written then. `text`: the URI's, where it is at hand. `follows`: the headers may go on to hosts that are not known yet.
+fn begin(
+    method: &Method,
+    uri: &Uri,
+    text: Option<&str>,
+    headers: &mut HeaderMap,
+    server: Option<(&str, u16)>,
+    follows: bool,
+) -> Option<Call> {
     let grpc = grpc::is(headers);
     let component = if grpc { Component::Grpc } else { Component::Http };
     let (host, port) = target(uri, server);
@@ -113,18 +121,20 @@ fn begin(method: &Method, uri: &Uri, headers: &mut HeaderMap, server: Option<(&s
     let facts = Facts { route: "", method: verb.label() };
     let span = span::start_with(component, Level::Edges, Kind::Client, name, Parent::Current, facts);
     if span.recording() {
-        if grpc {
-            span.set("rpc.system.name", "grpc");
-            span.set("rpc.method", name);
-        } else {
-            describe(&span, verb, method, uri);
-        }
-        if !host.is_empty() {
-            span.set("server.address", host);
-            if let Some(port) = port {
-                span.set("server.port", port);
+        span.fill(|to| {
+            if grpc {
+                to.set("rpc.system.name", "grpc");
+                to.set("rpc.method", name);
+            } else {
+                describe(to, verb, method, &text.map_or_else(|| Cow::Owned(uri.to_string()), Cow::Borrowed));
             }
-        }
+            if !host.is_empty() {
+                to.set("server.address", host);
+                if let Some(port) = port {
+                    to.set("server.port", port);
+                }
+            }
+        });
     }
     crate::inject(&span.context(), reached, headers);
     Some(Call::start(span, uri, false, grpc, verb, route, None))
@@ -154,12 +164,12 @@ fn without_user(authority: &str) -> &str {
     authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
-fn describe(span: &Span, verb: Verb, method: &Method, uri: &Uri) {
-    span.set("http.request.method", verb.label());
+fn describe(to: &mut Writing<'_>, verb: Verb, method: &Method, url: &str) {
+    to.set("http.request.method", verb.label());
     if !verb.known() {
-        span.set("http.request.method_original", method.as_str());
+        to.set("http.request.method_original", method.as_str());
     }
-    words::describe(span, uri, false, "");
+    to.set("url.full", &*crate::sanitise::url(url));
 }
 
 pin_project! {
@@ -217,8 +227,8 @@ pub(crate) struct Traced(Call);
 #[cfg(feature = "reqwest")]
 impl Traced {
     /// Starts the span of a request and writes its headers; `None` when there is nothing to record. `follows`: see [`begin`].
-    pub(crate) fn start(method: &Method, uri: &Uri, headers: &mut HeaderMap, follows: bool) -> Option<Traced> {
-        begin(method, uri, headers, None, follows).map(Traced)
+    pub(crate) fn start(method: &Method, uri: &Uri, text: &str, headers: &mut HeaderMap, follows: bool) -> Option<Traced> {
+        begin(method, uri, Some(text), headers, None, follows).map(Traced)
     }
 
     pub(crate) fn span(&self) -> &Span {

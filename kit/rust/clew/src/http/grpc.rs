@@ -25,9 +25,20 @@ const NAMES: [&str; 17] = [
 
 pub(super) const CANCELLED: u16 = 1;
 pub(super) const UNKNOWN: u16 = 2;
+const PERMISSION_DENIED: u16 = 7;
 pub(super) const UNIMPLEMENTED: u16 = 12;
 pub(super) const INTERNAL: u16 = 13;
 pub(super) const UNAVAILABLE: u16 = 14;
+const UNAUTHENTICATED: u16 = 16;
+
+/// The longest method that is remembered, and the longest label.
+const LONGEST_METHOD: usize = 256;
+
+/// An answer with this status shows that there is such a method. Who only says to be gRPC, or is turned away before anybody looks for the
+/// method, may say any text.
+pub(super) fn served(method: &str, status: Option<u16>) -> bool {
+    method.len() <= LONGEST_METHOD && status.is_some_and(|status| !matches!(status, UNIMPLEMENTED | UNAUTHENTICATED | PERMISSION_DENIED))
+}
 
 /// The request is gRPC; gRPC-web is not, as its status stands in the body.
 pub(super) fn is(headers: &HeaderMap) -> bool {

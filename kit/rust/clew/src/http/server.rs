@@ -15,9 +15,11 @@ use tower_service::Service;
 
 use super::body::Body;
 use super::call::Call;
+use super::carrier::carries;
 use super::routes::{Route, Routes};
 use super::words::{self, Verb};
 use super::{content_length, grpc};
+use crate::span::Writing;
 use crate::span::{self, Facts, Parent};
 use crate::{Component, Context, Kind, Level, Span};
 
@@ -188,11 +190,14 @@ impl Config {
         }
         let path = request.uri().path();
         let verb = Verb::of(request.method());
+        if grpc && words::matches_any(&self.excluded, path) {
+            return pass(request.headers(), public);
+        }
         if grpc {
             let method = grpc::method(path);
             let span = span_of(request, public, component, method, method, verb);
             if span.recording() {
-                describe_grpc(&span, request);
+                span.fill(|to| describe_grpc(to, request));
             }
             let uri = request.uri();
             return Within::Call(match self.routes.find(method) {
@@ -216,19 +221,23 @@ impl Config {
     }
 
     fn describe<B>(&self, span: &Span, request: &Request<B>, verb: Verb, route: &str) {
-        span.set("http.request.method", verb.label());
-        if !verb.known() {
-            span.set("http.request.method_original", request.method().as_str());
-        }
-        words::describe(span, request.uri(), true, route);
-        address(span, request);
-        span.set("network.protocol.version", words::version(request.version()));
-        if let Some(peer) = (self.peer)(request.extensions()) {
-            span.set("client.address", words::Address::new(peer.ip()).as_str());
-        }
-        if let Some(agent) = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()) {
-            span.set("user_agent.original", agent);
-        }
+        // The host's function runs before the span is locked.
+        let peer = (self.peer)(request.extensions());
+        span.fill(|to| {
+            to.set("http.request.method", verb.label());
+            if !verb.known() {
+                to.set("http.request.method_original", request.method().as_str());
+            }
+            words::describe(to, request.uri(), route);
+            address(to, request);
+            to.set("network.protocol.version", words::version(request.version()));
+            if let Some(peer) = peer {
+                to.set("client.address", words::Address::new(peer.ip()).as_str());
+            }
+            if let Some(agent) = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok()) {
+                to.set("user_agent.original", agent);
+            }
+        });
     }
 }
 
@@ -242,25 +251,20 @@ fn span_of<B>(request: &Request<B>, public: bool, component: Component, name: &s
     start(if public { Parent::Public(&context) } else { Parent::Of(&context) })
 }
 
-fn describe_grpc<B>(span: &Span, request: &Request<B>) {
-    span.set("rpc.system.name", "grpc");
-    span.set("rpc.method", grpc::method(request.uri().path()));
-    address(span, request);
+fn describe_grpc<B>(to: &mut Writing<'_>, request: &Request<B>) {
+    to.set("rpc.system.name", "grpc");
+    to.set("rpc.method", grpc::method(request.uri().path()));
+    address(to, request);
 }
 
-fn address<B>(span: &Span, request: &Request<B>) {
+fn address<B>(to: &mut Writing<'_>, request: &Request<B>) {
     let (host, port) = words::host(request.uri(), request.headers());
     if !host.is_empty() {
-        span.set("server.address", host);
+        to.set("server.address", host);
     }
     if let Some(port) = port {
-        span.set("server.port", port);
+        to.set("server.port", port);
     }
-}
-
-/// There is something to extract.
-fn carries(headers: &HeaderMap) -> bool {
-    ["traceparent", "baggage", "b3", "x-b3-traceid"].iter().any(|name| headers.contains_key(*name))
 }
 
 /// Nothing is recorded: the caller's context passes through, unless the caller is not trusted.

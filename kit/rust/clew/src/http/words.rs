@@ -45,19 +45,15 @@ impl Verb {
     }
 }
 
-/// What a request asks for.
-pub(super) fn describe(span: &crate::Span, uri: &Uri, server: bool, route: &str) {
-    if !server {
-        span.set("url.full", &*crate::sanitise::url(&uri.to_string()));
-        return;
-    }
+/// What a request asks a server for.
+pub(super) fn describe(to: &mut crate::span::Writing<'_>, uri: &Uri, route: &str) {
     if !route.is_empty() {
-        span.set("http.route", route);
+        to.set("http.route", route);
     }
-    span.set("url.path", uri.path());
-    span.set("url.scheme", uri.scheme_str().unwrap_or("http"));
+    to.set("url.path", uri.path());
+    to.set("url.scheme", uri.scheme_str().unwrap_or("http"));
     if let Some(query) = uri.query().filter(|query| !query.is_empty()) {
-        span.set("url.query", &*crate::sanitise::query(query));
+        to.set("url.query", &*crate::sanitise::query(query));
     }
 }
 

@@ -160,6 +160,13 @@ impl Span {
         self.write(false, |record, engine| record.set(&engine.limits, engine, key, value));
     }
 
+    /// Gives the span to `f` to set many attributes under one lock. `f` runs none of the host's code.
+    #[cfg(feature = "http")]
+    #[inline]
+    pub(crate) fn fill(&self, f: impl FnOnce(&mut Writing<'_>)) {
+        self.write(false, |record, engine| f(&mut Writing { record, engine }));
+    }
+
     /// Sets several attributes at once, which is cheaper than one by one.
     #[inline]
     pub fn set_all(&self, attributes: &[(&str, Value<'_>)]) {
@@ -276,6 +283,22 @@ impl Span {
     /// Makes the span current at every poll of `future`.
     pub fn instrument<F: Future>(self, future: F) -> Instrumented<F> {
         Instrumented::new(future, self)
+    }
+}
+
+/// A span that is being written to; see [`Span::fill`].
+#[cfg(feature = "http")]
+pub(crate) struct Writing<'a> {
+    record: &'a mut Record,
+    engine: &'a crate::engine::Engine,
+}
+
+#[cfg(feature = "http")]
+impl Writing<'_> {
+    /// Like [`Span::set`].
+    #[inline]
+    pub(crate) fn set<'v>(&mut self, key: &str, value: impl Into<Value<'v>>) {
+        self.record.set(&self.engine.limits, self.engine, key, value.into());
     }
 }
 

@@ -42,7 +42,7 @@ async fn kit_edge(request: Request, next: Next) -> Response {
 /// Serves a router until the process is told to stop.
 pub async fn serve(member: &str, router: axum::Router) -> Result<(), Failure> {
     let router = match running() {
-        Stack::Kit => router.layer(from_fn(kit_inner)).layer(clew::http()),
+        Stack::Kit => router.layer((clew::http(), from_fn(kit_inner))),
         Stack::Stock => router.layer(from_fn(stock::inner_span)),
         Stack::Off => router,
     };
@@ -52,7 +52,7 @@ pub async fn serve(member: &str, router: axum::Router) -> Result<(), Failure> {
 /// Serves the router of the fleet's edge: sessions begin here.
 pub async fn serve_edge(member: &str, router: axum::Router) -> Result<(), Failure> {
     let router = match running() {
-        Stack::Kit => router.layer(from_fn(kit_edge)).layer(clew::http()),
+        Stack::Kit => router.layer((clew::http(), from_fn(kit_edge))),
         Stack::Stock => router.layer(from_fn(stock::edge_span)),
         Stack::Off => router,
     };
