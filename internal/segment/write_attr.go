@@ -11,19 +11,19 @@ import (
 type collected struct {
 	cols   [][]sourceColumn     // by column
 	sparse map[byte][]restValue // by table: what is in a source's Rest and stays rare; row is that of the source
-	src    map[byte][]uint32    // beside sparse: the source
 	from   []valueSource
 }
 
 // valueSource is where values of rare columns are: a column or the Rest of a source.
 type valueSource struct {
+	src   int // the source
 	texts *telemetry.Dict
 	base  uint32 // of its entries among those of the slab
 }
 
 // collect lists what of the sources belongs to each column of the plan.
 func (w *writer) collect(sources []*telemetry.Batch) *collected {
-	in := &collected{cols: make([][]sourceColumn, len(w.plan.cols)), sparse: map[byte][]restValue{}, src: map[byte][]uint32{}}
+	in := &collected{cols: make([][]sourceColumn, len(w.plan.cols)), sparse: map[byte][]restValue{}}
 	var entries [3]int
 	for _, b := range sources {
 		for t, table := range spanTables(b) {
@@ -32,7 +32,7 @@ func (w *writer) collect(sources []*telemetry.Batch) *collected {
 	}
 	for t, letter := range tableLetters {
 		if n := entries[t]; n > 0 {
-			in.sparse[letter], in.src[letter] = make([]restValue, 0, n), make([]uint32, 0, n)
+			in.sparse[letter] = make([]restValue, 0, n)
 		}
 	}
 	for i, b := range sources {
@@ -56,15 +56,14 @@ func (w *writer) collectTable(in *collected, letter byte, src int, t *telemetry.
 		return
 	}
 	from := uint32(len(in.from))
-	in.from = append(in.from, valueSource{texts: &r.Texts})
+	in.from = append(in.from, valueSource{src: src, texts: &r.Texts})
 	var frequent map[uint32]*telemetry.Column
 	entries := x.ofRest(letter, r)
-	sparse, sources := in.sparse[letter], in.src[letter]
+	sparse := in.sparse[letter]
 	for i, row := range r.Rows {
 		n := x.column[entries[i]]
 		if w.plan.rare[n] {
 			sparse = append(sparse, restValue{row, n, from, r.Types[i], r.Nums[i]})
-			sources = append(sources, uint32(src))
 			continue
 		}
 		c := frequent[n]
@@ -78,7 +77,7 @@ func (w *writer) collectTable(in *collected, letter byte, src int, t *telemetry.
 		}
 		c.Take(r, i)
 	}
-	in.sparse[letter], in.src[letter] = sparse, sources
+	in.sparse[letter] = sparse
 }
 
 // attributes writes the sparse columns of a table over the row groups from g on
@@ -86,7 +85,7 @@ func (w *writer) collectTable(in *collected, letter byte, src int, t *telemetry.
 func (w *writer) attributes(table byte, g int, in *collected) error {
 	f := w.files[table]
 	fixed := len(fixedColumns[table])
-	rare := rareValues{from: slices.Clone(in.from), values: make([]restValue, 0, len(in.sparse[table])), rows: make([]uint32, len(w.plan.cols))}
+	rare := rareValues{from: slices.Clone(in.from), rows: make([]uint32, len(w.plan.cols)), sparse: in.sparse[table]}
 	for n := range w.plan.cols {
 		info := &w.plan.cols[n]
 		if info.Table != table {
@@ -104,7 +103,6 @@ func (w *writer) attributes(table byte, g int, in *collected) error {
 		f.column(g, at, v)
 		info.learn(f.foot.groups[g:], at)
 	}
-	w.rareSparse(&rare, in.sparse[table], in.src[table])
 	return w.rest(table, &rare)
 }
 
@@ -143,12 +141,13 @@ type restValue struct {
 // rareValues are the rare values of one table of a slab.
 type rareValues struct {
 	values []restValue
+	sparse []restValue // those that inOrder adds to values; rows are those of their source
 	from   []valueSource
 	rows   []uint32 // by column: how many of values it has, without those of ints
 }
 
-func (w *writer) addRare(r *rareValues, v restValue) {
-	r.values = append(r.values, v)
+// noteRare makes what is known of a column true for one value more.
+func (w *writer) noteRare(r *rareValues, v *restValue) {
 	if v.typ != telemetry.TypeInt {
 		r.rows[v.col]++
 		return
@@ -172,35 +171,45 @@ func (w *writer) rareColumn(rare *rareValues, n int, cols []sourceColumn) {
 				} else {
 					v.num = c.Nums[i]
 				}
-				w.addRare(rare, v)
+				rare.values = append(rare.values, v)
 			}
 		}
 	}
 }
 
-func (w *writer) rareSparse(rare *rareValues, values []restValue, src []uint32) {
+// inOrder brings all values of the slab in order of row, then column.
+func (w *writer) inOrder(r *rareValues) {
 	s := &w.slab
-	for k, v := range values {
-		if q := s.place[src[k]][v.row] - s.lo; q < uint32(s.n) {
-			v.row = q
-			w.addRare(rare, v)
+	rowOf := func(v *restValue) uint32 { return s.place[r.from[v.from].src][v.row] - s.lo }
+	next := make([]uint32, s.n+1)
+	total := len(r.values)
+	for i := range r.values {
+		next[r.values[i].row+1]++
+	}
+	for i := range r.sparse {
+		if q := rowOf(&r.sparse[i]); q < uint32(s.n) {
+			next[q+1]++
+			total++
 		}
 	}
-}
-
-// inOrder gives the values in order of row, then column, of rows rows.
-func (r *rareValues) inOrder(rows int) []restValue {
-	next := make([]uint32, rows+1)
-	for _, v := range r.values {
-		next[v.row+1]++
-	}
-	for row := range rows {
+	for row := range s.n {
 		next[row+1] += next[row]
 	}
-	out := make([]restValue, len(r.values))
-	for _, v := range r.values {
-		out[next[v.row]] = v
-		next[v.row]++
+	out := make([]restValue, total)
+	put := func(v *restValue, row uint32) {
+		w.noteRare(r, v)
+		to := &out[next[row]]
+		*to = *v
+		to.row = row
+		next[row]++
+	}
+	for i := range r.values {
+		put(&r.values[i], r.values[i].row)
+	}
+	for i := range r.sparse {
+		if q := rowOf(&r.sparse[i]); q < uint32(s.n) {
+			put(&r.sparse[i], q)
+		}
 	}
 	for lo := 0; lo < len(out); {
 		hi := int(next[out[lo].row])
@@ -209,12 +218,13 @@ func (r *rareValues) inOrder(rows int) []restValue {
 		}
 		lo = hi
 	}
-	return out
+	r.values = out
 }
 
 // rest writes the rare values of one table as row groups of their own, in order
 // of row and column. It uses the slab's memory.
 func (w *writer) rest(table byte, rare *rareValues) error {
+	w.inOrder(rare)
 	if len(rare.values) == 0 {
 		return nil
 	}
@@ -230,7 +240,6 @@ func (w *writer) rest(table byte, rare *rareValues) error {
 	if err := w.rareTexts(rare); err != nil {
 		return columnError(&f.foot.cols[colRestTxt], err)
 	}
-	rare.values = rare.inOrder(w.slab.n)
 	base := w.rows[table]
 	for values := rare.values; len(values) > 0; {
 		n := min(len(values), groupRows)
