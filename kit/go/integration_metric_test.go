@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	clew "github.com/clew-dev/clew/kit/go"
 )
@@ -63,6 +64,36 @@ func TestHTTPMetrics(t *testing.T) {
 	}
 	if got := series(page(t, k), "http_client_request_duration_seconds_count", `http_request_method="TRACE"`, `error_type="*errors.errorString"`); len(got) != 1 {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestDurations: a call that succeeds and one that fails are counted once each, under the words of the contract.
+func TestDurations(t *testing.T) {
+	k := budgetKit(t, "0")
+	failure := errors.New("x")
+	database, broker := clew.NewDatabase("metered_db", "", "", 0), clew.NewMessages("metered_mq")
+	st := clew.Statement{Operation: "METER"}
+	for _, err := range []error{nil, failure} {
+		_, call := database.Start(t.Context(), st)
+		call.End(err)
+		database.Did(t.Context(), time.Now(), database.SQL("DELETE FROM metered"), err)
+		_, sent := broker.Send(t.Context(), "metered.sent", nil)
+		sent.End(err)
+		_, done := broker.Process(t.Context(), "metered.done", "group", nil)
+		done.End(err)
+	}
+	text := page(t, k)
+	for _, c := range [][]string{
+		{"db_client_operation_duration_seconds_count", `db_system_name="metered_db"`, `db_operation_name="METER"`},
+		{"db_client_operation_duration_seconds_count", `db_system_name="metered_db"`, `db_operation_name="DELETE"`},
+		{"messaging_client_operation_duration_seconds_count", `messaging_system="metered_mq"`, `messaging_destination_name="metered.sent"`},
+		{"messaging_process_duration_seconds_count", `messaging_system="metered_mq"`, `messaging_consumer_group_name="group"`},
+	} {
+		failed := series(text, c[0], append(c[1:], `error_type="*errors.errorString"`)...)
+		all := series(text, c[0], c[1:]...)
+		if len(failed) != 1 || len(all) != 2 || !strings.HasSuffix(all[0], " 1") || !strings.HasSuffix(all[1], " 1") {
+			t.Errorf("%s: got %q, of them failed %q; want one of each", c[0], all, failed)
+		}
 	}
 }
 

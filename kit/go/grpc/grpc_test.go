@@ -3,6 +3,11 @@ package clewgrpc_test
 import (
 	"context"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -217,4 +222,43 @@ func TestUnknownMethods(t *testing.T) {
 	if served != 2 {
 		t.Errorf("got %d spans of the server, want 2", served)
 	}
+}
+
+// TestDurations: each side counts a call once, with its status, whether it succeeds or not.
+func TestDurations(t *testing.T) {
+	k := clew.Start(t.Context(), clew.Service("durations", ""), clew.WithoutExport(), clew.WithoutGlobals(), clew.Sample("0"))
+	defer func() { _ = k.Stop(context.Background()) }()
+	count := func(side, code string) (n int) {
+		w := httptest.NewRecorder()
+		k.Metrics().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		for line := range strings.Lines(w.Body.String()) {
+			if strings.HasPrefix(line, "rpc_"+side+"_call_duration_seconds_count") && strings.Contains(line, "Health/List") &&
+				strings.Contains(line, `rpc_response_status_code="`+code+`"`) && strings.Contains(line, "error_type") == (code != "OK") {
+				line, _, _ = strings.Cut(line, " # ")
+				n, _ = strconv.Atoi(strings.TrimSpace(line[strings.LastIndexByte(line, ' ')+1:]))
+			}
+		}
+		return n
+	}
+	for code, service := range map[string]healthpb.HealthServer{"OK": health.NewServer(), "DATA_LOSS": losing{}} {
+		client := healthpb.NewHealthClient(connect(t, listen(t, service)))
+		before := map[string]int{"client": count("client", code), "server": count("server", code)}
+		_, _ = client.List(t.Context(), &healthpb.HealthListRequest{})
+		for _, side := range []string{"client", "server"} {
+			for deadline := time.Now().Add(5 * time.Second); count(side, code) != before[side]+1; runtime.Gosched() {
+				if time.Now().After(deadline) {
+					t.Fatalf("%s %s: counted %d, want one more than %d", side, code, count(side, code), before[side])
+				}
+			}
+		}
+	}
+}
+
+// losing fails all lists.
+type losing struct {
+	healthpb.UnimplementedHealthServer
+}
+
+func (losing) List(context.Context, *healthpb.HealthListRequest) (*healthpb.HealthListResponse, error) {
+	return nil, status.Error(codes.DataLoss, "lost")
 }

@@ -1,0 +1,6 @@
+//go:build !race
+
+package clewgrpc
+
+// raceDetector says whether allocations cannot be counted.
+const raceDetector = false
