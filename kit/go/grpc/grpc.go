@@ -76,6 +76,7 @@ type method struct {
 	name    string // without the first slash
 	about   *clew.Fixed
 	endings bound.Cache[codes.Code, ending]
+	unary   atomic.Bool // it was served, with one message each way
 }
 
 // ending is what spans and metrics say of a call that has ended with a code.
@@ -129,6 +130,9 @@ func (h *handler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Co
 	c := &callContext{given: ctx, done: ctx.Done()}
 	c.call.start = time.Now()
 	c.call.method, c.call.invented = h.method(info.FullMethodName)
+	if c.call.method.unary.Load() {
+		makeRoom(false)
+	}
 	c.Context, c.call.span = h.start(ctx, c.call.method, c.call.start)
 	if c.call.invented {
 		// gRPC answers what nobody serves without a word to its handlers.
@@ -205,6 +209,9 @@ func (h *handler) HandleRPC(ctx context.Context, s stats.RPCStats) {
 	case *stats.Begin:
 		if c := callOf(ctx); c != nil {
 			c.over = !c.begun.CompareAndSwap(false, true)
+			if unary := !s.IsClientStream && !s.IsServerStream; c.method.unary.Load() != unary {
+				c.method.unary.Store(unary)
+			}
 		}
 	case *stats.InPayload:
 		if c := callOf(ctx); c != nil {
