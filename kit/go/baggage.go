@@ -193,25 +193,24 @@ func callersBaggage(ctx context.Context) bool {
 	return c != nil && c.read
 }
 
+// writeBaggage writes what host may have. Else it takes out what headers that a proxy hands on still have of it.
 func writeBaggage(ctx context.Context, host string, c Carrier) {
 	k := current.Load()
 	if k == nil {
 		return
 	}
-	snapshot := k.policy.Load()
-	if !snapshot.PropagateTo(host) {
-		return
+	if snapshot := k.policy.Load(); snapshot.PropagateTo(host) {
+		if members := membersOf(ctx); len(members) > 0 {
+			var room [256]byte
+			text, dropped := propagate.AppendBaggage(room[:0], members, snapshot.BaggageKey)
+			countBaggage(dropped)
+			if len(text) > 0 {
+				baggageHeader.write(c, string(text))
+				return
+			}
+		}
 	}
-	members := membersOf(ctx)
-	if len(members) == 0 {
-		return
-	}
-	var room [256]byte
-	text, dropped := propagate.AppendBaggage(room[:0], members, snapshot.BaggageKey)
-	countBaggage(dropped)
-	if len(text) > 0 {
-		baggageHeader.write(c, string(text))
-	}
+	baggageHeader.takeOut(c)
 }
 
 func countBaggage(dropped int) {

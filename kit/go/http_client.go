@@ -43,7 +43,7 @@ type clientOutcome struct {
 
 func (c *httpClient) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !On(ComponentHTTP, Edges) {
-		if ctx := r.Context(); SpanContextOf(ctx).IsValid() || hasBaggage(ctx) {
+		if ctx := r.Context(); SpanContextOf(ctx).IsValid() || hasBaggage(ctx) || r.Header[baggageHeader.canonical] != nil {
 			r = c.inject(r, ctx)
 		}
 		return c.next.RoundTrip(r)

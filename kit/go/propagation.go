@@ -89,6 +89,15 @@ func (n *headerName) write(c Carrier, value string) {
 	c.Set(n.lower, value)
 }
 
+// takeOut removes a header, or empties it where a carrier can only set.
+func (n *headerName) takeOut(c Carrier) {
+	if h, ok := c.(HeaderCarrier); ok {
+		delete(h, n.canonical)
+	} else if c.Get(n.lower) != "" {
+		c.Set(n.lower, "")
+	}
+}
+
 // readContext reads traceparent and tracestate, or B3 when there is no valid traceparent.
 func readContext(c Carrier) (sc SpanContext, deferred, ok bool) {
 	if p, ok := propagate.ParseTraceparent(traceparentHeader.read(c)); ok {
@@ -173,10 +182,8 @@ func Inject(ctx context.Context, host string, carrier Carrier) {
 func writeState(c Carrier, state string) {
 	if state != "" {
 		tracestateHeader.write(c, state)
-	} else if h, ok := c.(HeaderCarrier); ok {
-		delete(h, tracestateHeader.canonical)
-	} else if tracestateHeader.read(c) != "" {
-		tracestateHeader.write(c, "")
+	} else {
+		tracestateHeader.takeOut(c)
 	}
 }
 

@@ -120,6 +120,33 @@ func TestAStaleTracestateGoes(t *testing.T) {
 	}
 }
 
+// Baggage of the caller, in headers that a proxy hands on, goes no further than our own would.
+func TestBaggageThatIsHandedOnGoes(t *testing.T) {
+	start(t, "", clew.PropagateTo("inner.example"))
+	ours := clew.Extract(context.Background(), carrier{"baggage": "tenant=a"})
+	for name, c := range map[string]struct {
+		ctx        context.Context
+		host, want string
+	}{
+		"to a stranger":                    {ours, "third-party.example", ""},
+		"to a stranger, with none of ours": {context.Background(), "third-party.example", ""},
+		"to one who may have it":           {ours, "inner.example", "tenant=a"},
+		"with none of ours":                {context.Background(), "inner.example", ""},
+	} {
+		head, other := http.Header{"Baggage": {"user=secret", "more=1"}}, carrier{"baggage": "user=secret"}
+		clew.Inject(c.ctx, c.host, clew.HeaderCarrier(head))
+		clew.Inject(c.ctx, c.host, other)
+		if got := strings.Join(head["Baggage"], "|"); got != c.want || other["baggage"] != c.want {
+			t.Errorf("%s: baggage %q and %q, want %q", name, got, other["baggage"], c.want)
+		}
+	}
+	none := carrier{}
+	clew.Inject(ours, "third-party.example", none)
+	if _, ok := none["baggage"]; ok {
+		t.Error("an empty baggage is written")
+	}
+}
+
 // bare is a remote span without tracestate.
 var bare = trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled})
 

@@ -135,22 +135,23 @@ pub fn inject(context: &Context, host: &str, carrier: &mut (impl Carrier + ?Size
             None => {}
         }
     }
-    if let Some(members) = context.baggage.as_deref().filter(|_| reads(BAGGAGE)) {
-        inject_baggage(members, host, carrier);
+    if reads(BAGGAGE) {
+        inject_baggage(context.baggage.as_deref().unwrap_or_default(), host, carrier);
     }
 }
 
 fn inject_baggage(members: &[Member], host: &str, carrier: &mut (impl Carrier + ?Sized)) {
-    let (value, dropped) = POLICY.with(|policy| match policy {
-        Some(policy) if policy.propagate_to(host) => {
-            let mut value = String::new();
-            let dropped = append_baggage(&mut value, members, &|key| policy.baggage_key(key));
-            (value, dropped)
+    let written = POLICY.with(|policy| {
+        let (policy, mut value, mut dropped) = (policy?, String::new(), 0);
+        if !members.is_empty() && policy.propagate_to(host) {
+            dropped = append_baggage(&mut value, members, &|key| policy.baggage_key(key));
         }
-        _ => (String::new(), 0),
+        Some((value, dropped))
     });
+    let Some((value, dropped)) = written else { return }; // no kit runs
     count_dropped(dropped);
-    if !value.is_empty() {
+    // Headers that a proxy hands on may still have its caller's.
+    if !value.is_empty() || first(carrier, "baggage", |text| !text.is_empty()).unwrap_or(false) {
         carrier.set("baggage", &value);
     }
 }

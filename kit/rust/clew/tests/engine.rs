@@ -645,6 +645,16 @@ fn the_state_of_another_trace_is_not_handed_on() {
 }
 
 #[test]
+fn baggage_that_is_handed_on_goes_no_further_than_our_own() {
+    let _recorder = Recorder::start();
+    for host in ["third-party.example", ""] {
+        let mut headers = vec![("baggage".to_owned(), "user=secret".to_owned())];
+        clew::inject(&remote(0x21, SAMPLED), host, &mut headers);
+        assert!(headers.iter().all(|(name, value)| name != "baggage" || value.is_empty()), "{headers:?}");
+    }
+}
+
+#[test]
 fn a_value_that_panics_while_it_is_formatted_does_not_hurt_its_host() {
     struct Broken;
     impl std::fmt::Debug for Broken {
