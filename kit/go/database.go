@@ -69,7 +69,7 @@ func (d *Database) SQL(text string) Statement {
 	if len(text) > longestCached {
 		return d.statement(text)
 	}
-	st, ok := d.statements.Find(text)
+	st, ok := d.statements.FindAt(text, text)
 	if ok {
 		return st
 	}

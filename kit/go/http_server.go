@@ -81,7 +81,7 @@ func (s *httpServer) lookup(r *http.Request) *httpRoute {
 	}
 	method, _ := knownMethod(r.Method)
 	key := routeKey{method, pattern, s.route != nil}
-	rt, ok := s.routes.Find(key)
+	rt, ok := s.routes.FindAt(pattern, key)
 	if !ok {
 		// What a router tells may be a piece of the request, which must not stay in memory with it.
 		key.pattern = strings.Clone(pattern)
@@ -95,7 +95,7 @@ func (s *httpServer) host(key hostKey) *Fixed {
 	if len(key.host) > bound.LongestHost {
 		return newHost(key)
 	}
-	f, ok := s.hosts.Find(key)
+	f, ok := s.hosts.FindAt(key.host, key)
 	if !ok {
 		// It may be a piece of the request's first line, of a megabyte.
 		key.host = strings.Clone(key.host)

@@ -39,7 +39,11 @@ var errPanicked = status.Error(codes.Internal, "the call panicked")
 
 // begin starts the span of a call and returns the context that the call is made with.
 func (c *client) begin(ctx context.Context, full string) (context.Context, call) {
-	one := call{start: time.Now(), method: c.methods.Get(full, c.newMethod)}
+	one := call{start: time.Now()}
+	var known bool
+	if one.method, known = c.methods.FindAt(full, full); !known {
+		one.method = c.methods.Get(full, c.newMethod)
+	}
 	o := clew.SpanOptions{Component: clew.ComponentGRPC, Need: clew.Edges, Kind: clew.Client, Start: one.start, Fixed: one.method.about}
 	ctx, one.span = clew.StartWith(ctx, one.method.name, o)
 	return c.inject(ctx), one

@@ -147,7 +147,7 @@ func (h *handler) TagRPC(ctx context.Context, info *stats.RPCTagInfo) context.Co
 
 // method is what is known of a method. Whoever calls a server may invent names: those that it has served are remembered, when the call ends.
 func (h *handler) method(full string) (m *method, invented bool) {
-	m, ok := h.methods.Find(full)
+	m, ok := h.methods.FindAt(full, full)
 	if !ok {
 		m = h.newMethod(full)
 	}

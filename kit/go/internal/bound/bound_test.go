@@ -1,6 +1,7 @@
 package bound_test
 
 import (
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -48,6 +49,54 @@ func TestCacheIsBounded(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { c.Get(7, build) }); n != 0 {
 		t.Errorf("a look-up allocates %v times, want 0", n)
 	}
+}
+
+// TestFindAtIsFind: where a text lies says nothing about what is found.
+func TestFindAtIsFind(t *testing.T) {
+	var c bound.Cache[string, int]
+	whole := strings.Repeat("abcdefgh", 40)
+	find := func(key string, want int, known bool) {
+		t.Helper()
+		for range 2 {
+			if got, ok := c.FindAt(key, key); ok != known || got != want {
+				t.Errorf("%q: got %d, %v, want %d, %v", key, got, ok, want, known)
+			}
+		}
+	}
+	find("", 0, false)
+	find(whole, 0, false)
+	// Texts of one address and different lengths, more of them than there are places.
+	for n := range len(whole) {
+		c.Get(strings.Clone(whole[:n]), func(key string) int { return len(key) + 1 })
+	}
+	for n := range len(whole) {
+		find(whole[:n], n+1, true)
+		find(strings.Clone(whole[:n]), n+1, true)
+	}
+	find(whole, 0, false)
+	find(whole[1:9], 0, false)
+	if n := testing.AllocsPerRun(100, func() { c.FindAt(whole[:7], whole[:7]); c.FindAt(whole[8:9], whole[8:9]) }); n != 0 {
+		t.Errorf("a look-up allocates %v times, want 0", n)
+	}
+}
+
+// BenchmarkFind is what it costs to find one of a program's statements.
+func BenchmarkFind(b *testing.B) {
+	const statement = "SELECT id, name, price_cents, currency FROM products WHERE category = ? AND active ORDER BY name LIMIT ?"
+	var c bound.Cache[string, *int]
+	for _, key := range []string{"BEGIN", "COMMIT", statement, "SELECT 1"} {
+		c.Get(strings.Clone(key), func(string) *int { return new(int) })
+	}
+	b.Run("by hash", func(b *testing.B) {
+		for b.Loop() {
+			c.Find(statement)
+		}
+	})
+	b.Run("by address", func(b *testing.B) {
+		for b.Loop() {
+			c.FindAt(statement, statement)
+		}
+	})
 }
 
 // Statements with literals in them soon fill the cache. What each of them costs then must not be paid one after another.
