@@ -38,11 +38,10 @@ func TestRoomIsMadeOnce(t *testing.T) {
 		done.Wait()
 		return (after.StackInuse - min(before.StackInuse, after.StackInuse)) / many
 	}
-	if got := parked(func() {}); got >= room {
-		t.Errorf("a goroutine that asks for nothing has a stack of %d bytes", got)
-	}
-	if got := parked(func() { makeRoom(false) }); got < room || got > 3*room {
-		t.Errorf("a goroutine that asks for room has a stack of %d bytes, want 16 KB", got)
+	// What goroutines begin with follows what others use, so it is no fixed number.
+	idle, asked := parked(func() {}), parked(func() { makeRoom(false) })
+	if asked < room || asked > 3*room || idle > asked/2 {
+		t.Errorf("a goroutine that asks for room has a stack of %d bytes, want 16 KB; one that does not has %d", asked, idle)
 	}
 }
 
