@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"math"
 	"sync"
 	"time"
 
@@ -43,8 +42,14 @@ type Log struct {
 	bufs sync.Pool // of *[]byte
 
 	mu       sync.Mutex
-	seq      int64                  // the largest given out
-	inflight map[int64]wal.Position // given out and not yet with every consumer: the log's end before them
+	seq      int64              // the largest given out
+	inflight map[int64]inflight // given out and not yet with every consumer
+}
+
+// inflight is a batch on its way: since when, and the end of the log before it.
+type inflight struct {
+	began time.Time
+	end   wal.Position
 }
 
 // keepBytes bounds the buffers that are used again: one huge request must not
@@ -56,7 +61,7 @@ func NewLog(w Appender, o LogOptions) *Log {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	l := &Log{wal: w, o: o, seq: o.LastSeq, inflight: map[int64]wal.Position{}}
+	l := &Log{wal: w, o: o, seq: o.LastSeq, inflight: map[int64]inflight{}}
 	l.bufs.New = func() any { return new([]byte) }
 	return l
 }
@@ -97,11 +102,11 @@ func (l *Log) Write(b *telemetry.Batch) error {
 // begin gives the instant of receipt in Unix nanoseconds, made strictly
 // increasing: it orders batches also when the clock is set back.
 func (l *Log) begin() int64 {
-	now := l.o.Now().UnixNano()
+	now := l.o.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.seq = max(l.seq+1, now)
-	l.inflight[l.seq] = l.wal.End()
+	l.seq = max(l.seq+1, now.UnixNano())
+	l.inflight[l.seq] = inflight{now, l.wal.End()}
 	return l.seq
 }
 
@@ -116,11 +121,11 @@ func (l *Log) end(seq int64) {
 func (l *Log) Waiting() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	first := int64(math.MaxInt64)
-	for seq := range l.inflight {
-		first = min(first, seq)
+	now, longest := l.o.Now(), time.Duration(0)
+	for _, w := range l.inflight {
+		longest = max(longest, now.Sub(w.began))
 	}
-	return time.Duration(max(l.o.Now().UnixNano()-first, 0))
+	return longest
 }
 
 // Watermark tells how far everything is with every consumer: no batch at or below
@@ -130,8 +135,8 @@ func (l *Log) Watermark() (seq int64, end wal.Position) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	seq, end = l.seq, l.wal.End()
-	for s, p := range l.inflight {
-		seq, end = min(seq, s-1), min(end, p)
+	for s, w := range l.inflight {
+		seq, end = min(seq, s-1), min(end, w.end)
 	}
 	return seq, end
 }

@@ -111,9 +111,9 @@ type Embedded struct {
 	mu       sync.Mutex // guards tenants, their segments, and handle refs; held for moments only, taken after tenant.mu
 	tenants  map[string]*tenant
 	manifest *manifest
-	damaged  string       // why every answer is partial, or empty
-	lastEnd  wal.Position // end of the last record seen
-	writes   Writes       // nil: appends come one by one
+	damaged  string                 // why every answer is partial, or empty
+	lastEnd  wal.Position           // end of the last record seen
+	writes   atomic.Pointer[Writes] // nil: appends come one by one
 	maxSeq   int64
 	ready    bool
 	readOnly string // why, or empty
@@ -474,27 +474,22 @@ type Writes interface {
 // Follow tells the store what is being appended. Until it is called, as during replay,
 // appends come one by one.
 func (e *Embedded) Follow(w Writes) {
-	e.mu.Lock()
-	e.writes = w
-	e.mu.Unlock()
+	e.writes.Store(&w)
 }
 
 // watermark is that of the writes. e.mu MUST be held.
 func (e *Embedded) watermark() (seq int64, end wal.Position) {
-	if e.writes == nil {
-		return e.maxSeq, e.lastEnd
+	if w := e.writes.Load(); w != nil {
+		return (*w).Watermark()
 	}
-	return e.writes.Watermark()
+	return e.maxSeq, e.lastEnd
 }
 
 func (e *Embedded) waiting() time.Duration {
-	e.mu.Lock()
-	w := e.writes
-	e.mu.Unlock()
-	if w == nil {
-		return 0
+	if w := e.writes.Load(); w != nil {
+		return (*w).Waiting()
 	}
-	return w.Waiting()
+	return 0
 }
 
 // LastSeq is the largest seq that the store has seen, replay included.

@@ -3,9 +3,11 @@ package store
 import (
 	"context"
 	"errors"
+	"math"
 	"path/filepath"
 
 	"github.com/clew-dev/clew/internal/telemetry"
+	"github.com/clew-dev/clew/internal/wal"
 )
 
 // LongTrace is the length over which not all span ids of a trace in a segment are read to find repeats.
@@ -87,16 +89,47 @@ func (e *Embedded) Tailed() map[string]int64 {
 
 // Tails is the number of readers that follow the tenant.
 func (e *Embedded) Tails(tenant string) int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	t := e.tenants[tenant]
+	t := e.use(tenant)
 	if t == nil {
 		return 0
 	}
+	defer e.leave(t)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.tails)
 }
+
+// Came is when spans were last appended, for questions that stand back for them.
+func (e *Embedded) Came() int64 { return e.turns.came.Load() }
+
+// Arriving makes spans arrive for ever, as far as questions know.
+func (e *Embedded) Arriving() { e.turns.came.Store(math.MaxInt64 / 2) }
+
+// Late is a wait for which questions stand back.
+const Late = late + 1
+
+// Mark is the watermark of the store.
+func (e *Embedded) Mark() (seq int64, end wal.Position) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.watermark()
+}
+
+// NiceOfQuery is the niceness of the thread on which DuckDB is asked, less that of the caller's.
+func (e *Embedded) NiceOfQuery(ctx context.Context) (n int, err error) {
+	usual := niceOfThread()
+	err = e.duck.do(ctx, 0, func(context.Context, *duckConn) error {
+		n = niceOfThread() - usual
+		return nil
+	})
+	return n, err
+}
+
+// Niceness is that of threads that work for questions.
+const Niceness = niceness
+
+// Unflushed is what the store counts of bytes that no flush has taken and that one is writing.
+func (e *Embedded) Unflushed() (fresh, behind int64) { return e.fresh.Load(), e.behind.Load() }
 
 // Cursor is the position of the log before which nothing is needed.
 func (e *Embedded) Cursor() int64 {

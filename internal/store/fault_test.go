@@ -106,6 +106,8 @@ func TestFailedFlushIsRepeated(t *testing.T) {
 				known.check(t, e, "after a restart")
 			} else if err := e.Flush(context.Background()); err != nil {
 				t.Fatalf("%s %d: flush after the fault: %v", op, nth, err)
+			} else if fresh, behind := e.Unflushed(); fresh != 0 || behind != 0 {
+				t.Fatalf("%s %d: after the flush %d bytes count as fresh and %d as being flushed", op, nth, fresh, behind)
 			}
 			known.check(t, e, "after the next flush")
 			if s := e.Status(); failed && s.Counters["flushes_failed"] > 1 {

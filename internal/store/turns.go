@@ -2,16 +2,18 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
 )
 
-// turns keeps spans that arrive from waiting for questions: while they do, what
-// questions work at is done a page of rows or a trace at a time by a few threads of a
-// low priority, one less than there are processors, and these rest while spans that
-// were sent wait for their acknowledgement. Go's scheduler has no priorities, the
+// turns keeps spans that arrive from waiting for questions: while they do, scans and
+// evaluations of questions are done a page of rows or a trace at a time by a few threads
+// of a low priority, one less than there are processors, and these rest while spans that
+// were sent wait for their acknowledgement. Other work of questions is short, or
+// DuckDB's, whose threads have that priority too. Go's scheduler has no priorities, the
 // kernel's has; docs/adr/007-questions-beside-ingest.md has the measurements.
 type turns struct {
 	width   int // processors
@@ -86,11 +88,17 @@ func (x *turn) run() {
 			x.panicked = fmt.Sprintf("%v\n%s", p, debug.Stack())
 		}
 	}()
+	x.err = errLeft // stays when f ends its goroutine
 	x.err = x.f()
 }
 
+var errLeft = errors.New("what a question was worked at by ended in the middle")
+
 // rest waits as long as writes are late, most at the longest.
 func (t *turns) rest(most time.Duration) {
+	if t.waiting() <= late {
+		return
+	}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for ends := time.Now().Add(most); t.waiting() > late && time.Now().Before(ends); {

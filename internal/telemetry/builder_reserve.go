@@ -4,17 +4,23 @@ import "math/bits"
 
 // ReserveLike makes room for rows rows that are like those of another Builder: rows
 // of one sender after those before them. What grows by the request is otherwise
-// copied each time that it has doubled, into memory that nobody has touched yet.
+// copied each time that it has doubled, into memory that nobody has touched yet. Of a
+// few rows that are heavy nothing is learnt about many: there is room for twice the rows
+// of like at most, and for reserveBytes.
 func (b *Builder) ReserveLike(like *Builder, rows int) {
-	g := growth{like.Batch.Spans.N, rows}
-	if g.from == 0 {
+	n := like.Batch.Spans.N
+	if n == 0 {
 		return
 	}
+	if each := like.Batch.Bytes() / int64(n); each > 0 {
+		rows = int(min(int64(rows), reserveBytes/each))
+	}
+	g := growth{n, min(rows, 2*n)}
 	from, to := &like.Batch, &b.Batch
 	to.Spans.reserve(rows)
 	b.names.reserveLike(&to.Spans.Names, &like.names, &from.Spans.Names, g)
 	e := &to.Events
-	n := g.of(from.Events.N)
+	n = g.of(from.Events.N)
 	e.Span, e.Time, e.Name = room(e.Span, n), room(e.Time, n), room(e.Name, n)
 	b.eventNames.reserveLike(&e.Names, &like.eventNames, &from.Events.Names, g)
 	l := &to.Links
@@ -24,6 +30,9 @@ func (b *Builder) ReserveLike(like *Builder, rows int) {
 	b.Events.reserveLike(&like.Events, g)
 	b.Links.reserveLike(&like.Links, g)
 }
+
+// reserveBytes bounds what is reserved, which nobody has sent yet and no limit counts.
+const reserveBytes = 32 << 20
 
 // growth says how much of something is expected in to rows when there is some in from.
 type growth struct{ from, to int }

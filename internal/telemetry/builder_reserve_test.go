@@ -52,12 +52,12 @@ func TestReserveLike(t *testing.T) {
 		like.Append(&request.Batch, 1, nil)
 	}
 	reserved.ReserveLike(telemetry.NewBuilder(), 100) // nothing to learn from
-	reserved.ReserveLike(like, 5*512)
+	reserved.ReserveLike(like, 4*512)
 	if reserved.Batch.Bytes() != 0 || len(reserved.Batch.Spans.Cols) != 0 {
 		t.Fatalf("a reserved batch is not empty: %d bytes, %d columns", reserved.Batch.Bytes(), len(reserved.Batch.Spans.Cols))
 	}
 	var before []int
-	for i := range 5 {
+	for i := range 4 {
 		diverse(request, 512, 3000+i*512)
 		reserved.Append(&request.Batch, 1, nil)
 		plain.Append(&request.Batch, 1, nil)
@@ -70,5 +70,45 @@ func TestReserveLike(t *testing.T) {
 	}
 	if diff := cmp.Diff(reserved.Batch, plain.Batch); diff != "" {
 		t.Errorf("reserved (−) and plain (+) differ:\n%.2000s", diff)
+	}
+}
+
+// One span as heavy as a request may be says little about the thousands after it.
+func TestReserveLikeAHeavyRow(t *testing.T) {
+	heavy := telemetry.NewBuilder()
+	heavy.Reset("t")
+	heavy.Resources.AddRow()
+	heavy.Scopes.AddRow()
+	row := heavy.AddSpan(telemetry.Span{SpanID: telemetry.SpanID{1}, Start: 1}, []byte("heavy"))
+	for i := range 1000 {
+		e := heavy.AddEvent(row, int64(i), []byte("event"))
+		heavy.Events.Col(telemetry.ScopeEvent, []byte("stack"), telemetry.TypeString).AddText(e, fmt.Appendf(nil, "%015000d", i))
+	}
+	b := telemetry.NewBuilder()
+	b.Reset("t")
+	b.ReserveLike(heavy, 65536)
+	b.Append(&heavy.Batch, 1, nil)
+	bytes := 8 * (cap(b.Batch.Events.Time) + cap(b.Batch.Spans.TraceID))
+	for _, c := range b.Batch.Events.Cols {
+		bytes += cap(c.Dict.Data) + 4*cap(c.Dict.Offsets) + 4*cap(c.Rows) + 4*cap(c.Codes)
+	}
+	if sent := int(heavy.Batch.Bytes()); bytes > 3*sent {
+		t.Errorf("%d bytes are reserved for one row of %d", bytes, sent)
+	}
+	// 2,000 rows of 16 kB: 64 MB after them would be over the bound.
+	many := telemetry.NewBuilder()
+	many.Reset("t")
+	many.Resources.AddRow()
+	many.Scopes.AddRow()
+	for i := range 2000 {
+		row := many.AddSpan(telemetry.Span{SpanID: telemetry.SpanID{1}, Start: 1}, []byte("x"))
+		many.Spans.Col(telemetry.ScopeSpan, []byte("stack"), telemetry.TypeString).AddText(row, fmt.Appendf(nil, "%016000d", i))
+	}
+	b = telemetry.NewBuilder()
+	b.Reset("t")
+	b.ReserveLike(many, 65536)
+	b.Spans.Col(telemetry.ScopeSpan, []byte("stack"), telemetry.TypeString).AddText(b.AddSpan(telemetry.Span{SpanID: telemetry.SpanID{1}}, []byte("x")), []byte("1"))
+	if n := cap(b.Batch.Spans.Cols[0].Dict.Data); n < 16<<20 || n > 36<<20 {
+		t.Errorf("%d MiB are reserved, want about 32", n>>20)
 	}
 }
