@@ -3,6 +3,7 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strconv"
@@ -62,6 +63,17 @@ const stopTime = 30 * time.Second
 
 // tailBytes is how much of the last output is kept for a message.
 const tailBytes = 4096
+
+// free says that something answers already where a command of ours is to listen: that
+// would be sent to, and never killed.
+func free(address string) error {
+	c, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return nil
+	}
+	c.Close()
+	return telemetry.Errorf(telemetry.KindInvalid, "something answers at %s before --command is started, so that killing the command would prove nothing: stop it, or let the command listen elsewhere and name that place with --to", address)
+}
 
 // own is a process that runs a command of ours, with all that it starts.
 type own struct {

@@ -192,6 +192,11 @@ func (b *book) open() error {
 		if err != nil {
 			return err
 		}
+		if b.o.Command != "" {
+			if err := free(direct); err != nil {
+				return err
+			}
+		}
 		t := target{to: to}
 		if b.o.Cut {
 			if t.cutter, err = newCutter(direct); err != nil {
