@@ -35,6 +35,7 @@ func (e *Embedded) background() {
 	e.loops.Go(func() {
 		e.repeat("merge", lookEvery, e.wakeMerge, func() error { return e.mergeAll(e.ctx) })
 	})
+	e.turns.staffed.Store(true)
 	for range e.turns.threads() {
 		e.loops.Go(e.turns.work)
 	}

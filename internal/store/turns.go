@@ -20,6 +20,7 @@ type turns struct {
 	waiting func() time.Duration
 	began   time.Time
 	came    atomic.Int64 // when spans were last appended, since began
+	staffed atomic.Bool  // that somebody works at turns has been seen to
 	next    chan *turn
 	over    <-chan struct{} // closed when the store is: nobody works at turns any more
 }
@@ -113,7 +114,7 @@ func (t *turns) rest(most time.Duration) {
 // do calls f, as a turn while spans arrive. f must be short and take no turn itself;
 // it panics where do was called.
 func (t *turns) do(ctx context.Context, f func() error) error {
-	if t == nil || int64(time.Since(t.began))-t.came.Load() >= int64(arriving) {
+	if t == nil || !t.staffed.Load() || int64(time.Since(t.began))-t.came.Load() >= int64(arriving) {
 		return f()
 	}
 	x := &turn{f: f, done: make(chan struct{})}

@@ -14,6 +14,7 @@ import (
 func startTurns(t *testing.T, width int, waiting func() time.Duration) *turns {
 	over := make(chan struct{})
 	turns := newTurns(width, waiting, over)
+	turns.staffed.Store(true)
 	var all sync.WaitGroup
 	for range turns.threads() {
 		all.Go(turns.work)
@@ -92,8 +93,12 @@ func TestTurnsEnd(t *testing.T) {
 	if err := turns.do(t.Context(), func() error { return inner }); err != inner {
 		t.Errorf("after a panic a turn gives %v", err)
 	}
-	idle := newTurns(2, inTime, nil) // nobody works at its turns
+	idle := newTurns(2, inTime, nil)
 	idle.arrive()
+	if err := idle.do(t.Context(), func() error { return inner }); err != inner {
+		t.Errorf("where nobody works at turns one gives %v", err)
+	}
+	idle.staffed.Store(true) // by somebody who is busy for ever
 	why := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(why)
@@ -104,6 +109,7 @@ func TestTurnsEnd(t *testing.T) {
 	close(over)
 	closed := newTurns(2, inTime, over)
 	closed.arrive()
+	closed.staffed.Store(true)
 	if err := closed.do(t.Context(), func() error { return inner }); err != inner {
 		t.Errorf("beside a store that is closing a turn gives %v", err)
 	}
