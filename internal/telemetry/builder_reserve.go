@@ -17,7 +17,7 @@ func (b *Builder) ReserveLike(like *Builder, rows int) {
 	}
 	g := growth{n, min(rows, 2*n)}
 	from, to := &like.Batch, &b.Batch
-	to.Spans.reserve(rows)
+	to.Spans.reserve(g.to)
 	b.names.reserveLike(&to.Spans.Names, &like.names, &from.Spans.Names, g)
 	e := &to.Events
 	n = g.of(from.Events.N)
