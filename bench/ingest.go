@@ -174,6 +174,11 @@ func (b *bench) runShape(ctx context.Context, l *load, n int) (r shapeRun, err e
 	return r, nil
 }
 
+// shapeSpans bounds the load of another shape. It costs about two seconds of CPU: of a
+// tenth of that, with CPU told in hundredths of a second, ratios of one run were
+// between 0.9 and 1.8.
+const shapeSpans = 500_000
+
 // rivalled are the shapes for which the Collector's queue is a bound.
 var rivalled = []string{"wide", "high-cardinality"}
 
@@ -181,7 +186,7 @@ var rivalled = []string{"wide", "high-cardinality"}
 // so that both meet the same machine.
 func (b *bench) shape(ctx context.Context, shape string) error {
 	b.say("shape %s", shape)
-	l, err := makeLoad(filepath.Join(b.folder, shape), shape, max(b.spans/10, 1), perFrame, b.seed)
+	l, err := makeLoad(filepath.Join(b.folder, shape), shape, min(max(b.spans/2, 1), shapeSpans), perFrame, b.seed)
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,7 @@ type rowJSON struct {
 	Goal       *float64   `json:"goal,omitempty"`
 	TimesFloor *float64   `json:"times_floor,omitempty"` // how many times better than the floor
 	TimesGoal  *float64   `json:"times_goal,omitempty"`
-	Verdict    string     `json:"verdict"` // missed, floor, goal, not yet or unbounded
+	Verdict    string     `json:"verdict"` // missed, floor, goal, not yet, unbounded or not judged
 	Runs       []float64  `json:"runs,omitempty"`
 	Note       string     `json:"note,omitempty"`
 	Peers      []cellJSON `json:"peers,omitempty"`
@@ -78,7 +78,9 @@ func (r row) json(peers []string) rowJSON {
 	if r.atLeast {
 		out.Better = "more"
 	}
-	if v, ok := verdictJSON[out.Verdict]; ok {
+	if r.unjudged {
+		out.Verdict = "not judged"
+	} else if v, ok := verdictJSON[out.Verdict]; ok {
 		out.Verdict = v
 	}
 	for i, c := range r.peers {
@@ -98,10 +100,8 @@ func (b *bench) results(failed error) results {
 		Machine: machineJSON{runtime.GOOS + "/" + runtime.GOARCH, runtime.NumCPU()},
 		Options: optionsJSON{Clew: b.version, Collector: b.collector != "", Quick: b.quick, Seed: b.seed, Spans: b.spans,
 			Connections: b.conns, Runs: b.repeats, Cycles: b.cycles, Parts: append([]string{}, b.parts...), Peers: names}}
-	for _, r := range b.rows {
-		out.Rows = append(out.Rows, r.json(names))
-	}
 	for _, r := range b.judged() {
+		out.Rows = append(out.Rows, r.json(names))
 		if r.verdict() == "NO" {
 			out.Missed = append(out.Missed, r.id)
 		}

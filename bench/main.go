@@ -84,7 +84,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 func parseRun(set *flag.FlagSet, args []string) (o runOptions, err error) {
 	o = runOptions{paceFor: 12 * time.Second, idleFor: 3 * time.Second}
 	set.StringVar(&o.collector, "collector", "bin/bench-collector", "the Collector to compare with; empty for none")
-	set.IntVar(&o.spans, "spans", 1_000_000, "spans of the main load; the other shapes get a tenth each")
+	set.IntVar(&o.spans, "spans", 1_000_000, "spans of the main load; the other shapes get half, at most 500,000, each")
 	set.IntVar(&o.cycles, "cycles", 3, "cycles of the kill -9 ledger")
 	set.IntVar(&o.conns, "conns", 4, "connections that send at once")
 	set.IntVar(&o.repeats, "runs", 3, "runs of what is given as a median")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -67,6 +68,44 @@ func paced(ctx context.Context, l *load, address string, conns int, rate float64
 	return t, nil
 }
 
+// diskAlone appends each frame to a file when it is due, and fsyncs all that are due at
+// once: what no server that acknowledges after an fsync can be better than on this
+// disk at this moment. It gives how long each frame took from the moment it was due.
+func diskAlone(ctx context.Context, l *load, path string, rate float64) (timings, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, fmt.Errorf("measure the disk: %w", err)
+	}
+	defer f.Close()
+	frames := make(chan due, l.frames)
+	sent := make(chan error, 1)
+	go func() {
+		sent <- l.onTime(ctx, rate, frames)
+		close(frames)
+	}()
+	var took timings
+	for first := range frames {
+		group := []due{first}
+		for len(frames) > 0 {
+			group = append(group, <-frames)
+		}
+		for _, d := range group {
+			if _, err := f.Write(d.frame); err != nil {
+				return nil, fmt.Errorf("measure the disk: %w", err)
+			}
+		}
+		if err := f.Sync(); err != nil {
+			return nil, fmt.Errorf("measure the disk: %w", err)
+		}
+		for _, d := range group {
+			took = append(took, time.Since(d.at))
+		}
+	}
+	return took, <-sent
+}
+
 // onTime hands over each frame when it is due. It is never behind: frames holds them all.
 func (l *load) onTime(ctx context.Context, rate float64, frames chan<- due) error {
 	each := float64(l.facts.spans) / float64(l.frames) / rate
@@ -105,6 +144,10 @@ func (b *bench) unhurried(ctx context.Context, p *process, l *load, full float64
 	if err != nil {
 		return err
 	}
+	disk, err := diskAlone(ctx, quietly, filepath.Join(b.folder, "disk"), rate)
+	if err != nil {
+		return err
+	}
 	calm, err := paced(ctx, quietly, p.grpc, b.conns, rate)
 	if err != nil {
 		return err
@@ -113,6 +156,8 @@ func (b *bench) unhurried(ctx context.Context, p *process, l *load, full float64
 	if err != nil {
 		return err
 	}
+	b.add(row{id: "ack.disk", what: "yardstick: the same bytes appended and fsynced at that rate by a bare loop, p99", value: millis(disk.at(0.99)), unit: "ms", must: none, aim: none,
+		note: fmt.Sprintf("median %.1f ms, longest %.0f ms", millis(disk.median()), millis(disk.at(1)))})
 	b.add(row{id: "ack.half_rate", what: "acknowledgement p99 at half the full rate", value: millis(calm.at(0.99)), unit: "ms", must: none, aim: none,
 		note: fmt.Sprintf("median %.1f ms", millis(calm.median()))})
 	b.add(row{id: "ack.half_rate_with_questions", what: "acknowledgement p99 at half the full rate with heavy questions", value: millis(busy.at(0.99)), unit: "ms", must: 100, aim: 30,

@@ -358,7 +358,7 @@ func TestQuickRunWithPeer(t *testing.T) {
 			t.Errorf("%s: %+v", id, cells[0])
 		}
 	}
-	for _, id := range []string{"start.empty", "start.full", "memory.idle", "ack.half_rate_with_questions", "ledger.lost", "wide.share", "machine.others"} {
+	for _, id := range []string{"start.empty", "start.full", "memory.idle", "ack.disk", "ack.half_rate_with_questions", "ledger.lost", "wide.share", "machine.others"} {
 		if rows[id].ID == "" {
 			t.Errorf("there is no row %s", id)
 		}

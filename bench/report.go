@@ -17,6 +17,7 @@ type row struct {
 	must, aim float64
 	atLeast   bool      // more is better
 	exact     bool      // no measurement: it is judged on a busy machine and on a small load too
+	unjudged  bool      // its bounds are shown and do not count
 	runs      []float64 // what was measured, in order, where value is the median of several runs
 	note      string
 	peers     []cell // in the order of the flags; empty where peers were not asked
@@ -41,6 +42,8 @@ func (r row) keeps(bound float64) bool {
 
 func (r row) verdict() string {
 	switch {
+	case r.unjudged:
+		return ""
 	case r.must != none && !r.keeps(r.must):
 		return "NO"
 	case r.aim != none && r.keeps(r.aim):

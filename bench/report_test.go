@@ -43,9 +43,10 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// A quick run is judged by what is no measurement, and by nothing else.
+// A quick run is judged by what is no measurement, and by nothing else; table and
+// JSON show no verdict that does not count.
 func TestQuickJudgesNoMeasurement(t *testing.T) {
-	b := &bench{rows: exampleRows()}
+	b := &bench{rows: exampleRows(), runOptions: runOptions{peers: []*peer{{name: "one"}, {name: "two"}}}}
 	b.rows[5].value = 3
 	if m := missed(b.judged()); len(m) != 2 {
 		t.Errorf("a full run misses %q", m)
@@ -53,6 +54,16 @@ func TestQuickJudgesNoMeasurement(t *testing.T) {
 	b.quick = true
 	if m := missed(b.judged()); len(m) != 1 || m[0] != "none lost" {
 		t.Errorf("a quick run misses %q", m)
+	}
+	for _, r := range b.results(nil).Rows {
+		if want := map[bool]string{true: "missed", false: "not judged"}[r.What == "none lost"]; r.Verdict != want {
+			t.Errorf("%s: the verdict of a quick run is %q, want %q", r.What, r.Verdict, want)
+		}
+	}
+	var table strings.Builder
+	writeTable(&table, b.judged())
+	if n := strings.Count(table.String(), "| NO "); n != 1 || strings.Contains(table.String(), "| goal |\n") {
+		t.Errorf("the table of a quick run has %d times NO:\n%s", n, table.String())
 	}
 }
 

@@ -56,7 +56,10 @@ func runBench(ctx context.Context, o runOptions, out, progress io.Writer) error 
 	b := &bench{runOptions: o, folder: folder, progress: progress, began: time.Now()}
 	failed := b.all(ctx)
 	if o.json != "-" && len(b.rows) > 0 {
-		writeTable(out, b.rows, b.peerNames()...)
+		writeTable(out, b.judged(), b.peerNames()...)
+		if o.quick {
+			fmt.Fprintln(out, "A quick run judges no measurement: ok? has only what holds for any load on any machine.")
+		}
 	}
 	if o.json != "" {
 		if err := b.writeJSON(o.json, out, failed); err != nil {
@@ -72,14 +75,12 @@ func runBench(ctx context.Context, o runOptions, out, progress io.Writer) error 
 	return nil
 }
 
-// judged are the rows whose floor counts: of a quick run only those that are no
-// measurements.
+// judged gives the rows with the word on whether their bounds count: in a quick run
+// only those of what is no measurement do.
 func (b *bench) judged() []row {
-	var out []row
-	for _, r := range b.rows {
-		if r.exact || !b.quick {
-			out = append(out, r)
-		}
+	out := slices.Clone(b.rows)
+	for i := range out {
+		out[i].unjudged = b.quick && !out[i].exact
 	}
 	return out
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/clew-dev/clew/internal/ledger"
+	"github.com/clew-dev/clew/internal/telemetry"
 )
 
 func ledgerCommand() *command {
@@ -25,7 +26,8 @@ own and cuts the connections. Without any of them nothing is broken.
 docs/ledger.md has command lines for other backends.
 
 Exit code 0: all is there as it was sent. 1: an acknowledged span is lost or
-changed (with --strict also: is there twice), or the run could not be made.`,
+changed (with --strict also: is there twice), or the run could not be made.
+2: the command line was wrong.`,
 		flags: append([]flagDef{
 			{name: "to", value: "URL", def: "grpc://127.0.0.1:4317", help: "Where to send OTLP: grpc://, grpcs://, http:// or https:// with host and port. Connections take several, with commas between, in turn."},
 			{name: "ask", kind: choice, value: "DIALECT", def: "clew", choices: ledger.Dialects(), help: "How --server is asked for a trace."},
@@ -68,6 +70,9 @@ func runLedger(ctx context.Context, in *invocation) error {
 		o.Progress = func(what string) { fmt.Fprintf(in.std.err, "%s\n", what) }
 	}
 	r, err := ledger.Run(ctx, o)
+	if telemetry.KindOf(err) == telemetry.KindInvalid {
+		return in.usage("%s", clean(err.Error()))
+	}
 	if err != nil {
 		return err
 	}
@@ -105,10 +110,16 @@ func printLedger(in *invocation, r *ledger.Result) error {
 		fmt.Fprintf(in.std.out, "span %d, trace %s, id %s: %s\n", e.Number, e.TraceID, e.SpanID, clean(e.What))
 	}
 	seconds := func(s float64) string { return formatDuration(int64(s * float64(time.Second))) }
-	_, err := fmt.Fprintf(in.std.out, "run           %s: %s in %d cycles, %s\n"+
-		"acknowledged  %d spans of %d; %d requests sent again; back after %s at most\n"+
+	// Where nothing was broken there is nothing to come back from: what was done to the
+	// backend from outside shows in the gap alone.
+	broken, back := "nothing broken", "longest time without one "+seconds(r.LongestGap)
+	if r.Cycles > 0 {
+		broken, back = r.Broken+" in "+number(int64(r.Cycles), "cycle", "cycles"), "back after "+seconds(r.SlowestBack)+" at most"
+	}
+	_, err := fmt.Fprintf(in.std.out, "run           %s: %s, %s\n"+
+		"acknowledged  %d spans of %d; %d requests sent again; %s\n"+
 		"found         %d after %s\nlost          %d\ndoubled       %d\ndamaged       %d\n",
-		r.Run, r.Broken, r.Cycles, seconds(r.Seconds), r.Acknowledged, r.Sent, r.Repeats, seconds(r.SlowestBack),
+		r.Run, broken, seconds(r.Seconds), r.Acknowledged, r.Sent, r.Repeats, back,
 		r.Found, seconds(r.SlowestFound), r.Lost, r.Doubled, r.Damaged)
 	return err
 }

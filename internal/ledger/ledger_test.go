@@ -227,7 +227,26 @@ func TestCut(t *testing.T) {
 	o := options(s)
 	o.Cut, o.Cycles, o.Down, o.Spans = true, 5, time.Millisecond, 4000
 	r, err := ledger.Run(context.Background(), o)
-	if err != nil || !r.Balanced() || r.Acknowledged != 4096 || r.Cycles != 5 || r.SlowestBack <= 0 {
+	if err != nil || !r.Balanced() || r.Acknowledged != 4096 || r.Cycles != 5 || r.SlowestBack <= 0 || r.LongestGap < r.SlowestBack {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// What somebody else does to the backend shows as the longest time without an
+// acknowledgement; from a break of its own nothing came back.
+func TestLongestGap(t *testing.T) {
+	b, s := newBackend(t)
+	b.answers = func(request int) *answer {
+		if request > 10 && request <= 15 {
+			return &tooMany
+		}
+		return nil
+	}
+	o := options(s)
+	o.Connections = 1
+	r, err := ledger.Run(context.Background(), o)
+	// The only sender pauses for 20 ms after each of five refusals.
+	if err != nil || r.Repeats != 5 || r.LongestGap < 0.1 || r.LongestGap > r.Seconds || r.SlowestBack != 0 || r.Cycles != 0 {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -72,7 +72,7 @@ func free(address string) error {
 		return nil
 	}
 	c.Close()
-	return telemetry.Errorf(telemetry.KindInvalid, "something answers at %s before --command is started, so that killing the command would prove nothing: stop it, or let the command listen elsewhere and name that place with --to", address)
+	return telemetry.Errorf(telemetry.KindConflict, "something answers at %s before --command is started, so that killing the command would prove nothing: stop it, or let the command listen elsewhere and name that place with --to", address)
 }
 
 // own is a process that runs a command of ours, with all that it starts.

@@ -63,7 +63,8 @@ type Result struct {
 	Doubled      int       `json:"doubled"` // there more than once
 	Damaged      int       `json:"damaged"` // there, and not as they were sent
 	Repeats      int       `json:"requests_sent_again"`
-	SlowestBack  float64   `json:"slowest_back_seconds"`  // from a break, or the beginning, to the next acknowledgement
+	SlowestBack  float64   `json:"slowest_back_seconds"`  // from a break, or the beginning, to the next acknowledgement; 0 where nothing is broken
+	LongestGap   float64   `json:"longest_gap_seconds"`   // while sending, without an acknowledgement on any connection, whatever the reason
 	SlowestFound float64   `json:"slowest_found_seconds"` // from the first question to the last span found
 	Seconds      float64   `json:"seconds"`               // of sending, breaks included
 	Examples     []Example `json:"examples"`              // the first of what is wrong
@@ -136,6 +137,7 @@ type book struct {
 	mu      sync.Mutex
 	acked   []bool // by request
 	tried   []bool
+	last    time.Time // when something was acknowledged, or sending began
 	result  Result
 	lastBad atomic.Pointer[string] // why the last request was not acknowledged
 	start   time.Duration          // the slowest from a break to the next acknowledgement
@@ -147,7 +149,8 @@ type target struct {
 	cutter *cutter // in front of it, or nil
 }
 
-// Run sends, breaks, sends on and asks. An error means that the run could not be
+// Run sends, breaks, sends on and asks. An error of kind invalid means that the
+// options are wrong. Any error means that the run could not be
 // made; what the backend did to the spans is in the result.
 func Run(ctx context.Context, o Options) (_ *Result, err error) {
 	if err := o.setDefaults(); err != nil {
@@ -169,6 +172,7 @@ func Run(ctx context.Context, o Options) (_ *Result, err error) {
 		b.o.Moment = b.inStart
 	}
 	began := time.Now()
+	b.last = began
 	for c := range o.Cycles {
 		if err := b.cycle(ctx, c); err != nil {
 			return nil, fmt.Errorf("cycle %d of %d: %w", c+1, o.Cycles, err)
@@ -442,8 +446,11 @@ func (b *book) sendOne(ctx context.Context, s *sender, p *phase, r int, failed c
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.acked[r] = true
-	if p.count == 0 {
-		b.start = max(b.start, time.Since(p.began))
+	now := time.Now()
+	b.result.LongestGap = max(b.result.LongestGap, now.Sub(b.last).Seconds())
+	b.last = now
+	if p.count == 0 && b.o.Cycles > 0 {
+		b.start = max(b.start, now.Sub(p.began))
 		b.result.SlowestBack = b.start.Seconds()
 	}
 	if p.count++; p.count == p.enough {
