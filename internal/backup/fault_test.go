@@ -317,6 +317,102 @@ func TestVerifyNamesTheDamagedFile(t *testing.T) {
 	}
 }
 
+// What is wrong with a data folder and changes no byte that has a checksum.
+func TestVerifyNamesWhatIsMissingOrTooMuch(t *testing.T) {
+	stream, _ := small(t)
+	fs, dir := place(t, stream)
+	sound := filepath.Join(dir, "sound")
+	if _, err := backup.Restore(filepath.Join(dir, "given.tar"), sound, backup.Options{FS: fs}); err != nil {
+		t.Fatal(err)
+	}
+	all, _ := files(t, fs, sound)
+	only := func(t *testing.T, part string) string {
+		t.Helper()
+		for _, name := range all {
+			if strings.Contains(name, part) {
+				return name
+			}
+		}
+		t.Fatalf("no %s among %v", part, all)
+		return ""
+	}
+	for _, c := range []struct{ name, problem, note string }{
+		{"untouched", "", ""},
+		{"log removed", "its end is missing", ""},
+		{"log cut to nothing", "restore", ""},
+		{"bytes behind a description", "goes on behind its", ""},
+		{"no tokens", "", "its tokens are gone"},
+		{"half a request", "", "unless something other than clew cut the file"},
+		{"a folder of nobody", "", "a start removes them"},
+		{"a folder of nobody, damaged manifest", "manifest", "sets them aside in the folder unnamed"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := filepath.Join(dir, c.name)
+			if _, err := backup.Restore(filepath.Join(dir, "given.tar"), path, backup.Options{FS: fs}); err != nil {
+				t.Fatal(err)
+			}
+			at := func(part string) string { return filepath.Join(path, only(t, part)) }
+			switch c.name {
+			case "log removed":
+				for _, name := range all {
+					if strings.HasPrefix(name, "log/") {
+						must(t, fs.Remove(filepath.Join(path, name)))
+					}
+				}
+			case "log cut to nothing":
+				cut(t, fs, at("log/"), 0)
+			case "bytes behind a description":
+				lengthen(t, fs, at("/meta"))
+			case "no tokens":
+				must(t, fs.Remove(at("state.db")))
+			case "half a request":
+				lengthen(t, fs, at("log/"))
+			case "a folder of nobody, damaged manifest":
+				flip(t, fs, at("manifest"), 100)
+				fallthrough
+			case "a folder of nobody":
+				must(t, fs.MkdirAll(filepath.Join(path, "segments", tenant, "20200101", "00000000000000ff"), 0o700))
+			}
+			r, err := backup.Verify(path, backup.Options{FS: fs})
+			must(t, err)
+			problems, notes := fmt.Sprint(r.Problems), fmt.Sprint(r.Notes)
+			if (len(r.Problems) > 0) != (c.problem != "") || !strings.Contains(problems, c.problem) {
+				t.Errorf("problems: %s", problems)
+			}
+			if (len(r.Notes) > 0) != (c.note != "") || !strings.Contains(notes, c.note) {
+				t.Errorf("notes: %s", notes)
+			}
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// cut shortens a file, lengthen adds a few bytes to it.
+func cut(t *testing.T, fs wal.FS, path string, size int64) {
+	t.Helper()
+	f, err := fs.OpenFile(path, os.O_RDWR, 0)
+	must(t, err)
+	defer f.Close()
+	must(t, f.Truncate(size))
+}
+
+func lengthen(t *testing.T, fs wal.FS, path string) {
+	t.Helper()
+	info, err := fs.Stat(path)
+	must(t, err)
+	f, err := fs.OpenFile(path, os.O_RDWR, 0)
+	must(t, err)
+	defer f.Close()
+	_, err = f.WriteAt([]byte("junk"), info.Size())
+	must(t, err)
+}
+
 func named(r *backup.Report, name string) bool {
 	return slices.ContainsFunc(r.Problems, func(p backup.Problem) bool {
 		if strings.HasPrefix(name, "log/") && strings.HasPrefix(p.Path, "log") {

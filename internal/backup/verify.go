@@ -123,7 +123,7 @@ func (r *Report) dataFolder(path string, o Options) error {
 		count(c.Log[i].Bytes)
 	}
 	if torn > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("the log ends in %d bytes of a write that a crash interrupted, or that is under way: nothing acknowledged is in them", torn))
+		r.Notes = append(r.Notes, fmt.Sprintf("the log ends in %d bytes of a write that a crash interrupted, or that is under way: nothing acknowledged is in them, unless something other than clew cut the file", torn))
 	}
 	if err := r.leftovers(c, path, o); err != nil {
 		return err
@@ -178,7 +178,7 @@ func (r *Report) leftovers(c *store.Copy, path string, o Options) error {
 		return err
 	}
 	if n := len(unnamed); n > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d folders below segments are not in the manifest, such as %s: a step that is under way, or a crash; a start removes them", n, unnamed[0]))
+		r.Notes = append(r.Notes, fmt.Sprintf("%d folders below segments are not in the manifest, such as %s: a step that is under way, or a crash; a start %s", n, unnamed[0], r.sweeps(c)))
 	}
 	for _, dir := range []string{"", "log"} {
 		entries, err := o.FS.ReadDir(filepath.Join(path, dir))
@@ -194,10 +194,25 @@ func (r *Report) leftovers(c *store.Copy, path string, o Options) error {
 	return nil
 }
 
+// sweeps says what a start does with segments that the manifest does not name.
+// Whether it takes the manifest for damaged depends on what else it meets.
+func (r *Report) sweeps(c *store.Copy) string {
+	switch {
+	case c.Damage.Lost():
+		return "sets them aside in the folder unnamed, because the manifest is damaged"
+	case len(r.Problems) > 0:
+		return "removes them, or sets them aside in the folder unnamed when the damage is one to the manifest"
+	}
+	return "removes them"
+}
+
 // state checks the file of tokens.
 func (r *Report) state(path string, o Options) error {
 	name := filepath.Join(path, stateName)
 	info, err := o.FS.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) && r.Segments > 0 {
+		r.Notes = append(r.Notes, stateName+" is not there: its tokens are gone, a start makes an empty one; restore it from a backup to have them")
+	}
 	if errors.Is(err, fs.ErrNotExist) || o.CheckState == nil {
 		return nil
 	}

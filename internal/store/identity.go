@@ -35,9 +35,21 @@ type idTable struct {
 }
 
 const (
-	minIDs    = 64 // slots
-	hashShift = 32
+	minIDs       = 64 // slots
+	hashShift    = 32
+	slotsPerPage = 4096 / 8
 )
+
+// reset makes the table an empty one for rows. Room that would take longer to clear
+// than it saves is let go of.
+func (t *idTable) reset(rows int) {
+	if len(t.slots) > max(minIDs, 16*rows) {
+		t.slots = nil
+	}
+	clear(t.slots)
+	t.n = 0
+	t.reserve(rows)
+}
 
 // reserve makes room for rows in all.
 func (t *idTable) reserve(rows int) {
@@ -50,6 +62,12 @@ func (t *idTable) reserve(rows int) {
 	}
 	old := t.slots
 	t.slots = make([]uint64, size)
+	// put reads a slot before it writes one. The first read of a new page gives the
+	// system's page of zeros, and the write after it interrupts every other processor
+	// to take that away again: a write that comes first spares them.
+	for i := 0; i < size; i += slotsPerPage {
+		t.slots[i] = 0
+	}
 	for _, s := range old {
 		if s != 0 {
 			t.put(s)
@@ -108,7 +126,7 @@ func (t *idTables) near(hashes []uint64, may []bool) {
 // recentIDs is a Bloom filter over the identities of one flushed generation: it
 // spares the look into segments for spans of traces that straddle a flush, which
 // a trace filter alone cannot tell from repeats. Each key sets 4 bits of one
-// 64-bit word; at 16 bits a key about one look-up in a hundred is a false alarm.
+// 64-bit word; at 24 bits a key about one look-up in five hundred is a false alarm.
 type recentIDs struct {
 	words              []uint64
 	rows               int
@@ -117,17 +135,23 @@ type recentIDs struct {
 }
 
 func newRecentIDs(rows int) *recentIDs {
-	return &recentIDs{words: make([]uint64, 1<<bits.Len(uint(max(rows, 1)/4)))}
+	return &recentIDs{words: make([]uint64, max(rows*3/8, 1))}
 }
 
 func wordMask(h uint64) uint64 {
 	return 1<<(h>>58) | 1<<(h>>52&63) | 1<<(h>>46&63) | 1<<(h>>40&63)
 }
 
-func (r *recentIDs) add(h uint64) { r.words[h&uint64(len(r.words)-1)] |= wordMask(h) }
+// word is where a key's bits are: the lower half of the hash, which wordMask takes no
+// bit of, as a fraction of all words.
+func (r *recentIDs) word(h uint64) *uint64 {
+	return &r.words[h&(1<<32-1)*uint64(len(r.words))>>32]
+}
+
+func (r *recentIDs) add(h uint64) { *r.word(h) |= wordMask(h) }
 func (r *recentIDs) has(h uint64) bool {
 	m := wordMask(h)
-	return r.words[h&uint64(len(r.words)-1)]&m == m
+	return *r.word(h)&m == m
 }
 
 // rowContent appends everything that identity compares of a span beyond its ids

@@ -60,3 +60,52 @@ func TestIdentityTable(t *testing.T) {
 		t.Error("everything is near")
 	}
 }
+
+// A table that is used again holds nothing of what was in it, keeps room that suits
+// the rows to come, and lets go of room that would take long to clear.
+func TestIdentityTableIsUsedAgain(t *testing.T) {
+	var table idTable
+	for _, x := range []struct{ rows, slots int }{{1000, 2048}, {128, 2048}, {127, 256}, {0, minIDs}} {
+		table.reset(x.rows)
+		if table.n != 0 || len(table.slots) != x.slots {
+			t.Errorf("reset for %d rows: %d rows in %d slots; want none in %d", x.rows, table.n, len(table.slots), x.slots)
+		}
+		for row := range uint32(x.rows) {
+			h := uint64(row) * 0x9e3779b97f4a7c15
+			table.each(h, func(uint32) bool { t.Fatalf("row %d is there before it is added", row); return false })
+			table.add(h, row)
+		}
+	}
+}
+
+// A filter knows every key that it was given, whatever its size, and few others.
+func TestRecentIDs(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, rows := range []int{1, 2, 3, 1000, 66_000, 100_001} {
+		filter := newRecentIDs(rows)
+		if n := 8 * len(filter.words); n > max(3*rows, 8) {
+			t.Errorf("%d rows take %d bytes", rows, n)
+		}
+		given := make([]uint64, rows)
+		for i := range given {
+			given[i] = r.Uint64()
+			filter.add(given[i])
+		}
+		filter.add(^uint64(0))
+		for _, h := range append(given, ^uint64(0)) {
+			if !filter.has(h) {
+				t.Fatalf("a filter of %d rows has forgotten %x", rows, h)
+			}
+		}
+		alarms := 0
+		for range 100_000 {
+			if filter.has(r.Uint64()) {
+				alarms++
+			}
+		}
+		if rows >= 1000 && alarms > 300 {
+			t.Errorf("%d rows: %d of 100,000 others are taken for one of them; want at most 300", rows, alarms)
+		}
+		t.Logf("%d rows: %d of 100,000", rows, alarms)
+	}
+}

@@ -261,12 +261,17 @@ func readMeta(fs wal.FS, dir string, a *added) (*segment.Meta, error) {
 	if a.MetaBytes < 0 || a.MetaBytes > maxMetaBytes {
 		return nil, telemetry.Errorf(telemetry.KindInternal, "%s: %d bytes by the manifest", name, a.MetaBytes)
 	}
-	p := make([]byte, a.MetaBytes)
-	if _, err := f.ReadAt(p, 0); errors.Is(err, io.EOF) {
-		return nil, telemetry.Errorf(telemetry.KindInternal, "%s was cut: restore it from a backup", name)
-	} else if err != nil {
+	p := make([]byte, a.MetaBytes+1) // the file has to end behind its checksum
+	n, err := f.ReadAt(p, 0)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
 		return nil, err
+	case n < a.MetaBytes:
+		return nil, telemetry.Errorf(telemetry.KindInternal, "%s was cut: restore it from a backup", name)
+	case n > a.MetaBytes:
+		return nil, telemetry.Errorf(telemetry.KindInternal, "%s goes on behind its %d bytes, which no clew wrote: restore it from a backup", name, a.MetaBytes)
 	}
+	p = p[:a.MetaBytes]
 	if crc32.Checksum(p, castagnoli) != a.MetaCRC {
 		return nil, telemetry.Errorf(telemetry.KindInternal, "%s: checksum does not match: restore it from a backup", name)
 	}

@@ -268,6 +268,84 @@ func TestNotBeforeKeepsPositionsFromBeingGivenOutTwice(t *testing.T) {
 	testkit.Diff(t, "damage for the other", damage, wal.Damage{})
 }
 
+// A log that ends before what a consumer has stored, or whose only file has lost its
+// header, is known to have lost its end, by a start and by who reads the files alone;
+// as soon as there is a new record the loss is history. A log that has its end, with
+// all of its records consumed, none ever written, or an interrupted write, is sound.
+func TestLogThatEndsBeforeTheCursor(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		emptied bool // all records are consumed and dropped
+		ruin    func(t *testing.T, fs *testkit.FS, cursor wal.Position)
+		want    func(cursor wal.Position) wal.Damage
+	}{
+		{"whole", false, func(*testing.T, *testkit.FS, wal.Position) {}, func(wal.Position) (d wal.Damage) { return d }},
+		{"emptied", true, func(*testing.T, *testkit.FS, wal.Position) {}, func(wal.Position) (d wal.Damage) { return d }},
+		{"interrupted", false, func(t *testing.T, fs *testkit.FS, _ wal.Position) {
+			last := dir + "/" + names(t, fs)[len(names(t, fs))-1]
+			putFile(t, fs, last, append(fileBytes(t, fs, last), "\xc7\x1e\x57R"...))
+		}, func(wal.Position) wal.Damage { return wal.Damage{TornBytes: 4} }},
+		{"a start of a file interrupted", false, func(t *testing.T, fs *testkit.FS, cursor wal.Position) {
+			putFile(t, fs, fmt.Sprintf("%s/%016x.log", dir, uint64(cursor+wal.FrameBytes)), nil)
+		}, func(wal.Position) (d wal.Damage) { return d }},
+		{"no file", false, func(t *testing.T, fs *testkit.FS, _ wal.Position) {
+			for _, name := range names(t, fs) {
+				must(t, fs.Remove(dir+"/"+name))
+			}
+		}, func(cursor wal.Position) wal.Damage { return wal.Damage{MissingBytes: int64(cursor)} }},
+		{"the last byte before the cursor cut", false, func(t *testing.T, fs *testkit.FS, cursor wal.Position) {
+			last := dir + "/" + names(t, fs)[len(names(t, fs))-1]
+			var start wal.Position
+			if _, err := fmt.Sscanf(last, dir+"/%x.log", &start); err != nil {
+				t.Fatal(err)
+			}
+			putFile(t, fs, last, fileBytes(t, fs, last)[:cursor-start-1])
+		}, nil},
+		{"the emptied file cut", true, func(t *testing.T, fs *testkit.FS, _ wal.Position) {
+			putFile(t, fs, dir+"/"+names(t, fs)[0], nil)
+		}, func(wal.Position) wal.Damage { return wal.Damage{CorruptBytes: wal.FileHeaderBytes} }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			fs, all := written(t, 30)
+			o := small(fs)
+			o.NotBefore = all[len(all)-1].End
+			if c.emptied {
+				l := open(t, o)
+				must(t, l.Truncate(l.End()))
+				o.NotBefore = l.Start()
+				must(t, l.Close())
+				testkit.Diff(t, "files", len(names(t, fs)), 1)
+			}
+			c.ruin(t, fs, o.NotBefore)
+			flaws := flawsFrom(t, fs, o.NotBefore)
+			l := open(t, o)
+			got := l.Recovery().Damage
+			if c.want != nil {
+				testkit.Diff(t, "damage", got, c.want(o.NotBefore))
+			} else if got.MissingBytes <= 0 {
+				t.Errorf("damage: %+v", got)
+			}
+			if (len(flaws) > 0) != got.Lost() || len(flaws) > 1 {
+				t.Errorf("a start finds %+v, reading %v", got, flaws)
+			}
+			appendOne(t, l, "after")
+			must(t, l.Close())
+			testkit.Diff(t, "damage after a new record", open(t, o).Recovery().Damage, wal.Damage{})
+			testkit.Diff(t, "flaws after a new record", len(flawsFrom(t, fs, o.NotBefore)), 0)
+		})
+	}
+}
+
+func flawsFrom(t *testing.T, fs wal.FS, from wal.Position) []wal.Flaw {
+	t.Helper()
+	extents, err := wal.OpenExtents(fs, dir, from)
+	must(t, err)
+	flaws, _, err := wal.CheckExtents(extents, from, func([]byte) error { return nil })
+	must(t, err)
+	must(t, wal.CloseExtents(extents))
+	return flaws
+}
+
 func TestReaderRefusesACursorOfAnotherLog(t *testing.T) {
 	fs, _ := written(t, 5)
 	l := open(t, small(fs))

@@ -19,6 +19,7 @@ type Extent struct {
 	header fileHeader
 	sound  bool // the header is
 	open   bool // the end may be the rest of a write that a crash interrupted
+	first  bool // no file of the folder, not even one set aside, is before it
 }
 
 // End is the position behind the extent.
@@ -68,12 +69,16 @@ func OpenExtents(fsys FS, dir string, from Position) ([]Extent, error) {
 		return nil, fmt.Errorf("read the log's folder: %w", err)
 	}
 	var out []Extent
+	first := true
 	for _, e := range entries { // in the order of names, which is that of positions
 		start, aside, ok := parseFileName(e.Name())
-		if !ok || aside || e.IsDir() {
+		if !ok || e.IsDir() {
 			continue
 		}
-		x := Extent{Name: e.Name(), Start: start}
+		x := Extent{Name: e.Name(), Start: start, first: first}
+		if first = false; aside {
+			continue
+		}
 		if x.File, err = fsys.OpenFile(filepath.Join(dir, e.Name()), os.O_RDONLY, 0); err != nil {
 			return nil, errors.Join(fmt.Errorf("open the log: %w", err), CloseExtents(out))
 		}
@@ -128,9 +133,9 @@ type Flaw struct {
 }
 
 // CheckExtents reads every frame of the extents that follow from and gives a flaw
-// for each file that lost bytes; a record that each refuses is one as well. torn
-// is what a crash left of an interrupted write at the end, which is no loss. The
-// error is of the disk.
+// for each file that lost bytes, and one without a name when there is no file; a
+// record that each refuses is one as well. torn is what a crash left of an
+// interrupted write at the end, which is no loss. The error is of the disk.
 func CheckExtents(extents []Extent, from Position, each func(record []byte) error) (flaws []Flaw, torn int64, err error) {
 	at := from
 	for i := range extents {
@@ -139,26 +144,43 @@ func CheckExtents(extents []Extent, from Position, each func(record []byte) erro
 			flaws = append(flaws, Flaw{x.Name, fmt.Errorf("%d bytes of the log before it are missing: restore the file before it from a backup", x.header.prevEnd-at)})
 		}
 		at = max(from, x.End())
-		lost, rest, refused, err := x.check(from, each)
+		c, err := x.check(from, each)
 		if err != nil {
 			return flaws, torn, fmt.Errorf("%s: %w", x.Name, err)
 		}
-		if !x.sound && x.Bytes > FileHeaderBytes {
-			lost += FileHeaderBytes
-		}
-		torn += rest
+		torn += c.torn
+		last := i == len(extents)-1
 		switch {
-		case refused != nil:
-			flaws = append(flaws, Flaw{x.Name, refused})
-		case lost > 0:
-			flaws = append(flaws, Flaw{x.Name, fmt.Errorf("%d bytes fail their checksum: restore the file from a backup, or start without the spans in them", lost)})
+		case c.refused != nil:
+			flaws = append(flaws, Flaw{x.Name, c.refused})
+		case c.lost > 0:
+			flaws = append(flaws, Flaw{x.Name, fmt.Errorf("%d bytes fail their checksum: restore the file from a backup, or start without the spans in them", c.lost)})
+		case last && c.end < from:
+			flaws = append(flaws, lostEnd(x.Name, c.end, from))
 		}
+	}
+	if len(extents) == 0 && from > 0 {
+		flaws = append(flaws, lostEnd("", 0, from))
 	}
 	return flaws, torn, nil
 }
 
+// lostEnd is the flaw of a log that ends before a position that a consumer stored:
+// that was durable once, and what followed it is unknown.
+func lostEnd(name string, end, from Position) Flaw {
+	return Flaw{name, fmt.Errorf("the log ends at position %d, and was read up to %d before: its end is missing, with every request after it; restore the folder of the log from a backup", end, from)}
+}
+
+// checked is what check has found in one extent.
+type checked struct {
+	lost, torn int64
+	end        Position // behind the last good frame
+	refused    error
+}
+
 // check reads one extent.
-func (x *Extent) check(from Position, each func([]byte) error) (lost, torn int64, refused, err error) {
+func (x *Extent) check(from Position, each func([]byte) error) (checked, error) {
+	var c checked
 	s := newScanner(x.File, x.Start, x.Bytes, x.header, x.sound)
 	s.durable = !x.open
 	for {
@@ -167,13 +189,13 @@ func (x *Extent) check(from Position, each func([]byte) error) (lost, torn int64
 			break
 		}
 		if err != nil {
-			return 0, 0, nil, err
+			return c, err
 		}
 		if h.pos < from {
 			continue
 		}
-		if err := each(record); err != nil && refused == nil {
-			refused = fmt.Errorf("the record at position %d: %w", h.pos, err)
+		if err := each(record); err != nil && c.refused == nil {
+			c.refused = fmt.Errorf("the record at position %d: %w", h.pos, err)
 		}
 	}
 	before := int64(from - min(from, x.Start)) // what a flush has consumed is nobody's loss
@@ -181,10 +203,14 @@ func (x *Extent) check(from Position, each func([]byte) error) (lost, torn int64
 	for _, hole := range append(s.holes, s.tail) {
 		bad += max(0, hole.to-max(hole.from, before))
 	}
+	c.lost, c.end = bad, x.End()
 	if x.open {
-		return s.corrupt, bad, refused, nil
+		c.lost, c.torn, c.end = s.corrupt, bad, x.Start+Position(min(s.end, x.Bytes))
 	}
-	return bad, 0, refused, nil
+	if !x.sound && (x.Bytes > FileHeaderBytes || x.first && x.Start > 0) {
+		c.lost += FileHeaderBytes
+	}
+	return c, nil
 }
 
 // ReadJournal passes the records of a journal to replay in order and changes

@@ -27,7 +27,8 @@ type Options struct {
 
 	// NotBefore is a floor for the positions of new records. The owner passes
 	// the highest cursor that any consumer stored, so that a log that lost its
-	// end on a bad disk never gives out a position that was consumed already.
+	// end never gives out a position that was consumed already, and so that the
+	// loss is known: see Recovery.
 	NotBefore Position
 
 	Logger *slog.Logger // nil discards

@@ -24,7 +24,7 @@ const (
 type Recovery struct {
 	Files       int      // that belong to the log now
 	Records     int64    // in the last file
-	Damage      Damage   // in the last file, and files or ends of files that are gone
+	Damage      Damage   // in the last file, and files or ends of files that are gone; at least the bytes before Options.NotBefore
 	Quarantined []string // files without one readable frame, set aside with the suffix ".damaged"
 }
 
@@ -85,6 +85,9 @@ func (l *Log) recover() error {
 	if err := l.fs.SyncDir(l.dir); err != nil {
 		return fmt.Errorf("fsync folder %s: %w", l.dir, err)
 	}
+	// What a consumer has stored was durable once: a log that ends before it has
+	// lost its end, and nobody knows how much followed.
+	l.recovered.Damage.MissingBytes += distance(floor, l.o.NotBefore)
 	return l.resume(max(floor, l.o.NotBefore))
 }
 
@@ -218,6 +221,9 @@ func (l *Log) dropUnreadable(floor Position) (Position, error) {
 	for i, f := range l.files {
 		last := i == len(l.files)-1
 		readable := f.hasHeader
+		if l.cutToNothing(i, f) {
+			l.recovered.Damage.CorruptBytes += FileHeaderBytes
+		}
 		if !readable && f.bytes > FileHeaderBytes {
 			var err error
 			if readable, err = l.anyFrame(f); err != nil {
@@ -245,6 +251,13 @@ func (l *Log) dropUnreadable(floor Position) (Position, error) {
 	l.files = kept
 	l.bound(aside)
 	return floor, nil
+}
+
+// cutToNothing tells a file that lost all of its bytes from a start that a crash
+// interrupted: such a start has a file before it, which goes only when the header is
+// durable, or begins the log.
+func (l *Log) cutToNothing(i int, f logFile) bool {
+	return i == 0 && f.start > 0 && l.tailEnd == 0 && !f.hasHeader && f.bytes <= FileHeaderBytes
 }
 
 // anyFrame tells whether one frame of f can be read.
