@@ -217,7 +217,7 @@ func (c *checker) hints(hints []hint) error {
 			return c.fail(h.pos, "exemplars = %s: write true, false or how many a series may have, up to %d", clip(h.value.String()), MaxExemplars)
 		}
 		if c.plan.Metrics != nil && c.plan.Metrics.Calculation == nil {
-			c.plan.Metrics.Exemplars = int(n)
+			c.plan.Metrics.Exemplars, c.plan.Metrics.Hinted = int(n), true
 		}
 	}
 	return nil

@@ -98,7 +98,8 @@ type Metrics struct {
 	Compare     *Comparison  // Compared
 	Calculation *Calculation // instead of a function: the plan has no spans of its own
 	Then        []SeriesStage
-	Exemplars   int // at most so many spans are shown with a series
+	Exemplars   int  // at most so many spans are shown with a series
+	Hinted      bool // the query says itself how many, none included
 }
 
 // Title names what gives the series, in messages.

@@ -1,6 +1,9 @@
 package store
 
 import (
+	"slices"
+	"sync"
+
 	"github.com/clew-dev/clew/internal/query"
 	"github.com/clew-dev/clew/internal/telemetry"
 	"github.com/clew-dev/clew/internal/wal"
@@ -32,9 +35,29 @@ func (e *Embedded) Append(b *telemetry.Batch, seq int64, _, end wal.Position) er
 	return err
 }
 
+// appending is what an append needs while it lasts. It is used again: what is new
+// costs the system's faults, page by page.
+type appending struct {
+	hashes  []uint64 // identities of the rows
+	fresh   []bool   // rows that may be fresh already
+	inBatch idTable
+}
+
+var appendings = sync.Pool{New: func() any { return &appending{} }}
+
+func (w *appending) reset(rows int) {
+	w.hashes = slices.Grow(w.hashes[:0], rows)[:rows]
+	w.fresh = slices.Grow(w.fresh[:0], rows)[:rows]
+	clear(w.fresh)
+	w.inBatch.reset(rows)
+}
+
 func (e *Embedded) appendRows(t *tenant, b *telemetry.Batch, seq int64) error {
 	s := &b.Spans
-	hashes := make([]uint64, s.N)
+	w := appendings.Get().(*appending)
+	defer appendings.Put(w)
+	w.reset(s.N)
+	hashes, fresh, inBatch := w.hashes, w.fresh, &w.inBatch
 	first, last := s.Start[0], s.Start[0]
 	for i := range hashes {
 		hashes[i] = identityHash(s.TraceID[i], s.SpanID[i], s.Kind[i])
@@ -68,9 +91,6 @@ func (e *Embedded) appendRows(t *tenant, b *telemetry.Batch, seq int64) error {
 		keep[i] = false
 	}
 	kept := 0
-	inBatch := idTable{}
-	inBatch.reserve(s.N)
-	fresh := make([]bool, s.N) // rows that may be fresh already
 	for _, g := range [2]*generation{t.active, t.flushingGen} {
 		if g != nil {
 			g.ids.near(hashes, fresh)

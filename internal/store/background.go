@@ -163,7 +163,7 @@ func (e *Embedded) flushIfDue() error {
 
 // freshBound is how many times FreshBytes fresh rows may take, those that are
 // being flushed included, before senders are asked to wait.
-const freshBound = 3
+const freshBound = 4
 
 // Admit implements Store. What was acknowledged is never evicted unstored, so when
 // memory or disk cannot take more the sender is asked to wait.

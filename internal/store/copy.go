@@ -190,7 +190,7 @@ func (c *Copy) CheckLog() (records, torn int64, flaws []Flaw, err error) {
 		return nil
 	})
 	for _, f := range found {
-		flaws = append(flaws, Flaw{"log/" + f.Name, f.Err})
+		flaws = append(flaws, Flaw{filepath.ToSlash(filepath.Join("log", f.Name)), f.Err})
 	}
 	return records, torn, flaws, err
 }

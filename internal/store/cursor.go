@@ -14,6 +14,8 @@ import (
 // where the page before ended and what the whole answer may see.
 type cursor struct {
 	Query   uint64     `json:"q"` // of everything that makes the answer
+	Start   int64      `json:"f"` // the range of the first page, where that of the request moves with the clock
+	End     int64      `json:"t"`
 	MaxSeq  int64      `json:"s"` // rows received later are invisible
 	Expired int64      `json:"x"` // what had expired when the first page was made
 	After   *searchKey `json:"a"`
@@ -45,7 +47,11 @@ func (c *cursor) parse(text string) error {
 
 func queryHash(tenant string, p *query.Plan, o SearchOptions) uint64 {
 	h := fnv.New64a()
-	for _, part := range []string{tenant, p.Text, string(o.Order), strconv.FormatInt(o.Start, 10), strconv.FormatInt(o.End, 10)} {
+	within := o.RangeText
+	if within == "" {
+		within = strconv.FormatInt(o.Start, 10) + " " + strconv.FormatInt(o.End, 10)
+	}
+	for _, part := range []string{tenant, p.Text, string(o.Order), within} {
 		h.Write([]byte(part))
 		h.Write([]byte{0})
 	}

@@ -25,6 +25,7 @@ type duckOptions struct {
 	Threads     int           // 0: as many as cores
 	Slots       int           // queries that run at once; the rest wait
 	Timeout     time.Duration // of a query that brings none
+	Wide        *wideness     // that queries make; nil: none
 }
 
 // duck is the one DuckDB of a store. It holds no data: every statement names the
@@ -36,6 +37,7 @@ type duck struct {
 	timeout time.Duration
 	memory  int64
 	temp    string
+	wide    *wideness
 	names   atomic.Int64 // of views and temporary tables
 }
 
@@ -63,7 +65,7 @@ func startDuck(o duckOptions) (*duck, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open query engine: %w", err)
 	}
-	d := &duck{db: sql.OpenDB(connector), slots: make(chan struct{}, max(o.Slots, 1)), timeout: o.Timeout, memory: o.MemoryBytes, temp: temp}
+	d := &duck{db: sql.OpenDB(connector), slots: make(chan struct{}, max(o.Slots, 1)), timeout: o.Timeout, memory: o.MemoryBytes, temp: temp, wide: o.Wide}
 	settings := []string{
 		"SET autoinstall_known_extensions = false",
 		"SET autoload_known_extensions = false",
@@ -136,7 +138,7 @@ func (d *duck) do(ctx context.Context, timeout time.Duration, f func(ctx context
 		return err
 	})
 	if err == nil {
-		withNice(func() { err = f(ctx, c) }) // DuckDB works on the thread that asks, too
+		d.wide.during(func() { withNice(func() { err = f(ctx, c) }) }) // DuckDB works on the thread that asks, too
 	}
 	c.close()
 	return d.explain(ctx, err, timeout)

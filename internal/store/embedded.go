@@ -47,6 +47,7 @@ type Options struct {
 	DiskReserve  int64         // free space of the file system below which nothing is admitted; default 256 MiB
 	QueryMemory  int64         // DuckDB's memory_limit; default 160 MiB
 	QueryThreads int           // that work at one query; default: GOMAXPROCS
+	Widen        func(bool)    // called when threads of a low priority get work, and with false when they have had none for a while
 	QuerySlots   int           // queries at once; default 4
 	QueryTimeout time.Duration // default 30 s
 	MaxSeries    int           // of a metrics answer; default 1,000
@@ -165,7 +166,7 @@ func Open(ctx context.Context, o Options) (*Embedded, error) {
 		return nil, err
 	}
 	if e.duck, err = openDuck(duckOptions{
-		Dir: e.o.Dir, MemoryBytes: e.o.QueryMemory, Threads: e.o.QueryThreads, Slots: e.o.QuerySlots, Timeout: e.o.QueryTimeout,
+		Dir: e.o.Dir, MemoryBytes: e.o.QueryMemory, Threads: e.o.QueryThreads, Slots: e.o.QuerySlots, Timeout: e.o.QueryTimeout, Wide: e.turns.wide,
 	}); err != nil {
 		e.abandon()
 		return nil, fmt.Errorf("open store: %w", err)
@@ -185,6 +186,7 @@ func recoverFolder(ctx context.Context, o Options) (_ *Embedded, err error) {
 	e.counters.init()
 	e.ctx, e.stop = context.WithCancel(context.Background())
 	e.turns = newTurns(o.QueryThreads, e.waiting, e.ctx.Done())
+	e.turns.wide = &wideness{set: o.Widen, began: time.Now()}
 	defer func() {
 		if err != nil {
 			e.abandon()

@@ -15,7 +15,7 @@ import (
 	"github.com/clew-dev/clew/internal/wal"
 )
 
-// recentRows bounds the identity filters that are kept after a flush: 2 bytes a row.
+// recentRows bounds the identity filters that are kept after a flush: 3 bytes a row.
 const recentRows = 8 << 20
 
 // Flush implements Store.

@@ -174,10 +174,6 @@ func (e *Embedded) Search(ctx context.Context, tenant string, p *query.Plan, o S
 	if p.Metrics != nil {
 		return nil, telemetry.Errorf(telemetry.KindInvalid, "query: %s gives series, not traces: ask for metrics, or leave out %s", p.Text, p.Metrics.Title())
 	}
-	within, err := o.within()
-	if err != nil {
-		return nil, err
-	}
 	o.Order = cmp.Or(o.Order, OrderNewest)
 	o.Limit = cmp.Or(o.Limit, defaultTraces)
 	switch {
@@ -188,11 +184,16 @@ func (e *Embedded) Search(ctx context.Context, tenant string, p *query.Plan, o S
 	case o.SpansPerTrace < 0 || o.SpansPerTrace > maxFoundSpans:
 		return nil, telemetry.Errorf(telemetry.KindInvalid, "spans %d: write 0 to %d", o.SpansPerTrace, maxFoundSpans)
 	}
-	page := cursor{Query: queryHash(tenant, p, o)}
+	page := cursor{Query: queryHash(tenant, p, o), Start: o.Start, End: o.End}
 	if o.Cursor != "" {
 		if err := page.parse(o.Cursor); err != nil {
 			return nil, err
 		}
+		o.Range = Range{Start: page.Start, End: page.End}
+	}
+	within, err := o.within()
+	if err != nil {
+		return nil, err
 	}
 	res := &SearchResult{}
 	// No segment is left out by time here: relations and fields of the trace reach
@@ -381,7 +382,7 @@ func withExemplars(p *query.Plan, n int) (*query.Plan, error) {
 	if n < 0 || n > query.MaxExemplars {
 		return nil, telemetry.Errorf(telemetry.KindInvalid, "exemplars %d: write 0 to %d", n, query.MaxExemplars)
 	}
-	if n == 0 || p.Metrics == nil || p.Metrics.Exemplars > 0 {
+	if n == 0 || p.Metrics == nil || p.Metrics.Hinted {
 		return p, nil
 	}
 	with, m := *p, *p.Metrics
@@ -406,17 +407,46 @@ func (e *Embedded) TagNames(ctx context.Context, tenant string, o TagOptions) (*
 	if err != nil {
 		return nil, err
 	}
-	v := e.view(tenant, o.Range)
-	defer v.release()
-	out := &TagNames{Scopes: tagNames(v.sources(), within, o.Scope, o.Prefix, limit+1)}
+	where, err := o.filter("names")
+	if err != nil {
+		return nil, err
+	}
+	look := o.Range
+	if readsTrace(where) {
+		look = Range{} // what a trace has lies outside of the range, too
+	}
+	out, f, cut := &TagNames{}, nameFilter{o.Scope, o.Prefix}, ""
+	out.Partial, _, err = e.ask(ctx, tenant, look, func(_ *view, src sources) (err error) {
+		if where == (query.Const{Value: true}) {
+			out.Scopes = tagNames(src, within, f, limit+1)
+			return nil
+		}
+		out.Scopes, err = e.duck.tagNamesWhere(ctx, src, within, f, where, limit+1)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 	for i, s := range out.Scopes {
 		if len(s.Names) > limit {
 			out.Scopes[i].Names = s.Names[:limit]
-			v.partial = cmp.Or(v.partial, fmt.Sprintf("a scope has more than %d names, the rest is not listed: narrow by prefix or raise limit, to %d at most", limit, maxTagLimit))
+			cut = fmt.Sprintf("a scope has more than %d names, the rest is not listed: narrow by prefix or raise limit, to %d at most", limit, maxTagLimit)
 		}
 	}
-	out.Partial = v.partial
+	out.Partial = cmp.Or(out.Partial, cut)
 	return out, nil
+}
+
+// filter gives the condition of the spans whose names or values are asked for.
+func (o *TagOptions) filter(what string) (query.Expr, error) {
+	if o.Plan == nil {
+		return query.Const{Value: true}, nil
+	}
+	where := onlyFilter(o.Plan)
+	if where == nil {
+		return nil, telemetry.Errorf(telemetry.KindInvalid, "%s are listed of the spans of one filter: write { … } without relations and stages, not %s", what, telemetry.Clip(o.Plan.Text))
+	}
+	return where, nil
 }
 
 // TagValues implements Store.
@@ -429,11 +459,9 @@ func (e *Embedded) TagValues(ctx context.Context, tenant string, f query.Field, 
 	if err != nil {
 		return nil, err
 	}
-	var where query.Expr = query.Const{Value: true}
-	if o.Plan != nil {
-		if where = onlyFilter(o.Plan); where == nil {
-			return nil, telemetry.Errorf(telemetry.KindInvalid, "values are listed of the spans of one filter: write { … } without relations and stages, not %s", telemetry.Clip(o.Plan.Text))
-		}
+	where, err := o.filter("values")
+	if err != nil {
+		return nil, err
 	}
 	res := &TagValues{}
 	look := o.Range

@@ -48,7 +48,7 @@ func (c *duckConn) compared(ctx context.Context, src sources, o metricsSpec, lea
 // comparedFields gives the fields of spans, and those of events and links.
 func comparedFields(src sources, within query.Range) (fields, children []query.Field, err error) {
 	var attributes []query.Field
-	for _, s := range tagNames(src, within, 0, "", math.MaxInt) {
+	for _, s := range tagNames(src, within, nameFilter{}, math.MaxInt) {
 		for _, key := range s.Names {
 			attributes = append(attributes, query.Field{Scope: s.Scope, Key: key})
 		}

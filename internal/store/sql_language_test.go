@@ -87,13 +87,14 @@ func TestSelectedFields(t *testing.T) {
 // TestExemplarsAskedFor asks for exemplars beside the query, at both ends of the limit;
 // what the query says itself stays.
 func TestExemplarsAskedFor(t *testing.T) {
-	for text, given := range map[string]int{"{ } | rate()": 0, "{ } | rate() with (exemplars = 3)": 3} {
+	for text, given := range map[string]int{"{ } | rate()": -1, "{ } | rate() with (exemplars = 3)": 3, "{ } | rate() with (exemplars = 0)": 0,
+		"{ } | rate() with (exemplars = false)": 0, "{ } | rate() with (most_recent = true)": -1} {
 		p, err := query.Compile(text)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for n, want := range map[int]int{0: 0, 1: 1, query.MaxExemplars: query.MaxExemplars} {
-			if given > 0 {
+			if given >= 0 {
 				want = given
 			}
 			with, err := withExemplars(p, n)
@@ -106,7 +107,7 @@ func TestExemplarsAskedFor(t *testing.T) {
 				t.Errorf("%d: got %v, want an invalid error", n, err)
 			}
 		}
-		if p.Metrics.Exemplars != given {
+		if p.Metrics.Exemplars != max(given, 0) {
 			t.Errorf("%s: the plan was changed", text)
 		}
 	}

@@ -11,45 +11,6 @@ import (
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
-// tagNames lists the attribute names that the sources know, by scope. It reads
-// catalogues only: a name is listed when a segment or a batch in memory that can
-// have spans in the range has it.
-func tagNames(src sources, within query.Range, scope telemetry.Scope, prefix string, limit int) []TagScope {
-	seen := map[telemetry.Scope]map[string]bool{}
-	add := func(s telemetry.Scope, key string) {
-		if s == telemetry.ScopeIntrinsic || (scope != 0 && s != scope) || !strings.HasPrefix(key, prefix) {
-			return
-		}
-		if seen[s] == nil {
-			seen[s] = map[string]bool{}
-		}
-		seen[s][key] = true
-	}
-	for _, seg := range src.within(within).segments {
-		for i := range seg.meta.Columns {
-			add(seg.meta.Columns[i].Scope, seg.meta.Columns[i].Key)
-		}
-	}
-	for _, b := range src.fresh {
-		for _, t := range b.Tables() {
-			t.EachName(func(s telemetry.Scope, key string, _ telemetry.Type) { add(s, key) })
-		}
-	}
-	var out []TagScope
-	for _, s := range []telemetry.Scope{telemetry.ScopeResource, telemetry.ScopeSpan, telemetry.ScopeEvent, telemetry.ScopeLink, telemetry.ScopeInstrumentation} {
-		if seen[s] == nil {
-			continue
-		}
-		names := make([]string, 0, len(seen[s]))
-		for n := range seen[s] {
-			names = append(names, n)
-		}
-		slices.Sort(names)
-		out = append(out, TagScope{Scope: s, Names: names[:min(len(names), limit)]})
-	}
-	return out
-}
-
 // tagValue is a value of a field and the number of spans that have it.
 type tagValue struct {
 	value query.Value
@@ -61,7 +22,10 @@ type tagValue struct {
 // limit. Of attributes with two types the first is counted.
 func (d *duck) tagValues(ctx context.Context, src sources, within query.Range, f query.Field, prefix string, where query.Expr, limit int) (out []tagValue, more bool, err error) {
 	f.Parent = false // what a parent can have is what a span has
-	if !lowerable(where) || !fieldLowerable(f) || src.lists(where) {
+	if !fieldLowerable(f) {
+		return nil, false, telemetry.Errorf(telemetry.KindInvalid, "values of %s cannot be listed: the field is calculated for each span and stored nowhere; use it in conditions, and list another one", f)
+	}
+	if !lowerable(where) || src.lists(where) {
 		return nil, false, telemetry.Errorf(telemetry.KindInvalid, "values of %s where %s cannot be listed: use a simpler filter", f, query.ExprString(where))
 	}
 	err = d.do(ctx, 0, func(ctx context.Context, c *duckConn) error {
@@ -165,18 +129,27 @@ func (c *duckConn) childUnion(ctx context.Context, src sources, sh *shape) (*uni
 	return joinBranches(sh, append(branches, *fresh)), nil
 }
 
-// freshChildren is childUnion for what is in memory: a batch that has a row for
-// each distinct value of each span is made and read as any other. What Go can say
-// of the condition is said of the span and kept with its rows; fields of the whole
-// trace are left to SQL.
+// freshChildren is childUnion for what is in memory.
 func (c *duckConn) freshChildren(ctx context.Context, src sources, sh *shape) (*branch, error) {
+	return c.freshFlat(ctx, src, sh, func(_ int, r *query.Reader, row int) []query.Value {
+		vals := r.Values(sh.labels[0], row)
+		slices.SortFunc(vals, func(a, b query.Value) int {
+			return query.CompareGroups([]query.Value{a}, []query.Value{b})
+		})
+		return slices.Compact(vals)
+	})
+}
+
+// freshFlat makes a batch that has a row for each of some values of each span in
+// memory, and reads it as any other. What Go can say of the condition is said of the
+// span and kept with its rows; fields of the whole trace are left to SQL.
+func (c *duckConn) freshFlat(ctx context.Context, src sources, sh *shape, of func(batch int, r *query.Reader, row int) []query.Value) (*branch, error) {
 	flat := telemetry.NewBuilder()
-	f := sh.labels[0]
 	value := query.Field{Scope: telemetry.ScopeSpan, Key: "value"}
 	res, scope := flat.Resources.AddRow(), flat.Scopes.AddRow()
 	var parts []query.Expr
 	leaf := spanParts(sh.leaves[0], &parts)
-	for _, b := range src.fresh {
+	for n, b := range src.fresh {
 		r := query.NewReader(b)
 		held := make([][]bool, len(parts))
 		for i, e := range parts {
@@ -186,11 +159,7 @@ func (c *duckConn) freshChildren(ctx context.Context, src sources, sh *shape) (*
 			if !sh.within.Contains(b.Spans.Start[row]) || (src.maxSeq != 0 && b.Spans.Seq[row] > src.maxSeq) {
 				continue
 			}
-			vals := r.Values(f, row)
-			slices.SortFunc(vals, func(a, b query.Value) int {
-				return query.CompareGroups([]query.Value{a}, []query.Value{b})
-			})
-			for _, v := range slices.Compact(vals) {
+			for _, v := range of(n, r, row) {
 				at := flat.AddSpan(telemetry.Span{TraceID: b.Spans.TraceID[row], Start: b.Spans.Start[row], Resource: res, Scope: scope}, nil)
 				putValue(&flat.Spans, value.Key, at, v)
 				for i := range parts {

@@ -101,8 +101,13 @@ type SearchOptions struct {
 	Order         Order // empty: newest
 	Limit         int   // 1 to 1,000; 0: 20
 	SpansPerTrace int   // 0 to 100
-	Cursor        string
-	Timeout       time.Duration // 0: the store's default
+	// Cursor is that of the page before, and empty for the first page. It belongs to
+	// one query, order, range and tenant, and keeps the range of the first page.
+	Cursor string
+	// RangeText is the range in the words of who asks, such as "now-1h now", when it
+	// moves with the clock: it has to be the same on every page. Empty: Range has to be.
+	RangeText string
+	Timeout   time.Duration // 0: the store's default
 }
 
 // SearchResult is a page of traces. Cursor is empty on the last page.

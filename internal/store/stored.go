@@ -172,7 +172,7 @@ func (r *storedRows) find(b *telemetry.Batch, i int) (same, other bool) {
 }
 
 // longTraces keeps which span ids the segments have of long traces: Bloom filters, of
-// 2 to 4 bytes a row. Those not asked for longest go first. Any goroutine may use it.
+// 3 bytes a row. Those not asked for longest go first. Any goroutine may use it.
 type longTraces struct {
 	mu   sync.Mutex
 	kept []*longIDs // the latest asked for last

@@ -60,12 +60,69 @@ func TestTagValuesOfWholeTraces(t *testing.T) {
 		e = newEngine(t)
 		t.Cleanup(e.Abandon)
 	}
+	for _, field := range []string{"nestedSetLeft", "span:childCount", "event:timeSinceStart", "span:parentID"} {
+		if got := list(field, "{ }"); !strings.HasPrefix(got, "invalid: values of "+field) || !strings.Contains(got, "calculated") || strings.Contains(got, "filter") {
+			t.Errorf("%s: %s", field, got)
+		}
+	}
 	for filter, want := range map[string]string{
 		"{ } >> { }": "without relations and stages, not { } >> { }", "{ } | count() > 1": "without relations and stages",
 		`{ parent:name = "x" }`: "use a simpler filter", "{ span:childCount > 1 }": "use a simpler filter",
 	} {
 		if got := list("name", filter); !strings.HasPrefix(got, "invalid: ") || !strings.Contains(got, want) || strings.Contains(got, "tail") {
 			t.Errorf("%s: %s", filter, got)
+		}
+	}
+}
+
+// Names of attributes are those of the spans that a filter selects, in the range; what
+// it says of the whole trace may lie outside.
+func TestTagNamesOfFilter(t *testing.T) {
+	ctx, now := context.Background(), time.Now().UnixNano()
+	e := newEngine(t)
+	defer e.Abandon()
+	named := func(trace, id uint64, start int64, key string) *telemetry.Batch {
+		b := plain(storetest.Tenant, trace, id, 1, start)
+		b.Spans.Cols = append(b.Spans.Cols, &telemetry.Column{Scope: telemetry.ScopeSpan, Type: telemetry.TypeInt, Key: key, Rows: []uint32{0}, Nums: []uint64{1}})
+		return b
+	}
+	root, child := named(1, 1, now-int64(time.Hour), "of.root"), named(1, 2, now, "of.child")
+	child.Spans.Parent[0] = root.Spans.SpanID[0]
+	list := func(filter string, o store.TagOptions) string {
+		t.Helper()
+		var err error
+		if o.Plan, err = query.Compile(filter); err != nil {
+			t.Fatal(err)
+		}
+		o.Start = now - int64(time.Minute)
+		got, err := e.TagNames(ctx, storetest.Tenant, o)
+		if err != nil {
+			return telemetry.KindOf(err).String() + ": " + err.Error()
+		}
+		return fmt.Sprint(got.Scopes, got.Partial)
+	}
+	for _, b := range []*telemetry.Batch{root, child, named(2, 4, now, "of.other")} {
+		e.Send(t, b)
+	}
+	both := list("{ .of.child = 1 || .of.other = 1 }", store.TagOptions{Scope: telemetry.ScopeSpan, Limit: 2})
+	if !strings.Contains(both, "[of.child of.other]}]") {
+		t.Errorf("two names of two: %s", both)
+	}
+	if cut := list("{ .of.child = 1 || .of.other = 1 }", store.TagOptions{Scope: telemetry.ScopeSpan, Limit: 1}); !strings.Contains(cut, "[of.child]}]") || !strings.Contains(cut, "more than 1 names") {
+		t.Errorf("one name of two: %s", cut)
+	}
+	for _, when := range []string{"fresh", "in a segment"} {
+		for filter, want := range map[string]string{
+			"{ .of.child = 1 }": "of.child]}]", "{ traceDuration > 59m }": "of.child]}]", "{ traceDuration < 59m }": "of.other]}]", "{ .of.root = 1 }": "[]",
+			`{ name = "nosuch" }`: "[]", "{ } >> { }": "invalid: names are listed of the spans of one filter", `{ parent:name = "x" }`: "use a simpler filter",
+		} {
+			got := list(filter, store.TagOptions{})
+			if !strings.Contains(got, want) || strings.Count(got, "of.") != strings.Count(want, "of.") {
+				t.Errorf("%s, %s: got %s, want %s", when, filter, got, want)
+			}
+		}
+		if err := e.Flush(ctx); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -21,6 +21,7 @@ type turns struct {
 	began   time.Time
 	came    atomic.Int64 // when spans were last appended, since began
 	staffed atomic.Bool  // that somebody works at turns has been seen to
+	wide    *wideness
 	next    chan *turn
 	over    <-chan struct{} // closed when the store is: nobody works at turns any more
 }
@@ -117,6 +118,7 @@ func (t *turns) do(ctx context.Context, f func() error) error {
 	if t == nil || !t.staffed.Load() || int64(time.Since(t.began))-t.came.Load() >= int64(arriving) {
 		return f()
 	}
+	t.wide.need()
 	x := &turn{f: f, done: make(chan struct{})}
 	select {
 	case t.next <- x:

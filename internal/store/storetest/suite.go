@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -51,6 +52,7 @@ func Run(t *testing.T, open func(t testing.TB) Engine) {
 		{"random operations equal the model", func(t *testing.T, e Engine) { Random(t, e, 1, 150) }},
 		{"answers do not depend on where rows are", arrangements},
 		{"pages of a search are disjoint and complete", pages},
+		{"a cursor keeps the range of its first page", movingRange},
 		{"a cursor outlives a restart, and tells of what expired before or after one", cursors},
 		{"a tail sees what arrives", tails},
 	}
@@ -425,6 +427,48 @@ func cursors(t *testing.T, e Engine) {
 			t.Errorf("%s a cursor of before it gives %+v, %v", when, res, err)
 		}
 		e = e.Crash(t)
+	}
+}
+
+// A range in words moves with the clock; a cursor keeps the one of its first page.
+func movingRange(t *testing.T, e Engine) {
+	g := NewGen(78, Base)
+	want := map[telemetry.TraceID]bool{}
+	from, to := int64(math.MaxInt64), int64(0)
+	for range 9 {
+		for _, b := range g.Trace(Tenant, 3) {
+			want[b.Spans.TraceID[0]] = true
+			e.Send(t, b)
+			for _, start := range b.Spans.Start {
+				from, to = min(from, start), max(to, start)
+			}
+		}
+	}
+	page := func(text, cursor string, later int64) (*store.SearchResult, error) {
+		return e.Search(context.Background(), Tenant, parse(t, "{}"), store.SearchOptions{Limit: 2, Cursor: cursor, RangeText: text,
+			Range: store.Range{Start: from + later, End: to + 1 + later}})
+	}
+	got, cursor := map[telemetry.TraceID]bool{}, ""
+	for n := int64(0); ; n++ {
+		res, err := page("now-1h now", cursor, n*(to-from))
+		if err != nil {
+			t.Fatalf("page %d: %v", n, err)
+		}
+		for _, f := range res.Traces {
+			got[f.TraceID] = true
+		}
+		if res.Cursor == "" {
+			break
+		}
+		cursor = res.Cursor
+	}
+	if diff := cmp.Diff(got, want); diff != "" {
+		t.Errorf("pages differ (-got +want):\n%s", diff)
+	}
+	for _, other := range []string{"now-2h now", ""} {
+		if _, err := page(other, cursor, 0); telemetry.KindOf(err) != telemetry.KindInvalid {
+			t.Errorf("a cursor of another range gives %v", err)
+		}
 	}
 }
 
