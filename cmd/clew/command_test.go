@@ -84,12 +84,19 @@ func TestUsageErrors(t *testing.T) {
 		{"up --memory lots", nil, `up: --memory: "lots" is not a size; write for example 450MiB or 2GiB`},
 		{"up --listen.http 7700", nil, `up: --listen.http: "7700" is not an address; write for example 127.0.0.1:7700`},
 		{"up --tls-cert a.pem", nil, "up: --tls-cert and --tls-key belong together"},
+		{"token create --name x --tenant clew --role admin", nil, "token create: --tenant: clew holds the spans of Clew's own work, which nobody else writes; write --role read, or name another tenant\nTry: clew token create -h"},
+		{"trace xyz", nil, "trace: "},
+		{"verify /nowhere/at/all", nil, "verify: stat /nowhere/at/all: "},
+		{"ledger --to foo", nil, `ledger: "foo" is no address: write grpc://host:4317`},
+		{"ledger --to ftp://x", nil, `ledger: "ftp://x" begins with none of grpc, grpcs, http, https`},
+		{"ledger --cut --process 1", nil, "ledger: process, command and cut are three ways to break a backend: choose one"},
+		{"ledger --spans 100000001", nil, "ledger: spans is 100000001: write 1 to 100000000"},
 		{"completion fish", nil, `completion: "fish" is none of bash, zsh`},
 	}
 	for _, c := range cases {
 		t.Run(c.line, func(t *testing.T) {
 			r := runClew(t, c.env, strings.Fields(c.line)...)
-			if r.code != 2 || !strings.Contains(r.err, c.want) || !strings.Contains(r.err, "\nTry: clew") {
+			if r.code != 2 || !strings.Contains(r.err, "clew: "+c.want) || !strings.Contains(r.err, "\nTry: clew") {
 				t.Errorf("exit code %d, %q; want 2 and %q", r.code, r.err, c.want)
 			}
 		})

@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string, env func(string) string, std stdio)
 	}
 	in, err := parse(cmd, rest, env)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", cmd.name, err)
 	}
 	if in.help {
 		writeHelp(std.out, cmd)

@@ -130,9 +130,10 @@ func cmpOr(s, otherwise string) string {
 	return s
 }
 
-// usage builds the error of a wrong command line for this command.
+// usage builds the error of a wrong command line for this command, whose name run
+// puts before it as before any other.
 func (in *invocation) usage(format string, args ...any) error {
-	return &usageError{msg: in.cmd.name + ": " + fmt.Sprintf(format, args...), try: "clew " + in.cmd.name + " -h"}
+	return &usageError{msg: fmt.Sprintf(format, args...), try: "clew " + in.cmd.name + " -h"}
 }
 
 func (in *invocation) str(name string) string { return in.values[name] }

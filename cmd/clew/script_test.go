@@ -40,7 +40,7 @@ func TestScript(t *testing.T) {
 					return err
 				}
 				env.Setenv(name, l.Addr().String())
-				l.Close()
+				defer l.Close() // of each when all are chosen, so that no two are the same
 			}
 			env.Setenv("CLEW_SERVER", "http://"+env.Getenv("HTTP"))
 			env.Setenv("NO_COLOR", "1")

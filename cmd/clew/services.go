@@ -12,8 +12,10 @@ func servicesCommand() *command {
 		name: "services", args: "[NAME]", maxArgs: 1,
 		short: "list services, or the operations of one",
 		long: `Lists every service with spans in the range: requests it served (spans of kind
-server and consumer), how many of them failed, and exact percentiles of their
-durations. With NAME the same for each operation of that service.`,
+server and consumer; where a service has none, all its spans count), how many
+of them failed, and exact percentiles of their durations. With NAME the same
+for each operation of that service, which is a name and a kind of span: those
+of other kinds count all their spans.`,
 		flags: append(append(rangeFlags(), outputFlags()...), clientFlags()...),
 		examples: []example{
 			{"clew services", "what there is, in the last hour"},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/clew-dev/clew/internal/auth"
+	"github.com/clew-dev/clew/internal/node"
 )
 
 // stateFile is the file of tokens within a data folder.
@@ -36,7 +37,7 @@ and reader needs one.
 ` + tokenPlace,
 		flags: tokenFlags(
 			flagDef{name: "name", value: "NAME", help: "What the token is for; it must be new. Needed."},
-			flagDef{name: "tenant", value: "TENANT", def: auth.DefaultTenant, help: "The tenant whose spans it reads and writes."},
+			flagDef{name: "tenant", value: "TENANT", def: auth.DefaultTenant, help: "The tenant whose spans it reads and writes. Of clew, which holds the spans of Clew's own work, with --role read only."},
 			flagDef{name: "role", kind: choice, value: "ROLE", def: "read-write", choices: []string{"read-write", "read", "write", "admin"},
 				help: "What it may do: read asks, write sends, admin does both and acts on the server as a whole."}),
 		examples: []example{{"clew token create --name collector --role write > token.txt", "a token for the senders"}},
@@ -86,6 +87,10 @@ func openState(ctx context.Context, in *invocation, create bool) (*auth.State, e
 func runTokenCreate(ctx context.Context, in *invocation) (err error) {
 	if !in.given["name"] {
 		return in.usage("--name is missing: say what the token is for")
+	}
+	// Reading is how somebody looks at Clew's own traces; writing would mix others with them.
+	if in.str("tenant") == node.SelfTenant && in.str("role") != "read" {
+		return in.usage("--tenant: %s holds the spans of Clew's own work, which nobody else writes; write --role read, or name another tenant", node.SelfTenant)
 	}
 	state, err := openState(ctx, in, true)
 	if err != nil {

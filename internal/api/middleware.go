@@ -3,9 +3,12 @@ package api
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,6 +112,10 @@ func (s *Server) guarded(rt route) http.Handler {
 			s.fail(w, r, telemetry.Errorf(telemetry.KindForbidden, "token %q does not have the role %s; make one with --roles %s", p.Name, rt.role, rt.role))
 			return
 		}
+		if err := rt.knows(r.URL.Query()); err != nil {
+			s.fail(w, r, err)
+			return
+		}
 		// The deadline for reading the request would end an answer that takes longer.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // not every writer can; then there is no deadline
 		ctx := auth.NewContext(r.Context(), p)
@@ -127,6 +134,24 @@ func (s *Server) guarded(rt route) http.Handler {
 			s.fail(w, r, err)
 		}
 	})
+}
+
+// knows refuses a parameter that the path does not have.
+func (rt route) knows(given url.Values) error {
+	if rt.params == anyParameter {
+		return nil
+	}
+	known := strings.Fields(rt.params)
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		switch {
+		case slices.Contains(known, name):
+		case len(known) == 0:
+			return telemetry.Errorf(telemetry.KindInvalid, "%s has no parameters: leave out %q", rt.pattern, telemetry.Clip(name))
+		default:
+			return telemetry.Errorf(telemetry.KindInvalid, "%s has no parameter %q: its parameters are %s", rt.pattern, telemetry.Clip(name), strings.Join(known, ", "))
+		}
+	}
+	return nil
 }
 
 // principal authenticates the request. Without tokens, being on this machine is

@@ -68,6 +68,7 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request) error {
 	if o.Range, err = s.rangeOf(r); err != nil {
 		return err
 	}
+	o.RangeText = r.FormValue("from") + " " + r.FormValue("to")
 	switch v := store.Order(r.FormValue("order")); v {
 	case "":
 	case store.OrderNewest, store.OrderSlowest, store.OrderSpans:

@@ -154,7 +154,11 @@ type route struct {
 	role    auth.Role
 	limit   timeLimit
 	handle  func(http.ResponseWriter, *http.Request) error
+	params  string // the names of its parameters; another is refused, so that a misspelled one does not change the answer without a word
 }
+
+// anyParameter is for what has other rules for its parameters, or none: kits of later versions may send more.
+const anyParameter = "*"
 
 // timeLimit says how long a request may take.
 type timeLimit uint8
@@ -168,24 +172,24 @@ const (
 // table lists the paths that need to know who is asking.
 func (s *Server) table() []route {
 	return []route{
-		{"GET /api/search", auth.RoleRead, limitQuery, s.search},
-		{"GET /api/traces/{id}", auth.RoleRead, limitQuery, s.trace},
-		{"GET /api/traces/{id}/skeleton", auth.RoleRead, limitQuery, s.skeleton},
-		{"GET /api/traces/{id}/spans/{span}", auth.RoleRead, limitQuery, s.span},
-		{"GET /api/traces/{id}/linked", auth.RoleRead, limitQuery, s.linked},
-		{"GET /api/traces/{id}/otlp", auth.RoleRead, limitQuery, s.otlp},
-		{"GET /api/metrics", auth.RoleRead, limitQuery, s.metrics},
-		{"GET /api/tags", auth.RoleRead, limitQuery, s.tagNames},
-		{"GET /api/tags/{name}/values", auth.RoleRead, limitQuery, s.tagValues},
-		{"GET /api/services", auth.RoleRead, limitQuery, s.services},
-		{"GET /api/services/{name}/operations", auth.RoleRead, limitQuery, s.operations},
-		{"GET /api/tail", auth.RoleRead, limitNone, s.tail},
-		{"GET /api/query/explain", auth.RoleRead, limitQuery, s.explain},
-		{kitRoute, auth.RoleWrite, limitNone, s.kitPolicy},
-		{"GET /api/kit/instances", auth.RoleRead, limitQuery, s.kitInstances},
-		{"GET /api/status", auth.RoleRead, limitQuery, s.status},
-		{"POST /api/flush", auth.RoleAdmin, limitLong, s.flush},
-		{"POST /api/backup", auth.RoleAdmin, limitNone, s.backup},
+		{"GET /api/search", auth.RoleRead, limitQuery, s.search, "q from to order limit spans cursor"},
+		{"GET /api/traces/{id}", auth.RoleRead, limitQuery, s.trace, ""},
+		{"GET /api/traces/{id}/skeleton", auth.RoleRead, limitQuery, s.skeleton, ""},
+		{"GET /api/traces/{id}/spans/{span}", auth.RoleRead, limitQuery, s.span, "kind"},
+		{"GET /api/traces/{id}/linked", auth.RoleRead, limitQuery, s.linked, ""},
+		{"GET /api/traces/{id}/otlp", auth.RoleRead, limitQuery, s.otlp, ""},
+		{"GET /api/metrics", auth.RoleRead, limitQuery, s.metrics, "q from to step"},
+		{"GET /api/tags", auth.RoleRead, limitQuery, s.tagNames, "scope q prefix limit from to"},
+		{"GET /api/tags/{name}/values", auth.RoleRead, limitQuery, s.tagValues, "q prefix limit from to"},
+		{"GET /api/services", auth.RoleRead, limitQuery, s.services, "from to"},
+		{"GET /api/services/{name}/operations", auth.RoleRead, limitQuery, s.operations, "from to"},
+		{"GET /api/tail", auth.RoleRead, limitNone, s.tail, "q"},
+		{"GET /api/query/explain", auth.RoleRead, limitQuery, s.explain, "q"},
+		{kitRoute, auth.RoleWrite, limitNone, s.kitPolicy, anyParameter},
+		{"GET /api/kit/instances", auth.RoleRead, limitQuery, s.kitInstances, ""},
+		{"GET /api/status", auth.RoleRead, limitQuery, s.status, ""},
+		{"POST /api/flush", auth.RoleAdmin, limitLong, s.flush, ""},
+		{"POST /api/backup", auth.RoleAdmin, limitNone, s.backup, "damaged"},
 	}
 }
 
@@ -203,13 +207,13 @@ func (s *Server) routes() {
 	for name, h := range map[string]http.HandlerFunc{
 		"": pprof.Index, "cmdline": pprof.Cmdline, "profile": pprof.Profile, "symbol": pprof.Symbol, "trace": pprof.Trace,
 	} {
-		s.mux.Handle("GET /debug/pprof/"+name, s.guarded(route{"GET /debug/pprof/", auth.RoleAdmin, limitLong, s.profile(h)}))
+		s.mux.Handle("GET /debug/pprof/"+name, s.guarded(route{"GET /debug/pprof/", auth.RoleAdmin, limitLong, s.profile(h), anyParameter}))
 	}
 	for prefix, h := range s.o.Mount {
 		s.mux.Handle(prefix, s.guarded(route{prefix, auth.RoleRead, limitQuery, func(w http.ResponseWriter, r *http.Request) error {
 			h.ServeHTTP(w, r)
 			return nil
-		}}))
+		}, anyParameter}))
 	}
 	if s.o.Page != nil {
 		s.mux.Handle("/", newPage(s.o.Page))

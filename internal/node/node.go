@@ -155,6 +155,7 @@ func (n *Node) open(ctx context.Context) error {
 	n.servePage()
 	mem := shareOut(n.o.MemoryBytes, n.charter.Current().Limits().InflightBytes)
 	mem.apply()
+	n.background.Go(func() { mem.watch(n.ctx) })
 	if err := n.openStore(ctx, mem); err != nil {
 		return err
 	}
@@ -213,7 +214,7 @@ func (n *Node) openStore(ctx context.Context, mem memory) error {
 			return store.Retention{Age: r.Age, DiskBytes: r.Disk}
 		},
 		FreshBytes: mem.fresh, LogBytes: logBytes, ClockSkew: retention.ClockSkew, DiskBudget: retention.Disk,
-		QueryMemory: mem.query, QueryThreads: takeProcessors(), QuerySlots: limits.QueryConcurrency, QueryTimeout: limits.QueryTimeout,
+		QueryMemory: mem.query, QueryThreads: processors(), Widen: widen, QuerySlots: limits.QueryConcurrency, QueryTimeout: limits.QueryTimeout,
 		MaxSeries: limits.Series, TraceSpans: limits.TraceSpans, TraceMemory: mem.traces, CacheBytes: mem.cache,
 	})
 	if err != nil {

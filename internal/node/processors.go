@@ -8,21 +8,29 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
-// takeProcessors lets twice as many threads run Go code as there are processors, and
-// gives the number of these. Threads that work for questions have a low priority, and
-// to Go's scheduler one that the kernel does not run looks busy: what takes spans
-// would wait for it. Where GOMAXPROCS is set, or a control group has a quota of less
-// than all processors, nothing changes: more threads would use the quota up before its
-// period ends, and then none runs.
-var takeProcessors = sync.OnceValue(func() int {
-	n := runtime.GOMAXPROCS(0)
-	if os.Getenv("GOMAXPROCS") == "" && !quota("/", runtime.NumCPU()) {
-		runtime.GOMAXPROCS(2 * n)
+// processors is how many there are for Go, before anything widens it.
+var processors = sync.OnceValue(func() int { return runtime.GOMAXPROCS(0) })
+
+var widened atomic.Bool
+
+// widen lets twice as many threads run Go code as there are processors, or as many
+// again. Threads that work for questions have a low priority, and to Go's scheduler one
+// that the kernel does not run looks busy: what takes spans would wait for it. Where
+// nobody asks, more threads than processors cost a tenth of the work of taking spans:
+// they look for work and wake each other. Where GOMAXPROCS is set, or a control group
+// has a quota of less than all processors, nothing changes: more threads would use the
+// quota up before its period ends, and then none runs.
+func widen(wide bool) {
+	switch {
+	case !wide && widened.Swap(false):
+		runtime.SetDefaultGOMAXPROCS() // follows quotas and affinities again
+	case wide && os.Getenv("GOMAXPROCS") == "" && !quota("/", runtime.NumCPU()) && !widened.Swap(true):
+		runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0))
 	}
-	return n
-})
+}
 
 // quota reports whether a control group of this process, of version 1 or 2, allows it
 // less than n processors. root is where /proc and /sys lie.

@@ -3,6 +3,7 @@ package node
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 )
 
@@ -38,5 +39,35 @@ func TestQuota(t *testing.T) {
 				t.Errorf("a quota of less than four processors: %v, want %v", got, c.want)
 			}
 		})
+	}
+}
+
+func TestWiden(t *testing.T) {
+	t.Setenv("GOMAXPROCS", "")
+	if quota("/", runtime.NumCPU()) {
+		t.Skip("a control group has a quota of less than all processors")
+	}
+	before := runtime.GOMAXPROCS(0)
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+	runtime.SetDefaultGOMAXPROCS()
+	n := runtime.GOMAXPROCS(0)
+	widen(true)
+	widen(true)
+	if got := runtime.GOMAXPROCS(0); got != 2*n {
+		t.Errorf("wide: %d threads; want %d", got, 2*n)
+	}
+	widen(false)
+	if got := runtime.GOMAXPROCS(0); got != n {
+		t.Errorf("narrow again: %d threads; want %d", got, n)
+	}
+	widen(true)
+	t.Setenv("GOMAXPROCS", "1") // as a quota that comes meanwhile
+	widen(false)
+	if got := runtime.GOMAXPROCS(0); got != n {
+		t.Errorf("narrow once more, where it could not become wide: %d threads; want %d", got, n)
+	}
+	widen(true)
+	if got := runtime.GOMAXPROCS(0); got != n {
+		t.Errorf("with GOMAXPROCS set: %d threads; want %d", got, n)
 	}
 }

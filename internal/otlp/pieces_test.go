@@ -10,6 +10,7 @@ import (
 
 	"github.com/clew-dev/clew/internal/otlp"
 	"github.com/clew-dev/clew/internal/telemetry"
+	"github.com/clew-dev/clew/internal/testkit"
 )
 
 // longTrace is one trace of n spans of three resources with an attribute each.
@@ -104,6 +105,9 @@ func TestPiecesEndWithAnError(t *testing.T) {
 // A long batch takes no memory as text: what is allocated for it is what finds the
 // values of a row, and pieces.
 func TestPiecesTakeLittle(t *testing.T) {
+	if testkit.Race {
+		t.Skip("memory is not measured under the race detector")
+	}
 	b := longTrace(100_000)
 	for form, f := range writers {
 		var before, after runtime.MemStats

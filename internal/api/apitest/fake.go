@@ -271,7 +271,7 @@ func (f *Fake) TagNames(ctx context.Context, tenant string, o store.TagOptions) 
 	for _, t := range f.traces(tenant) {
 		for _, table := range t.Tables() {
 			for _, c := range table.Cols {
-				if c.Scope != telemetry.ScopeIntrinsic && strings.HasPrefix(c.Key, o.Prefix) && (o.Scope == 0 || o.Scope == c.Scope) {
+				if c.Scope != telemetry.ScopeIntrinsic && strings.HasPrefix(c.Key, o.Prefix) && (o.Scope == 0 || o.Scope == c.Scope) && named(t, c, o) {
 					if names[c.Scope] == nil {
 						names[c.Scope] = map[string]bool{}
 					}
@@ -287,6 +287,22 @@ func (f *Fake) TagNames(ctx context.Context, tenant string, o store.TagOptions) 
 		}
 	}
 	return out, nil
+}
+
+// named reports whether a span that the plan selects has the attribute.
+func named(t *telemetry.Batch, c *telemetry.Column, o store.TagOptions) bool {
+	if o.Plan == nil {
+		return true
+	}
+	r := query.NewReader(t)
+	for _, set := range query.EvalTrace(o.Plan, r, query.Range(o.Range)) {
+		for _, row := range set.Rows {
+			if r.Eval(query.Exists{Field: query.Field{Scope: c.Scope, Key: c.Key}}, row) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // TagValues implements store.Store.
