@@ -1,6 +1,10 @@
 package charter
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"time"
@@ -12,6 +16,34 @@ type Charter struct {
 	retention    Retention
 	limits       Limits
 	tenants      map[string]TenantRetention
+	environments []string
+	teams        map[string]Team
+	services     map[string]Service
+	own          map[string]Attribute // as the charter defines them
+	imported     []Attribute          // what WithVocabulary put behind them, sorted by name
+	words        vocabulary           // own and imported together
+	contracts    []SpanContract       // sorted by id
+	imports      []Import
+	modes        []Mode // of rules, in their order
+	detectors    []string
+	version      string
+}
+
+// Version is a short hash of everything that the charter says and of what it
+// imports: two charters with one version act alike.
+func (c *Charter) Version() string { return c.version }
+
+func (c *Charter) hash() string {
+	h := sha256.New()
+	io.WriteString(h, c.Effective())
+	for _, a := range c.imported {
+		d := Deprecated{}
+		if a.Deprecated != nil {
+			d, a.Deprecated = *a.Deprecated, nil // a pointer would be printed as its address
+		}
+		fmt.Fprintf(h, "%+v %+v\n", a, d)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
 }
 
 // Retention says how long spans stay, by the time of their receipt.
@@ -41,15 +73,23 @@ type TenantRetention struct {
 
 // Default is the charter of a server that was started without one.
 func Default() *Charter {
-	return &Charter{
+	c := &Charter{
 		organisation: "default",
 		retention:    Retention{Default: 168 * time.Hour, Disk: 50 << 30, ClockSkew: 24 * time.Hour},
 		limits: Limits{
 			Attributes: 128, AttributeValueBytes: 16 << 10, RequestBytes: 16 << 20, InflightBytes: 64 << 20,
 			QueryTimeout: 30 * time.Second, QueryConcurrency: 4, TraceSpans: 1_000_000, Series: 1000,
 		},
-		tenants: map[string]TenantRetention{},
+		tenants:   map[string]TenantRetention{},
+		imports:   []Import{{ImportSemconv, "builtin"}},
+		detectors: defaultDetectors(),
 	}
+	for _, r := range rules {
+		c.modes = append(c.modes, r.mode)
+	}
+	c.words = newVocabulary(c.own)
+	c.version = c.hash()
+	return c
 }
 
 // Organisation is the name that the page shows.
