@@ -28,8 +28,10 @@ var layers = map[string]layer{
 	"ui":                 {height: 0},
 
 	"internal/charter":  {height: 1},
+	"internal/finding":  {height: 1},
 	"internal/otlp":     {height: 1},
 	"internal/query":    {height: 1, beside: []string{"internal/otlp"}}, // the elements of lists
+	"internal/privacy":  {height: 1},
 	"internal/rpc":      {height: 1},
 	"internal/analysis": {height: 1},
 	"internal/wal":      {height: 1},
