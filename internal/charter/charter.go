@@ -12,6 +12,8 @@ import (
 
 // Charter is a compiled charter. It is immutable.
 type Charter struct {
+	tree         *value // what was said, with all defaults
+	effective    string
 	organisation string
 	retention    Retention
 	limits       Limits
@@ -35,7 +37,7 @@ func (c *Charter) Version() string { return c.version }
 
 func (c *Charter) hash() string {
 	h := sha256.New()
-	io.WriteString(h, c.Effective())
+	io.WriteString(h, c.effective)
 	for _, a := range c.imported {
 		d := Deprecated{}
 		if a.Deprecated != nil {
@@ -73,22 +75,12 @@ type TenantRetention struct {
 
 // Default is the charter of a server that was started without one.
 func Default() *Charter {
-	c := &Charter{
-		organisation: "default",
-		retention:    Retention{Default: 168 * time.Hour, Disk: 50 << 30, ClockSkew: 24 * time.Hour},
-		limits: Limits{
-			Attributes: 128, AttributeValueBytes: 16 << 10, RequestBytes: 16 << 20, InflightBytes: 64 << 20,
-			QueryTimeout: 30 * time.Second, QueryConcurrency: 4, TraceSpans: 1_000_000, Series: 1000,
-		},
-		tenants:   map[string]TenantRetention{},
-		imports:   []Import{{ImportSemconv, "builtin"}},
-		detectors: defaultDetectors(),
+	p := newParser()
+	p.version = true
+	c, err := p.finish()
+	if err != nil {
+		panic("charter: the defaults do not check: " + err.Error())
 	}
-	for _, r := range rules {
-		c.modes = append(c.modes, r.mode)
-	}
-	c.words = newVocabulary(c.own)
-	c.version = c.hash()
 	return c
 }
 

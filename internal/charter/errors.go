@@ -22,7 +22,7 @@ func (e Error) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s: %s", e.File, e.Line, e.Col, e.Path, e.Message)
 }
 
-// Errors are all errors of one file in the order of their places, at most 100.
+// Errors are all errors of a charter in the order of their places, at most 100.
 type Errors []Error
 
 // maxErrors bounds what is reported of a file that is not a charter at all.
@@ -37,7 +37,7 @@ func (e Errors) Error() string {
 }
 
 func (e Errors) sorted() Errors {
-	slices.SortStableFunc(e, func(a, b Error) int { return cmp.Or(a.Line-b.Line, a.Col-b.Col) })
+	slices.SortStableFunc(e, func(a, b Error) int { return cmp.Or(cmp.Compare(a.File, b.File), a.Line-b.Line, a.Col-b.Col) })
 	if len(e) > maxErrors {
 		more := len(e) - maxErrors
 		e = append(e[:maxErrors:maxErrors], Error{File: e[0].File, Line: e[maxErrors-1].Line, Col: e[maxErrors-1].Col,

@@ -17,14 +17,8 @@ import (
 // Version is the version of the language that this package reads.
 const Version = 1
 
-// MaxBytes bounds a charter file.
+// MaxBytes bounds one file of a charter.
 const MaxBytes = 1 << 20
-
-// laterSections are words of the language that other versions of Clew read.
-var laterSections = []string{"import", "environments", "teams", "services", "attributes", "spans", "metrics", "logs",
-	"journeys", "privacy", "sampling", "export"}
-
-var tenantName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // Validate reports everything that is wrong with the text of a charter, or nil.
 // file is the name used in messages.
@@ -33,315 +27,411 @@ func Validate(file string, text []byte) error {
 	return err
 }
 
-// Parse compiles the text of a charter. The error is an Errors with all that is
-// wrong. file is the name used in messages.
+// Parse compiles the text of a charter that is one file and includes no other. The
+// error is an Errors with all that is wrong. file is the name used in messages.
+//
+// What depends on imported words is not judged: see [Charter.Check].
 func Parse(file string, text []byte) (*Charter, error) {
-	p := &parser{file: file, c: Default(), at: map[string]*yaml.Node{}}
-	p.document(text)
+	p := newParser()
+	n := p.document(file, text)
+	if n != nil {
+		p.file(file, n)
+		if include := p.root.get("include"); include != nil {
+			p.fail(include.at, "include", "one text alone can include nothing; give the charter as a file or a folder")
+		}
+	}
+	return p.finish()
+}
+
+// parser reads the files of one charter.
+type parser struct {
+	root    *value
+	name    string // of the file that is read now
+	version bool   // whether a file said it
+	first   place  // of the content of the first file, for what is missing
+	errs    Errors
+}
+
+func newParser() *parser {
+	return &parser{root: &value{f: language(), kids: map[string]*value{}}}
+}
+
+// finish judges the charter as a whole and compiles it.
+func (p *parser) finish() (*Charter, error) {
+	if len(p.errs) == 0 && !p.version {
+		p.fail(p.first, "", "the version is missing; write charter: %d on the first line", Version)
+	}
 	if len(p.errs) == 0 {
+		p.modes()
+		p.fill(p.root)
 		p.crossCheck()
 	}
 	if len(p.errs) > 0 {
 		return nil, p.errs.sorted()
 	}
-	return p.c, nil
+	return compile(p.root), nil
 }
 
-type parser struct {
-	file string
-	c    *Charter
-	errs Errors
-	at   map[string]*yaml.Node // where each value stands, for errors that concern two
+func (p *parser) fail(at place, path, format string, args ...any) {
+	p.errs = append(p.errs, Error{at.file, max(at.line, 1), max(at.col, 1), path, fmt.Sprintf(format, args...)})
 }
 
-func (p *parser) fail(n *yaml.Node, path, format string, args ...any) {
-	p.errs = append(p.errs, Error{p.file, max(n.Line, 1), max(n.Column, 1), path, fmt.Sprintf(format, args...)})
-}
+func (p *parser) at(n *yaml.Node) place { return place{p.name, n.Line, n.Column} }
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-func (p *parser) document(text []byte) {
-	start := &yaml.Node{Line: 1, Column: 1}
+// document reads the YAML of a file; nil when there is nothing to go on with.
+func (p *parser) document(name string, text []byte) *yaml.Node {
+	p.name = name
+	start := place{name, 1, 1}
 	if len(text) > MaxBytes {
 		p.fail(start, "", "the file has %d bytes; a charter has at most %d", len(text), MaxBytes)
-		return
+		return nil
 	}
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	var doc yaml.Node
 	if err := d.Decode(&doc); errors.Is(err, io.EOF) {
 		p.fail(start, "", "the file is empty; write charter: %d", Version)
-		return
+		return nil
 	} else if err != nil {
 		p.syntax(err)
-		return
+		return nil
 	}
 	var second yaml.Node
 	if err := d.Decode(&second); err == nil {
-		p.fail(&second, "", "a second document begins here; a charter is one document")
+		p.fail(p.at(&second), "", "a second document begins here; a charter is one document")
 	} else if !errors.Is(err, io.EOF) {
 		p.syntax(err)
-		return
+		return nil
 	}
-	p.root(doc.Content[0])
+	return doc.Content[0]
 }
 
 // syntax reports an error of the YAML reader, which names a line and no column.
 func (p *parser) syntax(err error) {
 	text := err.Error()
-	n := &yaml.Node{Line: 1, Column: 1}
+	at := place{p.name, 1, 1}
 	if m := yamlLine.FindStringSubmatch(text); m != nil {
 		if m[1] != "" {
-			n.Line, _ = strconv.Atoi(m[1])
+			at.line, _ = strconv.Atoi(m[1])
 		}
 		text = text[len(m[0]):]
 	}
-	p.fail(n, "", "this is not YAML: %s", text)
+	p.fail(at, "", "this is not YAML: %s", text)
 }
 
-// fields reads a mapping. want gives the reader of each known key; it is nil
-// for keys that a later version reads.
-func (p *parser) fields(n *yaml.Node, path string, known []string, read func(key string, v *yaml.Node, path string) bool) {
+// file merges what one file says into the charter.
+func (p *parser) file(name string, n *yaml.Node) {
+	p.name = name
+	if p.first.file == "" {
+		p.first = p.at(n)
+	}
 	if n.Kind != yaml.MappingNode {
-		where := path
-		if where == "" {
-			p.fail(n, "", "%s where keys and values are expected; write charter: %d", describe(n), Version)
-			return
-		}
-		p.fail(n, where, "%s where keys and values are expected; write %s: { %s: … }", describe(n), lastWord(path), known[0])
+		p.fail(p.at(n), "", "%s where keys and values are expected; write charter: %d", describe(n), Version)
 		return
 	}
+	p.merge(p.root, n)
+}
+
+// merge reads the pairs of a mapping node into v, of which other files may have
+// said something already.
+func (p *parser) merge(v *value, n *yaml.Node) {
 	seen := map[string]*yaml.Node{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
+		k, kid := n.Content[i], n.Content[i+1]
 		if k.Kind != yaml.ScalarNode || k.Tag == "!!merge" {
-			p.fail(k, path, "%s where a key is expected", describe(k))
+			p.fail(p.at(k), v.path, "%s where a key is expected", describe(k))
 			continue
 		}
-		at := join(path, k.Value)
+		path := join(v.path, k.Value)
 		if first := seen[k.Value]; first != nil {
-			p.fail(k, at, "the key is on line %d already; remove one", first.Line)
+			p.fail(p.at(k), path, "the key is on line %d already; remove one", first.Line)
 			continue
 		}
 		seen[k.Value] = k
-		if v.Kind == yaml.AliasNode {
-			p.fail(v, at, "an alias (*%s) is not part of the language; write the value out", v.Value)
+		if kid.Kind == yaml.AliasNode {
+			p.fail(p.at(kid), path, "an alias (*%s) is not part of the language; write the value out", telemetry.Clip(kid.Value))
 			continue
 		}
-		if !read(k.Value, v, at) {
-			p.unknown(k, at, known)
+		p.pair(v, k, kid, path)
+	}
+	for _, f := range v.f.fields {
+		if f.required && seen[f.key] == nil && v.f.kind == kindMapping {
+			p.fail(p.at(n), v.path, "%s is missing; write %s: %s", f.key, f.key, f.hint())
 		}
 	}
 }
 
-func (p *parser) unknown(k *yaml.Node, at string, known []string) {
-	if near := nearest(k.Value, known); near != "" {
-		p.fail(k, at, "unknown key; did you mean %s?", near)
+// pair reads one key of a map or a mapping.
+func (p *parser) pair(v *value, k, n *yaml.Node, path string) {
+	f := v.f.entry
+	switch v.f.kind {
+	case kindMap:
+		if !v.f.spelling.is.MatchString(k.Value) {
+			p.fail(p.at(n), v.path, "%q is not %s; write %s", telemetry.Clip(k.Value), v.f.spelling.what, v.f.spelling.mend)
+			return
+		}
+	default:
+		if f = v.f.field(k.Value); f == nil {
+			p.unknown(v, k, n, path)
+			return
+		}
+	}
+	old := v.kids[k.Value]
+	if old != nil && !f.perFile {
+		if v.f.kind == kindMapping && (f.kind == kindMapping || f.kind == kindMap) {
+			if p.mapping(f, n, path) {
+				p.merge(old, n)
+			}
+			return
+		}
+		what := "the key"
+		if v.f.kind == kindMap {
+			what = "the name"
+		}
+		p.fail(p.at(k), path, "%s stands at %s already; remove one", what, old.key)
 		return
 	}
-	p.fail(k, at, "unknown key; known here: %s", strings.Join(known, ", "))
+	kid := p.value(f, n, path)
+	if kid == nil {
+		return
+	}
+	kid.key = p.at(k)
+	v.kids[k.Value] = kid
+	if f.kind == kindVersion {
+		p.version = true
+	}
 }
 
-var rootKeys = []string{"charter", "organisation", "retention", "limits", "tenants"}
+func (p *parser) unknown(v *value, k, n *yaml.Node, path string) {
+	known := v.f.keys()
+	if v.path == "" {
+		for _, later := range laterSections {
+			if k.Value == later {
+				p.fail(p.at(n), path, "not supported by this version yet; remove the section")
+				return
+			}
+		}
+		known = append(known, laterSections...)
+	}
+	if near := p.nearest(k.Value, known); near != "" {
+		p.fail(p.at(k), path, "unknown key; did you mean %s?", near)
+		return
+	}
+	p.fail(p.at(k), path, "unknown key; known here: %s", strings.Join(known, ", "))
+}
 
-func (p *parser) root(n *yaml.Node) {
+// nearest gives the known word that was probably meant. When more is wrong than is
+// reported, it does not search: it would cost time and nobody would see it.
+func (p *parser) nearest(s string, known []string) string {
+	if len(p.errs) > maxErrors {
+		return ""
+	}
+	return nearest(s, known)
+}
+
+// mapping reports whether a node is a mapping, and says so when it is not.
+func (p *parser) mapping(f *field, n *yaml.Node, path string) bool {
+	if n.Kind == yaml.MappingNode {
+		return true
+	}
+	mend := "{ NAME: … }"
+	if f.kind == kindMapping {
+		mend = "{ " + f.fields[0].key + ": … }"
+	}
+	if f.key != "" {
+		mend = f.key + ": " + mend
+	}
+	p.fail(p.at(n), path, "%s where keys and values are expected; write %s", describe(n), mend)
+	return false
+}
+
+// value reads what stands at a key; nil when it does not check.
+func (p *parser) value(f *field, n *yaml.Node, path string) *value {
+	v := &value{f: f, at: p.at(n), key: p.at(n), path: path, said: true}
+	ok := true
+	switch f.kind {
+	case kindMap, kindMapping:
+		if !p.mapping(f, n, path) {
+			return nil
+		}
+		v.kids = map[string]*value{}
+		p.merge(v, n)
+	case kindChoice:
+		ok = p.choice(v, n)
+	case kindList:
+		ok = p.list(v, n)
+	default:
+		ok = p.scalar(v, n)
+	}
+	if !ok {
+		return nil
+	}
+	return v
+}
+
+// choice reads one of the words of a field, or a mapping of exactly one of its fields.
+func (p *parser) choice(v *value, n *yaml.Node) bool {
+	f := v.f
+	if n.Kind != yaml.MappingNode {
+		if len(f.words) > 0 {
+			return p.scalar(v, n)
+		}
+		p.fail(v.at, v.path, "%s where keys and values are expected; write %s", describe(n), f.describeKind())
+		return false
+	}
+	v.kids = map[string]*value{}
 	before := len(p.errs)
-	version := false
-	p.fields(n, "", append(rootKeys[:len(rootKeys):len(rootKeys)], laterSections...), func(key string, v *yaml.Node, at string) bool {
-		switch key {
-		case "charter":
-			version = true
-			if v.Value != strconv.Itoa(Version) || v.Kind != yaml.ScalarNode {
-				p.fail(v, at, "%s is not a version this clew reads; write %d", describe(v), Version)
-			}
-		case "organisation":
-			if s, ok := p.text(v, at); ok {
-				if len(s) == 0 || len(s) > 100 {
-					p.fail(v, at, "the name has %d bytes; write 1 to 100", len(s))
-				}
-				p.c.organisation = s
-			}
-		case "retention":
-			p.retention(v, at)
-		case "limits":
-			p.limits(v, at)
-		case "tenants":
-			p.tenants(v, at)
-		default:
-			for _, later := range laterSections {
-				if key == later {
-					p.fail(v, at, "not supported by this version yet; remove the section")
-					return true
-				}
-			}
+	p.merge(v, n)
+	if len(p.errs) > before {
+		return false
+	}
+	if len(v.kids) != 1 {
+		p.fail(v.at, v.path, "%d keys where one is expected; write %s", len(v.kids), f.describeKind())
+		return false
+	}
+	return true
+}
+
+func (p *parser) list(v *value, n *yaml.Node) bool {
+	f := v.f
+	if n.Kind != yaml.SequenceNode {
+		if len(f.words) > 0 && n.Kind == yaml.ScalarNode {
+			return p.scalar(v, n)
+		}
+		p.fail(v.at, v.path, "%s where a list is expected; write %s: %s", describe(n), f.key, f.hint())
+		return false
+	}
+	seen := map[string]int{}
+	v.list = []*value{}
+	for _, one := range n.Content {
+		if one.Kind == yaml.AliasNode {
+			p.fail(p.at(one), v.path, "an alias (*%s) is not part of the language; write the value out", telemetry.Clip(one.Value))
+			continue
+		}
+		kid := p.value(f.entry, one, v.path)
+		if kid == nil {
+			continue
+		}
+		id := kid.inline()
+		if first, twice := seen[id]; twice {
+			p.fail(kid.at, v.path, "%s is on line %d already; remove one", telemetry.Clip(id), first)
+			continue
+		}
+		seen[id] = kid.at.line
+		v.list = append(v.list, kid)
+	}
+	return true
+}
+
+// scalar reads a value of one line into v.
+func (p *parser) scalar(v *value, n *yaml.Node) bool {
+	f := v.f
+	if f.kind == kindVersion {
+		if n.Value != strconv.Itoa(Version) || n.Kind != yaml.ScalarNode {
+			p.fail(v.at, v.path, "%s is not a version this clew reads; write %d", describe(n), Version)
 			return false
 		}
+		v.text, v.n = n.Value, Version
 		return true
-	})
-	if !version && len(p.errs) == before {
-		p.fail(n, "", "the version is missing; write charter: %d on the first line", Version)
 	}
-}
-
-var retentionKeys = []string{"default", "disk", "clock_skew"}
-
-const year = 365 * 24 * time.Hour
-
-func (p *parser) retention(n *yaml.Node, path string) {
-	r := &p.c.retention
-	p.fields(n, path, retentionKeys, func(key string, v *yaml.Node, at string) bool {
-		switch key {
-		case "default":
-			p.duration(v, at, &r.Default, time.Hour, 20*year)
-		case "disk":
-			p.bytes(v, at, &r.Disk, 64<<20, 1<<50)
-		case "clock_skew":
-			p.duration(v, at, &r.ClockSkew, time.Minute, year)
-		default:
-			return false
-		}
-		return true
-	})
-}
-
-var limitKeys = []string{"attributes", "attribute_value_bytes", "request_bytes", "inflight_bytes", "query_timeout",
-	"query_concurrency", "trace_spans", "series"}
-
-func (p *parser) limits(n *yaml.Node, path string) {
-	l := &p.c.limits
-	p.fields(n, path, limitKeys, func(key string, v *yaml.Node, at string) bool {
-		switch key {
-		case "attributes":
-			p.count(v, at, &l.Attributes, 1, 1024)
-		case "attribute_value_bytes":
-			b := int64(l.AttributeValueBytes)
-			p.bytes(v, at, &b, 64, 1<<20)
-			l.AttributeValueBytes = int(b)
-		case "request_bytes":
-			p.bytes(v, at, &l.RequestBytes, 64<<10, 256<<20)
-		case "inflight_bytes":
-			p.bytes(v, at, &l.InflightBytes, 1<<20, 64<<30)
-		case "query_timeout":
-			p.duration(v, at, &l.QueryTimeout, 100*time.Millisecond, 10*time.Minute)
-		case "query_concurrency":
-			p.count(v, at, &l.QueryConcurrency, 1, 64)
-		case "trace_spans":
-			p.count(v, at, &l.TraceSpans, 1, 10_000_000)
-		case "series":
-			p.count(v, at, &l.Series, 1, 100_000)
-		default:
-			return false
-		}
-		return true
-	})
-}
-
-var tenantKeys = []string{"retention", "disk"}
-
-func (p *parser) tenants(n *yaml.Node, path string) {
-	p.fields(n, path, []string{"NAME"}, func(name string, v *yaml.Node, at string) bool {
-		if !tenantName.MatchString(name) {
-			p.fail(v, path, "%q is not a tenant's name; write 1 to 64 of A-Z a-z 0-9 _ -", telemetry.Clip(name))
-			return true
-		}
-		var t TenantRetention
-		p.fields(v, at, tenantKeys, func(key string, v *yaml.Node, at string) bool {
-			switch key {
-			case "retention":
-				p.duration(v, at, &t.Age, time.Hour, 20*year)
-			case "disk":
-				p.bytes(v, at, &t.Disk, 16<<20, 1<<50)
-			default:
-				return false
-			}
-			return true
-		})
-		p.c.tenants[name] = t
-		return true
-	})
-}
-
-// crossCheck compares values with each other; each is right by itself.
-func (p *parser) crossCheck() {
-	l, r := p.c.limits, p.c.retention
-	if l.InflightBytes < l.RequestBytes {
-		n, path := p.at["limits.inflight_bytes"], "limits.inflight_bytes"
-		if n == nil {
-			n, path = p.at["limits.request_bytes"], "limits.request_bytes"
-		}
-		p.fail(n, path, "inflight_bytes (%s) is under request_bytes (%s), so that the largest request could never pass; raise inflight_bytes or lower request_bytes",
-			formatBytes(l.InflightBytes), formatBytes(l.RequestBytes))
-	}
-	for _, name := range p.c.Tenants() {
-		if t := p.c.tenants[name]; t.Disk > r.Disk {
-			path := "tenants." + name + ".disk"
-			p.fail(p.at[path], path, "%s is over retention.disk (%s), which holds for all tenants together; write %s or less",
-				formatBytes(t.Disk), formatBytes(r.Disk), formatBytes(r.Disk))
-		}
-	}
-}
-
-// text reads a scalar.
-func (p *parser) text(n *yaml.Node, at string) (string, bool) {
 	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
-		p.fail(n, at, "%s where one value is expected", describe(n))
-		return "", false
+		p.fail(v.at, v.path, "%s where one value is expected", describe(n))
+		return false
 	}
-	p.at[at] = n
-	return n.Value, true
+	v.text = n.Value
+	switch f.kind {
+	case kindText:
+		return p.spelled(v)
+	case kindBool:
+		if v.text != "true" && v.text != "false" {
+			p.fail(v.at, v.path, "%q is neither true nor false; write one of them", telemetry.Clip(v.text))
+			return false
+		}
+		if v.text == "true" {
+			v.n = 1
+		}
+		return true
+	case kindWord, kindChoice, kindList:
+		return p.word(v)
+	}
+	return p.quantity(v)
 }
 
-func (p *parser) duration(n *yaml.Node, at string, to *time.Duration, least, most time.Duration) {
-	s, ok := p.text(n, at)
-	if !ok {
-		return
+// spelled checks a text by its length or its pattern.
+func (p *parser) spelled(v *value) bool {
+	f, noun := v.f, v.f.noun
+	if noun == "" {
+		noun = "text"
 	}
-	d, bad := parseDuration(s)
+	if f.spelling != nil && !f.spelling.is.MatchString(v.text) {
+		p.fail(v.at, v.path, "%q is not %s; write %s", telemetry.Clip(v.text), f.spelling.what, f.spelling.mend)
+		return false
+	}
+	if f.most > 0 && (int64(len(v.text)) < f.least || int64(len(v.text)) > f.most) {
+		p.fail(v.at, v.path, "the %s has %d bytes; write %d to %d", noun, len(v.text), f.least, f.most)
+		return false
+	}
+	return true
+}
+
+func (p *parser) word(v *value) bool {
+	known := v.f.wordNames()
+	for _, w := range known {
+		if v.text == w {
+			return true
+		}
+	}
+	if why := v.f.denied[v.text]; why != "" {
+		p.fail(v.at, v.path, "%q %s", v.text, why)
+		return false
+	}
+	if near := p.nearest(v.text, known); near != "" {
+		p.fail(v.at, v.path, "%q is not known here; did you mean %s?", telemetry.Clip(v.text), near)
+		return false
+	}
+	what := v.f.describeKind()
+	if v.f.kind == kindList {
+		what = v.f.hint() + " or one of " + v.f.wordList()
+	}
+	p.fail(v.at, v.path, "%q is not known here; write %s", telemetry.Clip(v.text), what)
+	return false
+}
+
+// quantity reads a count, a duration or a size and gives it its one spelling.
+func (p *parser) quantity(v *value) bool {
+	f, s := v.f, v.text
+	least, most := f.bounds()
+	quoted, bad := strconv.Quote(telemetry.Clip(s)), ""
+	switch f.kind {
+	case kindDuration:
+		var d time.Duration
+		d, bad = parseDuration(s)
+		v.n, v.text = int64(d), formatDuration(d)
+	case kindBytes:
+		v.n, bad = parseBytes(s)
+		v.text = formatBytes(v.n)
+	default:
+		n, err := strconv.Atoi(s)
+		if err != nil || strconv.Itoa(n) != s {
+			bad = fmt.Sprintf("is not a whole number; write one from %s to %s", least, most)
+		}
+		v.n = int64(n)
+		if bad == "" {
+			quoted = s
+		}
+	}
 	switch {
 	case bad != "":
-		p.fail(n, at, "%q %s", telemetry.Clip(s), bad)
-	case d < least:
-		p.fail(n, at, "%q is under %s; write %s or more", s, formatDuration(least), formatDuration(least))
-	case d > most:
-		p.fail(n, at, "%q is over %s; write %s or less", s, formatDuration(most), formatDuration(most))
+		p.fail(v.at, v.path, "%s %s", quoted, bad)
+	case v.n < f.least:
+		p.fail(v.at, v.path, "%s is under %s; write %s or more", quoted, least, least)
+	case v.n > f.most:
+		p.fail(v.at, v.path, "%s is over %s; write %s or less", quoted, most, most)
 	default:
-		*to = d
+		return true
 	}
-}
-
-func (p *parser) bytes(n *yaml.Node, at string, to *int64, least, most int64) {
-	s, ok := p.text(n, at)
-	if !ok {
-		return
-	}
-	v, bad := parseBytes(s)
-	switch {
-	case bad != "":
-		p.fail(n, at, "%q %s", telemetry.Clip(s), bad)
-	case v < least:
-		p.fail(n, at, "%q is under %s; write %s or more", s, formatBytes(least), formatBytes(least))
-	case v > most:
-		p.fail(n, at, "%q is over %s; write %s or less", s, formatBytes(most), formatBytes(most))
-	default:
-		*to = v
-	}
-}
-
-func (p *parser) count(n *yaml.Node, at string, to *int, least, most int) {
-	s, ok := p.text(n, at)
-	if !ok {
-		return
-	}
-	v, err := strconv.Atoi(s)
-	switch {
-	case err != nil || strconv.Itoa(v) != s:
-		p.fail(n, at, "%q is not a whole number; write one from %d to %d", telemetry.Clip(s), least, most)
-	case v < least:
-		p.fail(n, at, "%d is under %d; write %d or more", v, least, least)
-	case v > most:
-		p.fail(n, at, "%d is over %d; write %d or less", v, most, most)
-	default:
-		*to = v
-	}
+	return false
 }
 
 func describe(n *yaml.Node) string {
@@ -364,5 +454,3 @@ func join(path, key string) string {
 	}
 	return path + "." + telemetry.Clip(key)
 }
-
-func lastWord(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }

@@ -122,12 +122,14 @@ const SourceCharter = "charter"
 type vocabulary struct {
 	attributes map[string]Attribute
 	names      []string          // sorted
+	next       map[string]string // former name → the next one
 	canonical  map[string]string // former name → name to use
 }
 
 func newVocabulary(attributes map[string]Attribute) vocabulary {
 	v := vocabulary{attributes: attributes, names: slices.Sorted(maps.Keys(attributes)), canonical: map[string]string{}}
 	next := map[string]string{}
+	v.next = next
 	// What the charter itself says goes before what it imports; otherwise the first
 	// name in order wins, so that the result does not depend on a map's order.
 	for _, own := range []bool{true, false} {
@@ -148,25 +150,39 @@ func newVocabulary(attributes map[string]Attribute) vocabulary {
 			}
 		}
 	}
-	for old := range next {
-		if to, ok := follow(next, old); ok {
-			v.canonical[old] = to
-		}
-	}
+	v.resolve()
 	return v
 }
 
-// follow walks renames to their end; ok is false when they lead round in a circle.
-func follow(next map[string]string, from string) (to string, ok bool) {
-	to = from
-	for range len(next) + 1 {
-		further, more := next[to]
-		if !more {
-			return to, true
+// resolve walks the renames to their ends. Every name is walked once: a chain of
+// many renames would cost the square of its length otherwise. Names that lead
+// round in a circle have no canonical one.
+func (v *vocabulary) resolve() {
+	ends := map[string]string{} // name → where its renames end, "" while or when that is nowhere
+	for start := range v.next {
+		var walked []string
+		at, end := start, ""
+		for {
+			known, seen := ends[at]
+			further, more := v.next[at]
+			if seen || !more {
+				end = known
+				if !seen {
+					end = at
+				}
+				break
+			}
+			ends[at] = ""
+			walked = append(walked, at)
+			at = further
 		}
-		to = further
+		for _, name := range walked {
+			ends[name] = end
+			if end != "" {
+				v.canonical[name] = end
+			}
+		}
 	}
-	return "", false
 }
 
 // Attribute gives the definition of a name: the charter's own, refined by what it
