@@ -49,7 +49,7 @@ func TestGoodFiles(t *testing.T) {
 	}
 	for _, f := range files {
 		t.Run(filepath.Base(f), func(t *testing.T) {
-			c, err := charter.Load(f)
+			c, err := charter.Load(f, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +102,7 @@ func TestDefaultIsTheEmptyCharter(t *testing.T) {
 }
 
 func TestRetentionOf(t *testing.T) {
-	c, err := charter.Load("testdata/full.good.yaml")
+	c, err := charter.Load("testdata/full.good.yaml", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

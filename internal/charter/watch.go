@@ -2,8 +2,7 @@ package charter
 
 import (
 	"context"
-	"fmt"
-	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,32 +11,19 @@ import (
 	"time"
 )
 
-// Load reads and compiles a charter file. Messages name the file without its folder.
-func Load(path string) (*Charter, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("read charter: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, MaxBytes+1))
-	if err != nil {
-		return nil, fmt.Errorf("read charter: %w", err)
-	}
-	return Parse(filepath.Base(path), text)
-}
-
-// Watcher holds the charter in force and follows its file. A file that does not
-// check changes nothing: the charter before stays in force and the reason is
-// logged and kept for LastError.
+// Watcher holds the charter in force and follows its files, those of the imports
+// included. Files that do not check change nothing: the charter before stays in
+// force and the reason is logged and kept for LastError.
 type Watcher struct {
-	path   string
-	log    *slog.Logger
-	every  time.Duration
-	now    atomic.Pointer[Charter]
-	mu     sync.Mutex // one reload at a time; guards the fields below
-	seen   stamp
-	err    error
-	change []func(*Charter)
+	path    string
+	resolve Resolve
+	log     *slog.Logger
+	every   time.Duration
+	now     atomic.Pointer[Charter]
+	mu      sync.Mutex // one reload at a time; guards the fields below
+	seen    map[string]stamp
+	err     error
+	change  []func(*Charter)
 }
 
 // stamp tells one state of a file from another without reading it.
@@ -50,13 +36,17 @@ type stamp struct {
 // WatchOptions configure a Watcher.
 type WatchOptions struct {
 	Logger *slog.Logger
-	Every  time.Duration // how often the file's time is looked at; default 2 s
+	Every  time.Duration // how often the files' times are looked at; default 2 s
+	// Resolve reads imports. Without it they stay names, and what depends on them is
+	// not judged.
+	Resolve Resolve
 }
 
-// Watch loads the file and returns a Watcher for it. With an empty path the
-// charter is Default and never changes. The first load must check.
+// Watch loads a file or a folder and returns a Watcher for it. With an empty path
+// the charter is Default, with its imports, and never changes. The first load must
+// check.
 func Watch(path string, o WatchOptions) (*Watcher, error) {
-	w := &Watcher{path: path, log: o.Logger, every: o.Every}
+	w := &Watcher{path: path, resolve: o.Resolve, log: o.Logger, every: o.Every}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}
@@ -64,11 +54,17 @@ func Watch(path string, o WatchOptions) (*Watcher, error) {
 		w.every = 2 * time.Second
 	}
 	if path == "" {
-		w.now.Store(Default())
+		c := Default()
+		if w.resolve != nil {
+			var err error
+			if c, err = c.resolve(nil, w.resolve); err != nil {
+				return nil, err
+			}
+		}
+		w.now.Store(c)
 		return w, nil
 	}
-	w.seen = stampOf(path)
-	c, err := Load(path)
+	c, err := w.load()
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +75,7 @@ func Watch(path string, o WatchOptions) (*Watcher, error) {
 // Current gives the charter in force.
 func (w *Watcher) Current() *Charter { return w.now.Load() }
 
-// LastError says why the file as it stands is not in force, or nil.
+// LastError says why the files as they stand are not in force, or nil.
 func (w *Watcher) LastError() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,7 +90,7 @@ func (w *Watcher) OnChange(fn func(*Charter)) {
 	w.change = append(w.change, fn)
 }
 
-// Reload reads the file now, whatever its time says.
+// Reload reads the files now, whatever their times say.
 func (w *Watcher) Reload() error {
 	if w.path == "" {
 		return nil
@@ -105,26 +101,64 @@ func (w *Watcher) Reload() error {
 }
 
 func (w *Watcher) reload() error {
-	w.seen = stampOf(w.path)
-	c, err := Load(w.path)
+	c, err := w.load()
 	w.err = err
 	if err != nil {
-		w.log.Warn("charter not changed: the file does not check", "file", w.path, "err", err)
+		w.log.Warn("charter not changed: it does not check", "path", w.path, "in_force", w.now.Load().Version(), "err", err)
 		return err
 	}
-	if c.Effective() == w.now.Load().Effective() {
+	if c.Version() == w.now.Load().Version() {
 		return nil
 	}
 	w.now.Store(c)
-	w.log.Info("charter changed", "file", w.path)
+	w.log.Info("charter changed", "path", w.path, "version", c.Version())
 	for _, fn := range w.change {
 		fn(c)
 	}
 	return nil
 }
 
-// Run follows the file until ctx ends. A value from hup (SIGHUP in a server)
-// reads the file at once.
+// load reads the charter and notes what was read. Each file's state is noted before
+// it is opened, so that a change in between is seen as one.
+func (w *Watcher) load() (*Charter, error) {
+	folder, file, err := locate(w.path)
+	if err != nil {
+		w.seen = map[string]stamp{w.path: {gone: true}}
+		return nil, err
+	}
+	r := &recorder{fs: os.DirFS(folder), folder: folder, seen: map[string]stamp{}}
+	c, err := LoadFS(r, file, w.resolve)
+	w.seen = r.seen
+	return c, err
+}
+
+// changed reports whether a file or folder that was read is another now.
+func (w *Watcher) changed() bool {
+	for name, was := range w.seen {
+		if stampOf(name) != was {
+			return true
+		}
+	}
+	return false
+}
+
+// recorder notes the state of everything that is opened through it.
+type recorder struct {
+	fs     fs.FS
+	folder string
+	seen   map[string]stamp // by path
+}
+
+func (r *recorder) Open(name string) (fs.File, error) {
+	full := filepath.Join(r.folder, filepath.FromSlash(name))
+	if _, known := r.seen[full]; !known {
+		r.seen[full] = stampOf(full)
+	}
+	return r.fs.Open(name)
+}
+
+// Run follows the files until ctx ends. A value from hup (SIGHUP in a server)
+// reads them at once.
 func (w *Watcher) Run(ctx context.Context, hup <-chan os.Signal) {
 	if w.path == "" {
 		return
@@ -139,7 +173,7 @@ func (w *Watcher) Run(ctx context.Context, hup <-chan os.Signal) {
 			_ = w.Reload() // logged and kept for LastError
 		case <-t.C:
 			w.mu.Lock()
-			if stampOf(w.path) != w.seen {
+			if w.changed() {
 				_ = w.reload() // logged and kept for LastError
 			}
 			w.mu.Unlock()
