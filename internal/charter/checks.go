@@ -75,3 +75,11 @@ func (c *Charter) ModeOf(r Rule) Mode {
 	}
 	return ModeOff
 }
+
+// Brief says in a sentence what a rule finds; empty for a rule that does not exist.
+func (r Rule) Brief() string {
+	if i := slices.Index(Rules(), r); i >= 0 {
+		return rules[i].doc
+	}
+	return ""
+}
