@@ -63,7 +63,8 @@ const (
 	breaksRemoved breaks = 1 << iota // a name or an element that is no longer there
 	breaksAdded
 	breaksChanged
-	breaksRefuse // a change to refuse
+	breaksNarrowed // a list of what is allowed, which allows less than before
+	breaksRefuse   // a change to refuse
 )
 
 // describeKind says in words what a value of the field is, for people who write one.

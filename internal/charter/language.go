@@ -23,7 +23,7 @@ var (
 // language is the whole language: a mapping of sections. It is made anew for each
 // reader, so that the package holds no state that a reader could change.
 func language() *field {
-	root := &field{kind: kindMapping, fields: []*field{
+	return &field{kind: kindMapping, fields: []*field{
 		{key: "charter", kind: kindVersion, perFile: true, doc: "The version of the language. One file of a folder has to say it; all may.", example: "1", def: "1"},
 		{key: "organisation", kind: kindText, least: 1, most: 100, noun: "name", def: "default", example: "shop", doc: "The name that the page shows."},
 		{key: "include", kind: kindList, perFile: true, example: "[teams/payments.yaml]",
@@ -32,7 +32,6 @@ func language() *field {
 		importSection(), environmentsSection(), teamsSection(), servicesSection(), attributesSection(), spansSection(),
 		checksSection(), privacySection(), retentionSection(), limitsSection(), tenantsSection(),
 	}}
-	return root
 }
 
 func importSection() *field {
@@ -47,7 +46,7 @@ func importSection() *field {
 }
 
 func environmentsSection() *field {
-	return &field{key: "environments", kind: kindList, def: "[]", example: "[development, staging, production]", breaks: breaksRemoved,
+	return &field{key: "environments", kind: kindList, def: "[]", example: "[development, staging, production]", breaks: breaksNarrowed,
 		entry: &field{kind: kindText, spelling: nameSpelling},
 		doc:   "The values that deployment.environment.name may have. None: all may."}
 }
@@ -99,7 +98,7 @@ func attributesSection() *field {
 			prose("note", "What else is to know.", `"Not the internal key."`),
 			{key: "examples", kind: kindList, entry: &field{kind: kindText, most: 1000}, example: `["o-1042"]`, doc: "Values as they occur."},
 			{key: "members", kind: kindMap, breaks: breaksRemoved, spelling: &pattern{lineSpelling.is, "a value of an enum", lineSpelling.mend},
-				entry: &field{kind: kindText, most: 4000}, example: `{ web: "the shop's page", app: "the app" }`, doc: "The values of an enum, each with what it means."},
+				entry: &field{kind: kindText, most: 4000, doc: "What the value means."}, example: `{ web: "the shop's page", app: "the app" }`, doc: "The values of an enum, each with what it means."},
 			{key: "stability", kind: kindWord, words: []word{{"stable", ""}, {"release_candidate", ""}, {"beta", ""}, {"alpha", ""}, {"development", ""}}, doc: "How far others may rely on it."},
 			{key: "deprecated", kind: kindMapping, example: "{ reason: renamed, renamed_to: shop.order.id }", doc: "That the name should no longer be used, and why.", fields: []*field{
 				{key: "reason", kind: kindWord, required: true, words: []word{{ReasonRenamed, "another name replaces it"}, {ReasonObsoleted, "nothing replaces it"}, {ReasonUncategorized, "something else"}}, example: "renamed", doc: "Why."},
@@ -141,7 +140,7 @@ func spansSection() *field {
 			}},
 			names("requires", "Attributes that it has to have when it ends.", "[shop.order.id]", breaksAdded),
 			names("at_start", "Those of requires that it has to have when it starts.", "[shop.order.id]", breaksAdded),
-			{key: "may_call", kind: kindList, entry: &field{kind: kindText, ref: "services"}, example: "[payment]", breaks: breaksRemoved, doc: "Services that it may call. Nothing said: all; an empty list: none."},
+			{key: "may_call", kind: kindList, entry: &field{kind: kindText, ref: "services"}, example: "[payment]", breaks: breaksNarrowed, doc: "Services that it may call. Nothing said: all; an empty list: none."},
 			{key: "errors", kind: kindMapping, doc: "What its errors mean.", example: "{ business: [card_declined] }", fields: []*field{
 				{key: "business", kind: kindList, entry: &field{kind: kindText, spelling: lineSpelling}, def: "[]", example: "[out_of_stock, card_declined]", doc: "Values of error.type that belong to the business."},
 				{key: "count_as_failure", kind: kindBool, def: "false", doc: "Whether those count as failures."},
