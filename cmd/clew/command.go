@@ -51,6 +51,7 @@ func commands() []*command {
 		upCommand(), serveCommand(),
 		searchCommand(), traceCommand(), tailCommand(), servicesCommand(), kitsCommand(),
 		statusCommand(), flushCommand(),
+		charterCheckCommand(), charterEffectiveCommand(), charterExplainCommand(), charterSchemaCommand(), charterInitCommand(), charterDiffCommand(),
 		backupCommand(), restoreCommand(), verifyCommand(), ledgerCommand(),
 		tokenCreateCommand(), tokenListCommand(), tokenRevokeCommand(),
 		versionCommand(), completionCommand(),

@@ -156,6 +156,9 @@ func WriteReference(w io.Writer) {
 				if strings.HasSuffix(k.Path, ".NAME") && k.Keys != nil {
 					continue // the section itself describes it
 				}
+				if k.Path == section.key {
+					k.Doc = "" // it stands above the table
+				}
 				fmt.Fprintf(w, "| `%s` | %s | %s | %s |\n", k.Path, cell(k.value()), cell(code(k.standard())), cell(k.meaning()))
 			}
 		}
@@ -210,7 +213,7 @@ func (k Key) meaning() string {
 	if len(k.Default) > 60 {
 		s += " Default: `" + k.Default + "`."
 	}
-	return s
+	return strings.TrimSpace(s)
 }
 
 func code(s string) string {

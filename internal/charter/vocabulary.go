@@ -205,6 +205,10 @@ func (c *Charter) Attribute(name string) (Attribute, bool) {
 // Attributes lists the defined names, own and imported, in alphabetical order.
 func (c *Charter) Attributes() []string { return slices.Clone(c.words.names) }
 
+// OwnAttributes counts the names that the charter itself speaks of, imported ones
+// that it refines among them.
+func (c *Charter) OwnAttributes() int { return len(c.own) }
+
 // Canonical gives the name to use instead of a former one. For a name that is not
 // a former one it gives the name itself and false.
 func (c *Charter) Canonical(name string) (string, bool) {
