@@ -64,7 +64,7 @@ func noPolicy(t testing.TB) *policy.Source {
 func options(t testing.TB, f store.Store) api.Options {
 	return api.Options{
 		Store: f, Auth: openAuth(t), Limits: limits(nil), Now: func() time.Time { return apitest.Now }, Started: apitest.Now.Add(-time.Minute),
-		Policy: noPolicy(t), Instances: policy.NewInstances(func() time.Time { return apitest.Now }),
+		Governance: apitest.NewGovernance(), Policy: noPolicy(t), Instances: policy.NewInstances(func() time.Time { return apitest.Now }),
 		Build: api.Build{Version: "1.0", Revision: "abc", Go: "go1.26"},
 		Page: fstest.MapFS{
 			"index.html": {Data: []byte("<!doctype html><title>Clew</title>\n")}, "assets/app-1a2b.js": {Data: []byte("plain()\n")},

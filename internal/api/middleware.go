@@ -85,7 +85,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // store never comes to rest under who waits for it, or after a flush.
 func traced(pattern string) bool {
 	switch pattern {
-	case "other", "GET /ready", "GET /metrics", "GET /api/version", "GET /api/openapi.yaml", "GET /api/status", "GET /api/tail", "POST /api/flush", "POST /api/backup", kitRoute, "GET /api/kit/instances":
+	case "other", "GET /ready", "GET /metrics", "GET /api/version", "GET /api/openapi.yaml", "GET /api/status", "GET /api/tail", "POST /api/flush", "POST /api/backup", kitRoute, "GET /api/kit/instances", "GET /api/charter", "GET /api/charter/attributes", "GET /api/findings":
 		return false
 	}
 	return !strings.HasPrefix(pattern, "GET /debug/")

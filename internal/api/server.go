@@ -33,7 +33,7 @@ type Observation struct {
 	Bytes  int64 // of the body, as sent
 }
 
-// Options configure a Server. Store, Auth, Limits, Policy and Instances are needed.
+// Options configure a Server. Store, Auth, Limits, Governance, Policy and Instances are needed.
 type Options struct {
 	Store        store.Store
 	Auth         Authenticator
@@ -50,6 +50,7 @@ type Options struct {
 	// Backup writes a backup of the whole data folder as a tar stream; nil: the
 	// store has none. One runs at a time.
 	Backup      func(ctx context.Context, w io.Writer, allowDamaged bool) error
+	Governance  Governance
 	Policy      *policy.Source    // what kits are told
 	Instances   *policy.Instances // kits that asked
 	Build       Build
@@ -187,6 +188,9 @@ func (s *Server) table() []route {
 		{"GET /api/query/explain", auth.RoleRead, limitQuery, s.explain, "q"},
 		{kitRoute, auth.RoleWrite, limitNone, s.kitPolicy, anyParameter},
 		{"GET /api/kit/instances", auth.RoleRead, limitQuery, s.kitInstances, ""},
+		{"GET /api/charter", auth.RoleRead, limitQuery, s.charter, ""},
+		{"GET /api/charter/attributes", auth.RoleRead, limitQuery, s.glossary, "text source limit"},
+		{"GET /api/findings", auth.RoleRead, limitQuery, s.findings, "service team rule severity limit"},
 		{"GET /api/status", auth.RoleRead, limitQuery, s.status, ""},
 		{"POST /api/flush", auth.RoleAdmin, limitLong, s.flush, ""},
 		{"POST /api/backup", auth.RoleAdmin, limitNone, s.backup, "damaged"},

@@ -4,14 +4,21 @@ import (
 	"bytes"
 	_ "embed"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/clew-dev/clew/internal/auth"
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
-//go:embed openapi.yaml
-var openapiYAML []byte
+// The description is one document in two files: what can be asked, and what the
+// answers look like.
+var (
+	//go:embed openapi.yaml
+	openapiPaths string
+	//go:embed openapi_schemas.yaml
+	openapiSchemas string
+)
 
 // statusJSON has snake_case keys, because it is read from outside by measurements.
 type statusJSON struct {
@@ -126,7 +133,7 @@ func (s *Server) ownMetrics(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) openapi(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Content-Type", "application/yaml")
 	w.Header().Set("Cache-Control", "no-cache")
-	_, _ = w.Write(openapiYAML) // a client that has gone cannot be told
+	_, _ = io.WriteString(w, openapiPaths+openapiSchemas) // a client that has gone cannot be told
 	return nil
 }
 

@@ -106,6 +106,7 @@ type summaryJSON struct {
 	P95      int64  `json:"p95"`
 	P99      int64  `json:"p99"`
 	LastSeen string `json:"lastSeen"`
+	Team     string `json:"team,omitempty"` // services only
 }
 
 func summariesOf(list []store.Summary, kinds bool) []summaryJSON {
@@ -128,10 +129,15 @@ func (s *Server) services(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	services := summariesOf(found.Services, false)
+	for i := range services {
+		owner, _ := s.o.Governance.Charter().OwnerOf(services[i].Name)
+		services[i].Team = owner.Name
+	}
 	return writeJSON(w, struct {
 		Services []summaryJSON `json:"services"`
 		Partial  string        `json:"partial"`
-	}{summariesOf(found.Services, false), found.Partial})
+	}{services, found.Partial})
 }
 
 func (s *Server) operations(w http.ResponseWriter, r *http.Request) error {

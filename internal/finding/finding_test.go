@@ -162,3 +162,17 @@ func FuzzRestore(f *testing.F) {
 		}
 	})
 }
+
+func TestCoverage(t *testing.T) {
+	now := time.Unix(9, 0).UTC()
+	c := finding.NewCoverage(func() time.Time { return now })
+	c.Saw("t", "checkout.place", 2, telemetry.TraceID{1})
+	c.Saw("t", "checkout.place", 3, telemetry.TraceID{2})
+	want := finding.Seen{Count: 5, Last: now, Trace: telemetry.TraceID{2}}
+	if got := c.Of("t", "checkout.place"); got != want {
+		t.Errorf("Of = %v, want %v", got, want)
+	}
+	if got := c.Of("other", "checkout.place"); got != (finding.Seen{}) {
+		t.Errorf("another tenant sees %v", got)
+	}
+}

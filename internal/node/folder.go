@@ -17,6 +17,9 @@ import (
 const (
 	stateFile  = "state.db"
 	policyFile = "kit-policy.json"
+
+	findingsFile = "findings.json"
+	keyFile      = "hash.key"
 )
 
 // folder is the data folder, held by this process until closed.

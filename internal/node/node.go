@@ -60,20 +60,22 @@ type Node struct {
 	log     *slog.Logger
 	started time.Time
 
-	folder   *folder
-	charter  *charter.Watcher
-	policy   *policy.Source
-	state    *auth.State
-	store    *store.Embedded
-	tail     *pipeline.Log
-	receive  *receive.Server
-	api      *api.Server
-	http     *http.Server
-	registry *health.Registry
-	ready    *health.Readiness
-	tracer   *health.Tracer
-	tls      *tls.Config
-	guarded  bool // a token existed at the start
+	folder  *folder
+	charter *charter.Watcher
+	policy  *policy.Source
+
+	governance *governance
+	state      *auth.State
+	store      *store.Embedded
+	tail       *pipeline.Log
+	receive    *receive.Server
+	api        *api.Server
+	http       *http.Server
+	registry   *health.Registry
+	ready      *health.Readiness
+	tracer     *health.Tracer
+	tls        *tls.Config
+	guarded    bool // a token existed at the start
 
 	page, grpc, otlp net.Listener
 	zipkin           net.Listener // nil: none
@@ -83,6 +85,10 @@ type Node struct {
 	cancel           context.CancelFunc
 	ctx              context.Context
 }
+
+// charterEvery is how often the charter's files are looked at: a change is in force
+// within a second.
+const charterEvery = 500 * time.Millisecond
 
 // SelfTenant holds the spans of Clew's own work, apart from those of its users.
 const SelfTenant = "clew"
@@ -119,10 +125,13 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 
 func (n *Node) open(ctx context.Context) error {
 	var err error
-	if n.charter, err = charter.Watch(n.o.Charter, charter.WatchOptions{Logger: n.log}); err != nil {
+	if n.charter, err = charter.Watch(n.o.Charter, charter.WatchOptions{Logger: n.log, Every: charterEvery, Resolve: resolveImport}); err != nil {
 		return err
 	}
 	if n.folder, err = openFolder(n.o.Data); err != nil {
+		return err
+	}
+	if n.governance, err = openGovernance(n.o.Charter, n.charter, n.folder, n.log); err != nil {
 		return err
 	}
 	if n.o.KitPolicy == "" {
@@ -168,6 +177,7 @@ func (n *Node) open(ctx context.Context) error {
 		defer signal.Stop(hup)
 		n.charter.Run(n.ctx, hup)
 	})
+	n.background.Go(n.keepFindings)
 	n.background.Go(func() { n.policy.Run(n.ctx) })
 	n.background.Go(func() { n.tracer.Run(n.ctx) })
 	return nil
@@ -237,10 +247,18 @@ func (n *Node) openStore(ctx context.Context, mem memory) error {
 
 func (n *Node) openEdges(mem memory) error {
 	limits := n.charter.Current().Limits()
-	var chain telemetry.Sink = n.tail
+	counter := func(name, help, label string) func(string) pipeline.Counter {
+		return func(value string) pipeline.Counter { return n.registry.Counter(name, help, label, value) }
+	}
+	g := n.governance
+	redacted := counter("clew_pipeline_redacted_values_total", "Values that were redacted before they reached a disk.", "reason")
+	// What is checked was redacted before: a finding shows names and values.
+	var chain telemetry.Sink = pipeline.NewCheck(n.tail, g.Rules, g.findings, g.coverage,
+		counter("clew_pipeline_checked_total", "What the checks changed or left out.", "what"))
+	chain = pipeline.NewRedact(chain, g.Rules, g.findings, redacted)
 	chain = pipeline.NewEnrich(chain, n.registry.Counter("clew_pipeline_renamed_attributes_total", "Attributes that were given their current name beside the old one."))
 	chain = pipeline.NewNormalise(chain, n.registry.Counter("clew_pipeline_unnamed_services_total", "Resources that came without a service.name."))
-	n.tracer = health.NewTracer(health.TracerOptions{Sink: chain, Tenant: SelfTenant, Version: health.ReadBuild().Version, Registry: n.registry, Logger: n.log})
+	n.tracer = health.NewTracer(health.TracerOptions{Sink: pipeline.NewRedact(n.tail, g.Rules, g.findings, redacted), Tenant: SelfTenant, Version: health.ReadBuild().Version, Registry: n.registry, Logger: n.log})
 	health.RegisterProcess(n.registry, n.started)
 	n.registry.OnCollect(n.collectStore)
 	var err error
@@ -270,7 +288,7 @@ func (n *Node) apiOptions() api.Options {
 		Mount: mount(compat.TempoPaths, compat.NewTempo(compat.TempoOptions{Store: n.store,
 			Limits: func() charter.Limits { return n.charter.Current().Limits() }, Ready: n.whyNotReady, Version: build.Version, Logger: n.log})),
 		Ready: n.whyNotReady, WriteMetrics: n.registry.WriteText, Observe: n.observe, Trace: n.traceRequest,
-		Policy: n.policy, Instances: policy.NewInstances(nil), Backup: n.backup,
+		Governance: n.governance, Policy: n.policy, Instances: policy.NewInstances(nil), Backup: n.backup,
 		Build: api.Build{Version: build.Version, Revision: build.Revision, Go: build.Go}, Started: n.started, Logger: n.log,
 	}
 }

@@ -1,6 +1,8 @@
 package receive
 
 import (
+	"cmp"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -70,7 +72,12 @@ func (s *Server) write(w *work, transport int, tenant string, b *body, decode de
 		return otlp.Response{}, s.classed(err, "decode")
 	}
 	if report.Spans > 0 {
-		if err := s.o.Sink.Write(&w.b.Batch); err != nil {
+		var refused *telemetry.Rejected
+		if err := s.o.Sink.Write(&w.b.Batch); errors.As(err, &refused) {
+			report.Spans -= refused.Spans
+			report.RejectedSpans += refused.Spans
+			report.FirstRejected = cmp.Or(report.FirstRejected, refused.Message)
+		} else if err != nil {
 			return otlp.Response{}, s.classed(err, "write")
 		}
 	}

@@ -96,3 +96,12 @@ func RetryAfterOf(err error) time.Duration {
 	}
 	return 0
 }
+
+// Rejected is the error of a batch of which some spans were refused for good and
+// all others are safe. The sender MUST NOT send it again.
+type Rejected struct {
+	Spans   int
+	Message string // why the first of them was refused, and the mend
+}
+
+func (r *Rejected) Error() string { return r.Message }

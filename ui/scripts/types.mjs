@@ -1,10 +1,10 @@
-// Writes src/api/types.ts from the schemas of the server's openapi.yaml, or with
+// Writes src/api/types.ts from the schemas of the server's openapi_schemas.yaml, or with
 // --check fails when that file is stale. The usual generator needs the old compiler
 // interface of TypeScript 5; the part of JSON Schema that the file uses is small.
 import { readFileSync, writeFileSync } from "node:fs";
 import { parse } from "yaml";
 
-const source = new URL("../../internal/api/openapi.yaml", import.meta.url);
+const source = new URL("../../internal/api/openapi_schemas.yaml", import.meta.url);
 const target = new URL("../src/api/types.ts", import.meta.url);
 const schemas = parse(readFileSync(source, "utf8")).components.schemas;
 
@@ -40,7 +40,7 @@ function typeOf(schema, indent) {
   }
 }
 
-let text = "// Generated from internal/api/openapi.yaml by scripts/types.mjs; do not edit.\n// Ids are lower-case hex; instants are Unix nanoseconds as decimal strings; durations are nanoseconds.\n";
+let text = "// Generated from internal/api/openapi_schemas.yaml by scripts/types.mjs; do not edit.\n// Ids are lower-case hex; instants are Unix nanoseconds as decimal strings; durations are nanoseconds.\n";
 for (const [name, schema] of Object.entries(schemas)) {
   text += `\n${doc(schema.description, "")}export type ${name} = ${typeOf(schema, "")};\n`;
 }
