@@ -39,6 +39,7 @@ var layers = map[string]layer{
 
 	"internal/auth":     {height: 2},
 	"internal/flag":     {height: 2},
+	"internal/generate": {height: 2},
 	"internal/metrics":  {height: 2},
 	"internal/pipeline": {height: 2},
 	"internal/policy":   {height: 2},
