@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -142,6 +143,15 @@ func TestManyErrorsAreBounded(t *testing.T) {
 	}
 }
 
+// A file with more mistakes than are kept says how many there are all the same.
+func TestMoreErrorsThanAreKeptAreCounted(t *testing.T) {
+	err := charter.Validate("c", []byte("charter: 1\n"+strings.Repeat("x: 1\n", 20_000)))
+	var errs charter.Errors
+	if !errors.As(err, &errs) || len(errs) != 101 || !strings.Contains(errs[100].Message, "19900 more errors") {
+		t.Fatalf("got %d errors, the last %v", len(errs), errs[len(errs)-1])
+	}
+}
+
 // write replaces the file and gives it a time of its own, since two writes may
 // fall into one tick of the file system's clock.
 func write(t *testing.T, path, text string, n int) {
@@ -214,14 +224,11 @@ func TestWatchRefusesABadFirstFile(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	files, _ := filepath.Glob("testdata/*.yaml")
 	for _, name := range files {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(text)
+		f.Add([]byte(fixture(f, name)))
 	}
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Add([]byte("charter: 1\ntenants: {? {a: b} : c}\n"))
+	f.Add([]byte("charter: 1\norganisation: \"\\x7f\\ufffe\\u2028\\U0001f600\\0\"\n"))
 	f.Add([]byte("\xff\xfe"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c, err := charter.Parse("c.yaml", text)
@@ -231,9 +238,44 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		again, err := charter.Parse("c.yaml", []byte(c.Effective()))
-		if err != nil || again.Effective() != c.Effective() {
-			t.Errorf("effective charter: %v\n%s", err, c.Effective())
+		for _, again := range []string{c.Effective(), string(c.EffectiveJSON())} {
+			other, err := charter.Parse("c.yaml", []byte(again))
+			if err != nil || other.Effective() != c.Effective() || other.Version() != c.Version() {
+				t.Fatalf("effective charter: %v\n%s", err, again)
+			}
+			if changes := charter.Diff(c, other); len(changes) > 0 {
+				t.Errorf("differs from itself: %v", changes)
+			}
+		}
+		with := c.WithVocabulary(imported)
+		if err := with.Check(); err != nil && !strings.HasPrefix(err.Error(), "c.yaml:") {
+			t.Errorf("error without its place: %v", err)
+		}
+		for _, name := range with.Attributes() {
+			if to, former := with.Canonical(name); former == (to == name) {
+				t.Errorf("%q leads to %q, former %v", name, to, former)
+			}
+		}
+	})
+}
+
+// What a folder holds is foreign as well: names of files and what they include.
+func FuzzLoadFS(f *testing.F) {
+	files, _ := filepath.Glob("testdata/folders/*.txt")
+	for _, name := range files {
+		text, _, _ := strings.Cut(fixture(f, name), "\n----\n")
+		load, rest, _ := strings.Cut(text, "\n")
+		f.Add(strings.TrimPrefix(load, "load "), rest)
+	}
+	f.Fuzz(func(t *testing.T, load, text string) {
+		files := folder(text)
+		a, err := charter.LoadFS(files, load, nil)
+		b, again := charter.LoadFS(files, load, nil)
+		if fmt.Sprint(err) != fmt.Sprint(again) {
+			t.Fatalf("the same files, another answer:\n%v\n%v", err, again)
+		}
+		if err == nil && a.Effective() != b.Effective() {
+			t.Error("the same files, another charter")
 		}
 	})
 }

@@ -43,7 +43,7 @@ func (p *parser) references(v *value) {
 		if section.get(v.text) != nil {
 			return
 		}
-		if near := p.nearest(v.text, section.names()); near != "" {
+		if near := p.nearest(v.text, section.names); near != "" {
 			p.fail(v.at, v.path, "%q is not among the %s of this charter; did you mean %s?", v.text, v.f.ref, near)
 			return
 		}
@@ -186,7 +186,7 @@ func (c *Charter) Check() error {
 		}
 		if to, former := c.Canonical(v.text); former {
 			p.fail(v.at, v.path, "%q is the former name of %s; write that", telemetry.Clip(v.text), to)
-		} else if near := p.nearest(v.text, c.words.names); near != "" {
+		} else if near := p.nearest(v.text, c.Attributes); near != "" {
 			p.fail(v.at, v.path, "%q is neither defined here nor imported; did you mean %s?", telemetry.Clip(v.text), near)
 		} else {
 			p.fail(v.at, v.path, "%q is neither defined here nor imported; define it under attributes", telemetry.Clip(v.text))
@@ -206,7 +206,7 @@ func (c *Charter) Check() error {
 	for _, name := range attributes.names() {
 		v, a := attributes.kids[name], c.words.attributes[name]
 		if a.Type == "" {
-			if near := p.nearest(name, slices.Sorted(maps.Keys(imported))); near != "" {
+			if near := p.nearest(name, func() []string { return slices.Sorted(maps.Keys(imported)) }); near != "" {
 				p.fail(v.key, v.path, "no import defines the name, so that its type is missing; did you mean %s? Else write type: string or another", near)
 			} else {
 				p.fail(v.key, v.path, "no import defines the name, so that its type is missing; write type: string or another")
@@ -227,10 +227,7 @@ func (c *Charter) Check() error {
 		}
 	}
 	p.circlesOf(c)
-	if len(p.errs) > 0 {
-		return p.errs.sorted()
-	}
-	return nil
+	return p.err()
 }
 
 // textual reports whether an attribute can hold a text.

@@ -2,8 +2,10 @@ package charter
 
 import (
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Effective gives the charter as text with every default written out. Parsing
@@ -120,5 +122,11 @@ func (v *value) json(b *strings.Builder) {
 
 func quoteJSON(b *strings.Builder, s string) {
 	text, _ := json.Marshal(s) // a text always can be written
-	b.Write(text)
+	for _, r := range string(text) {
+		if r >= 0x7f && r < 0x10000 && !unicode.IsPrint(r) {
+			fmt.Fprintf(b, `\u%04x`, r) // JSON takes it as it is, YAML does not
+			continue
+		}
+		b.WriteRune(r)
+	}
 }

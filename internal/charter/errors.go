@@ -36,12 +36,44 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func (e Errors) sorted() Errors {
+// maxKept bounds what is held of errors while a charter is read: a large file can
+// have one every few bytes. The rest is counted.
+const maxKept = 100 * maxErrors
+
+// mistakes collects errors.
+type mistakes struct {
+	errs Errors
+	more int // that were not kept
+}
+
+func (m *mistakes) fail(at place, path, format string, args ...any) {
+	if len(m.errs) == maxKept {
+		m.more++
+		return
+	}
+	m.errs = append(m.errs, Error{at.file, max(at.line, 1), max(at.col, 1), path, fmt.Sprintf(format, args...)})
+}
+
+// join adds what was found elsewhere.
+func (m *mistakes) join(o mistakes) {
+	fits := min(maxKept-len(m.errs), len(o.errs))
+	m.errs = append(m.errs, o.errs[:fits]...)
+	m.more += len(o.errs) - fits + o.more
+}
+
+func (m *mistakes) count() int { return len(m.errs) + m.more }
+
+// err gives all of them in the order of their places, or nil.
+func (m *mistakes) err() error {
+	if len(m.errs) == 0 {
+		return nil
+	}
+	e := m.errs
 	slices.SortStableFunc(e, func(a, b Error) int { return cmp.Or(cmp.Compare(a.File, b.File), a.Line-b.Line, a.Col-b.Col) })
-	if len(e) > maxErrors {
-		more := len(e) - maxErrors
-		e = append(e[:maxErrors:maxErrors], Error{File: e[0].File, Line: e[maxErrors-1].Line, Col: e[maxErrors-1].Col,
-			Message: fmt.Sprintf("%d more errors follow; mend these first", more)})
+	if m.count() > maxErrors {
+		last := e[min(maxErrors, len(e))-1]
+		more := Error{File: last.File, Line: last.Line, Col: last.Col, Message: fmt.Sprintf("%d more errors follow; mend these first", m.count()-maxErrors)}
+		e = append(e[:maxErrors:maxErrors], more)
 	}
 	return e
 }

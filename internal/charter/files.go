@@ -19,7 +19,8 @@ import (
 const (
 	MaxFiles      = 1000
 	MaxTotalBytes = 16 << 20
-	MaxDepth      = 8 // of files that include files, and of folders in folders
+	MaxValues     = 500_000 // keys and values; one takes some 200 bytes while a charter is read
+	MaxDepth      = 8       // of files that include files, and of folders in folders
 )
 
 // Resolve gives the attributes that an import names. folder is that of the
@@ -68,6 +69,9 @@ func LoadFS(folder fs.FS, name string, resolve Resolve) (*Charter, error) {
 		return nil, fmt.Errorf("read charter: %w", err)
 	}
 	l.follow()
+	if l.full != nil {
+		return nil, Errors{*l.full}
+	}
 	if len(l.order) == 0 {
 		return nil, errors.New("read charter: the folder has no .yaml and no .yml; write one, or begin with clew charter init")
 	}
@@ -78,12 +82,12 @@ func LoadFS(folder fs.FS, name string, resolve Resolve) (*Charter, error) {
 			continue
 		}
 		s := l.files[file]
-		p.errs = append(p.errs, s.errs...)
+		p.join(s.mistakes)
 		if s.root != nil {
 			p.file(file, s.root)
 		}
 	}
-	p.errs = append(p.errs, l.errs...)
+	p.join(l.mistakes)
 	for _, v := range p.root.get("import").items() {
 		if r := v.kids[string(ImportRegistry)]; r != nil {
 			if _, why := inside(r.text); why != "" {
@@ -114,8 +118,8 @@ func (c *Charter) resolve(folder fs.FS, resolve Resolve) (*Charter, error) {
 		}
 		words = append(words, more...)
 	}
-	if len(p.errs) > 0 {
-		return nil, p.errs.sorted()
+	if err := p.err(); err != nil {
+		return nil, err
 	}
 	c = c.WithVocabulary(words)
 	if err := c.Check(); err != nil {
@@ -147,7 +151,7 @@ func within(file string, folders []string) bool {
 // source is one file of a charter.
 type source struct {
 	root *yaml.Node // nil when the text is no YAML
-	errs Errors
+	mistakes
 	deep int // files that include each other above it; 0 when it was named or the folder holds it
 }
 
@@ -157,8 +161,9 @@ type loader struct {
 	files  map[string]*source
 	order  []string
 	total  int64
-	errs   Errors
-	full   bool // a bound was met and reported
+	values int
+	full   *Error // the bound that was met
+	mistakes
 }
 
 func (l *loader) sorted() []string {
@@ -185,16 +190,17 @@ func (l *loader) read(name string, deep int) error {
 		return err
 	}
 	l.total += int64(len(text))
-	if !l.full && (l.total > MaxTotalBytes || len(l.files) == MaxFiles) {
-		l.full = true
-		l.errs = append(l.errs, Error{name, 1, 1, "", fmt.Sprintf("the charter is too large here: it has at most %d files and %d bytes in all", MaxFiles, MaxTotalBytes)})
-	}
-	if l.full {
+	if l.total > MaxTotalBytes || len(l.files) == MaxFiles {
+		l.full = &Error{name, 1, 1, "", fmt.Sprintf("the charter is too large here: it has at most %d files and %d bytes in all", MaxFiles, MaxTotalBytes)}
 		return nil
 	}
 	p := &parser{}
 	s := &source{root: p.document(name, text), deep: deep}
-	s.errs = p.errs
+	s.mistakes = p.mistakes
+	if l.values += count(s.root); l.values > MaxValues {
+		l.full = &Error{name, 1, 1, "", fmt.Sprintf("the charter is too large here: it has at most %d keys and values in all", MaxValues)}
+		return nil
+	}
 	l.files[name] = s
 	l.order = append(l.order, name)
 	return nil
@@ -222,7 +228,7 @@ func (l *loader) walk() error {
 					if err := l.read(name, 0); err != nil {
 						return err
 					}
-					if l.full {
+					if l.full != nil {
 						return nil
 					}
 				}
@@ -276,6 +282,18 @@ func pair(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
+// count counts the keys and values of a node, itself among them.
+func count(n *yaml.Node) int {
+	if n == nil {
+		return 0
+	}
+	all := 1
+	for _, one := range n.Content {
+		all += count(one)
+	}
+	return all
+}
+
 // pairs gives the elements of a list node.
 func pairs(n *yaml.Node) []*yaml.Node {
 	if n == nil || n.Kind != yaml.SequenceNode {
@@ -287,7 +305,7 @@ func pairs(n *yaml.Node) []*yaml.Node {
 // follow takes in what the files include. A file that is there already is not read
 // again, so that two may include the same third one.
 func (l *loader) follow() {
-	for i := 0; i < len(l.order) && !l.full; i++ {
+	for i := 0; i < len(l.order) && l.full == nil; i++ {
 		name := l.order[i]
 		for _, n := range pairs(pair(l.files[name].root, "include")) {
 			at := place{name, n.Line, n.Column}
@@ -307,7 +325,9 @@ func (l *loader) follow() {
 				l.fail(at, "%q is the end of a chain of %d files that include each other; at most %d may", telemetry.Clip(n.Value), deep, MaxDepth)
 				continue
 			}
-			if err := l.read(plain, deep); err != nil {
+			if err := l.read(plain, deep); l.full != nil {
+				return
+			} else if err != nil {
 				l.fail(at, "%q cannot be read: %v", telemetry.Clip(n.Value), err)
 			}
 		}
@@ -346,5 +366,5 @@ func (l *loader) circle(name string, seen map[string]int) {
 }
 
 func (l *loader) fail(at place, format string, args ...any) {
-	l.errs = append(l.errs, Error{at.file, at.line, at.col, "include", fmt.Sprintf(format, args...)})
+	l.mistakes.fail(at, "include", format, args...)
 }

@@ -84,6 +84,20 @@ func TestBoundsOfFiles(t *testing.T) {
 		}
 		return out
 	}
+	values := func(n int) fstest.MapFS {
+		out := fstest.MapFS{}
+		for i := 0; n > 0; i++ {
+			k := min(n, 100_000) // with 9 above the elements of the list
+			text := fmt.Sprintf("charter: 1\nattributes: { a%d: { examples: [", i)
+			var list strings.Builder
+			for one := range k - 9 {
+				fmt.Fprintf(&list, "%d,", one)
+			}
+			out[fmt.Sprintf("f%d.yaml", i)] = &fstest.MapFile{Data: []byte(text + list.String() + "] } }\n")}
+			n -= k
+		}
+		return out
+	}
 	chain := func(n int) fstest.MapFS {
 		out := fstest.MapFS{"f0.yaml": {Data: []byte("charter: 1\ninclude: [f1.yaml]\n")}}
 		for i := 1; i < n; i++ {
@@ -105,6 +119,8 @@ func TestBoundsOfFiles(t *testing.T) {
 		{"one file more", files(charter.MaxFiles+1, 20), ".", "f1000.yaml:1:1: the charter is too large here: it has at most 1000 files"},
 		{"bytes at the bound", files(16, 1<<20), ".", ""},
 		{"some bytes more", files(17, 1<<20), ".", "f0016.yaml:1:1: the charter is too large here: it has at most 1000 files and 16777216 bytes in all"},
+		{"values at the bound", values(charter.MaxValues), ".", ""},
+		{"some values more", values(charter.MaxValues + 10), ".", "f5.yaml:1:1: the charter is too large here: it has at most 500000 keys and values in all"},
 		{"a chain at the bound", chain(charter.MaxDepth), "f0.yaml", ""},
 		{"one link more", chain(charter.MaxDepth + 1), "f0.yaml", `f8.yaml:1:11: include: "f9.yaml" is the end of a chain of 9 files that include each other; at most 8 may`},
 		{"folders at the bound", deep(charter.MaxDepth), ".", ""},

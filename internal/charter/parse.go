@@ -49,7 +49,7 @@ type parser struct {
 	name    string // of the file that is read now
 	version bool   // whether a file said it
 	first   place  // of the content of the first file, for what is missing
-	errs    Errors
+	mistakes
 }
 
 func newParser() *parser {
@@ -66,14 +66,10 @@ func (p *parser) finish() (*Charter, error) {
 		p.fill(p.root)
 		p.crossCheck()
 	}
-	if len(p.errs) > 0 {
-		return nil, p.errs.sorted()
+	if err := p.err(); err != nil {
+		return nil, err
 	}
 	return compile(p.root), nil
-}
-
-func (p *parser) fail(at place, path, format string, args ...any) {
-	p.errs = append(p.errs, Error{at.file, max(at.line, 1), max(at.col, 1), path, fmt.Sprintf(format, args...)})
 }
 
 func (p *parser) at(n *yaml.Node) place { return place{p.name, n.Line, n.Column} }
@@ -204,7 +200,6 @@ func (p *parser) pair(v *value, k, n *yaml.Node, path string) {
 }
 
 func (p *parser) unknown(v *value, k, n *yaml.Node, path string) {
-	known := v.f.keys()
 	if v.path == "" {
 		for _, later := range laterSections {
 			if k.Value == later {
@@ -212,22 +207,27 @@ func (p *parser) unknown(v *value, k, n *yaml.Node, path string) {
 				return
 			}
 		}
-		known = append(known, laterSections...)
+	}
+	known := func() []string {
+		if v.path == "" {
+			return append(v.f.keys(), laterSections...)
+		}
+		return v.f.keys()
 	}
 	if near := p.nearest(k.Value, known); near != "" {
 		p.fail(p.at(k), path, "unknown key; did you mean %s?", near)
 		return
 	}
-	p.fail(p.at(k), path, "unknown key; known here: %s", strings.Join(known, ", "))
+	p.fail(p.at(k), path, "unknown key; known here: %s", strings.Join(known(), ", "))
 }
 
 // nearest gives the known word that was probably meant. When more is wrong than is
 // reported, it does not search: it would cost time and nobody would see it.
-func (p *parser) nearest(s string, known []string) string {
-	if len(p.errs) > maxErrors {
+func (p *parser) nearest(s string, known func() []string) string {
+	if p.count() > maxErrors {
 		return ""
 	}
-	return nearest(s, known)
+	return nearest(s, known())
 }
 
 // mapping reports whether a node is a mapping, and says so when it is not.
@@ -281,9 +281,9 @@ func (p *parser) choice(v *value, n *yaml.Node) bool {
 		return false
 	}
 	v.kids = map[string]*value{}
-	before := len(p.errs)
+	before := p.count()
 	p.merge(v, n)
-	if len(p.errs) > before {
+	if p.count() > before {
 		return false
 	}
 	if len(v.kids) != 1 {
@@ -376,9 +376,8 @@ func (p *parser) spelled(v *value) bool {
 }
 
 func (p *parser) word(v *value) bool {
-	known := v.f.wordNames()
-	for _, w := range known {
-		if v.text == w {
+	for _, w := range v.f.words {
+		if v.text == w.word {
 			return true
 		}
 	}
@@ -386,7 +385,7 @@ func (p *parser) word(v *value) bool {
 		p.fail(v.at, v.path, "%q %s", v.text, why)
 		return false
 	}
-	if near := p.nearest(v.text, known); near != "" {
+	if near := p.nearest(v.text, v.f.wordNames); near != "" {
 		p.fail(v.at, v.path, "%q is not known here; did you mean %s?", telemetry.Clip(v.text), near)
 		return false
 	}

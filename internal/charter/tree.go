@@ -131,9 +131,9 @@ func (p *parser) standard(f *field, v *value) *value {
 		}
 		n = doc.Content[0]
 	}
-	before := len(p.errs)
+	before := p.count()
 	kid := p.value(f, n, path)
-	if kid == nil || len(p.errs) > before {
+	if kid == nil || p.count() > before {
 		panic("charter: the default of " + path + " does not check: " + def)
 	}
 	kid.said, kid.at, kid.key = false, v.at, v.at
