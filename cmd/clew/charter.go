@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/clew-dev/clew/internal/charter"
+	"github.com/clew-dev/clew/internal/charter/registry"
 )
 
 func jsonFlag() []flagDef {
@@ -504,4 +506,13 @@ func runCharterDiff(_ context.Context, in *invocation) error {
 }
 
 // resolveImport gives the words of an import.
-var resolveImport charter.Resolve
+func resolveImport(folder fs.FS, i charter.Import) ([]charter.Attribute, error) {
+	if i.Kind == charter.ImportSemconv {
+		return registry.Builtin().Attributes(), nil
+	}
+	r, err := registry.ReadAt(folder, i.Value)
+	if err != nil {
+		return nil, err
+	}
+	return r.Attributes(), nil
+}

@@ -24,7 +24,8 @@ const (
 )
 
 // Resolve gives the attributes that an import names. folder is that of the
-// charter, in which Value is a path without dots.
+// charter, in which Value is a plain path of a folder that is there. An error that
+// is an Errors names files of its own; any other is reported at the import.
 type Resolve func(folder fs.FS, i Import) ([]Attribute, error)
 
 // Load reads a charter, which is one file or a folder of them. Messages name files
@@ -90,7 +91,11 @@ func LoadFS(folder fs.FS, name string, resolve Resolve) (*Charter, error) {
 	p.join(l.mistakes)
 	for _, v := range p.root.get("import").items() {
 		if r := v.kids[string(ImportRegistry)]; r != nil {
-			if _, why := inside(r.text); why != "" {
+			plain, why := inside(r.text)
+			if i, err := fs.Stat(folder, plain); why == "" && resolve != nil && (err != nil || !i.IsDir()) {
+				why = "is no folder in the charter's own; put the registry there"
+			}
+			if why != "" {
 				p.fail(r.at, r.path, "%q %s", telemetry.Clip(r.text), why)
 			}
 		}
@@ -112,7 +117,9 @@ func (c *Charter) resolve(folder fs.FS, resolve Resolve) (*Charter, error) {
 			i.Value, _ = inside(i.Value)
 		}
 		more, err := resolve(folder, i)
-		if err != nil {
+		if errs := Errors(nil); errors.As(err, &errs) {
+			p.join(mistakes{errs: errs}) // they name files of their own
+		} else if err != nil {
 			v := c.tree.get("import").list[n]
 			p.fail(v.at, "import", "%s %s: %v", i.Kind, i.Value, err)
 		}

@@ -39,10 +39,11 @@ func TestFolders(t *testing.T) {
 			text, _, _ := strings.Cut(fixture(t, f), "\n----\n")
 			name, rest, _ := strings.Cut(text, "\n")
 			c, err := charter.LoadFS(folder(rest), strings.TrimPrefix(name, "load "), func(folder fs.FS, i charter.Import) ([]charter.Attribute, error) {
-				if i.Kind == charter.ImportRegistry {
-					if _, err := fs.Stat(folder, i.Value); err != nil {
-						return nil, err
-					}
+				switch i.Value {
+				case "broken":
+					return nil, charter.Errors{{File: "broken/x.yaml", Line: 1, Col: 2, Message: "one mistake"}, {File: "broken/x.yaml", Line: 2, Col: 1, Message: "another"}}
+				case "odd":
+					return nil, errors.New("odd words")
 				}
 				return imported, nil
 			})
