@@ -33,7 +33,7 @@ type field struct {
 	least, most int64    // of counts, durations (ns), sizes, and of the bytes of a text; most 0: unbounded
 	def         string   // the value when nothing is said, as it stands in a charter; "" when there is none
 	defFrom     string   // path of the key whose value is the default
-	noun        string   // what messages call a text; "text" when empty
+	noun        string   // what messages call a text, "text" when empty; what one of many words is
 	spelling    *pattern // of a text, or of the names of a map
 	ref         string   // section of which a text must be a name
 	words       []word
@@ -53,6 +53,7 @@ type word struct{ word, doc string }
 type pattern struct {
 	is   *regexp.Regexp
 	what string // "a tenant's name"
+	many string // "names of tenants"
 	mend string // "1 to 64 of A-Z a-z 0-9 _ -"
 }
 
@@ -79,18 +80,21 @@ func (f *field) describeKind() string {
 	case kindBool:
 		return "true or false"
 	case kindWord:
-		if len(f.words) == 1 {
-			return f.words[0].word
+		if f.noun != "" {
+			return f.noun
 		}
-		return "one of " + f.wordList()
+		return f.oneOf()
 	case kindList:
-		s := "list of " + plural(f.entry.describeKind())
+		s := "list of " + f.entry.describeMany()
 		if len(f.words) > 0 {
 			s += ", or one of " + f.wordList()
 		}
 		return s
 	case kindMap:
-		return "names, each with " + article(f.entry.describeKind())
+		if f.entry.kind == kindMapping {
+			return "names, each with keys and values"
+		}
+		return "names, each with a " + f.entry.describeKind()
 	case kindMapping:
 		return "keys and values"
 	case kindChoice:
@@ -108,29 +112,31 @@ func (f *field) describeKind() string {
 		return "name of one of " + f.ref
 	}
 	if f.spelling != nil {
-		return f.spelling.what
+		_, what, _ := strings.Cut(f.spelling.what, " ")
+		return what
 	}
 	return "text"
 }
 
-func plural(s string) string {
+// describeMany is describeKind of the elements of a list.
+func (f *field) describeMany() string {
 	switch {
-	case strings.HasPrefix(s, "one of "):
-		return strings.Replace(s, "one of ", "", 1)
-	case strings.HasPrefix(s, "name of one of "):
-		return strings.TrimPrefix(s, "name of one of ") // already many
-	case strings.HasPrefix(s, "the "), strings.HasPrefix(s, "an "), strings.HasPrefix(s, "a "):
-		_, rest, _ := strings.Cut(s, " ")
-		return rest + "s"
+	case f.ref != "":
+		return f.ref
+	case f.spelling != nil:
+		return f.spelling.many
+	case f.kind == kindChoice:
+		return strings.TrimPrefix(f.describeKind(), "one of ")
 	}
-	return s + "s"
+	return f.describeKind() + "s"
 }
 
-func article(s string) string {
-	if s == "keys and values" || strings.HasPrefix(s, "one of ") || strings.HasPrefix(s, "a") {
-		return s
+// oneOf lists the words of a field.
+func (f *field) oneOf() string {
+	if len(f.words) == 1 {
+		return f.words[0].word
 	}
-	return "a " + s
+	return "one of " + f.wordList()
 }
 
 func (f *field) wordList() string { return strings.Join(f.wordNames(), ", ") }

@@ -2,6 +2,7 @@ package charter
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,11 +14,11 @@ const year = 365 * 24 * time.Hour
 var laterSections = []string{"metrics", "logs", "journeys", "sampling", "export"}
 
 var (
-	tenantSpelling = &pattern{regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`), "a tenant's name", "1 to 64 of A-Z a-z 0-9 _ -"}
-	nameSpelling   = &pattern{regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$`), "a name", "1 to 100 of A-Z a-z 0-9 . _ / -, the first a letter or digit"}
-	wordSpelling   = &pattern{regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.:/-]{0,199}$`), "an attribute's name", "1 to 200 of A-Z a-z 0-9 _ . : / -, the first a letter or _"}
-	idSpelling     = &pattern{regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`), "the id of a contract", "1 to 100 of A-Z a-z 0-9 . _ -, the first a letter or digit"}
-	lineSpelling   = &pattern{regexp.MustCompile(`^[^\x00-\x1f\x7f]{1,200}$`), "a text of one line", "1 to 200 characters without line breaks"}
+	tenantSpelling = &pattern{regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`), "a tenant's name", "names of tenants", "1 to 64 of A-Z a-z 0-9 _ -"}
+	nameSpelling   = &pattern{regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$`), "a name", "names", "1 to 100 of A-Z a-z 0-9 . _ / -, the first a letter or digit"}
+	wordSpelling   = &pattern{regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.:/-]{0,199}$`), "an attribute's name", "names of attributes", "1 to 200 of A-Z a-z 0-9 _ . : / -, the first a letter or _"}
+	idSpelling     = &pattern{regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`), "the id of a contract", "ids of contracts", "1 to 100 of A-Z a-z 0-9 . _ -, the first a letter or digit"}
+	lineSpelling   = &pattern{regexp.MustCompile(`^[^\x00-\x1f\x7f]{1,200}$`), "a text of one line", "texts of one line", "1 to 200 characters without line breaks"}
 )
 
 // language is the whole language: a mapping of sections. It is made anew for each
@@ -97,7 +98,7 @@ func attributesSection() *field {
 			prose("brief", "What it means, in a sentence.", `"Order number shown to the customer."`),
 			prose("note", "What else is to know.", `"Not the internal key."`),
 			{key: "examples", kind: kindList, entry: &field{kind: kindText, most: 1000}, example: `["o-1042"]`, doc: "Values as they occur."},
-			{key: "members", kind: kindMap, breaks: breaksRemoved, spelling: &pattern{lineSpelling.is, "a value of an enum", lineSpelling.mend},
+			{key: "members", kind: kindMap, breaks: breaksRemoved, spelling: &pattern{lineSpelling.is, "a value of an enum", "values of enums", lineSpelling.mend},
 				entry: &field{kind: kindText, most: 4000, doc: "What the value means."}, example: `{ web: "the shop's page", app: "the app" }`, doc: "The values of an enum, each with what it means."},
 			{key: "stability", kind: kindWord, words: []word{{"stable", ""}, {"release_candidate", ""}, {"beta", ""}, {"alpha", ""}, {"development", ""}}, doc: "How far others may rely on it."},
 			{key: "deprecated", kind: kindMapping, example: "{ reason: renamed, renamed_to: shop.order.id }", doc: "That the name should no longer be used, and why.", fields: []*field{
@@ -105,7 +106,7 @@ func attributesSection() *field {
 				{key: "renamed_to", kind: kindText, spelling: wordSpelling, example: "shop.order.id", doc: "The name to use; with reason renamed, and then mandatory."},
 				prose("note", "What to do instead.", `"Use the order's number."`),
 			}},
-			{key: "formerly", kind: kindList, entry: &field{kind: kindText, spelling: &pattern{lineSpelling.is, "a name of one line", lineSpelling.mend}}, example: "[orderId, order_id]",
+			{key: "formerly", kind: kindList, entry: &field{kind: kindText, spelling: &pattern{lineSpelling.is, "a name of one line", "names of one line", lineSpelling.mend}}, example: "[orderId, order_id]",
 				doc: "Names that it had. They are replaced when they arrive, and old queries go on to work. A former name is never used again for something else."},
 			{key: "owner", kind: kindText, ref: "teams", example: "payments", doc: "The team that decides on its meaning."},
 			{key: "personal", kind: kindWord, words: []word{{"false", "not about a person"}, {"subject", "tells whose data the rest is"}, {"direct", "names a person by itself"},
@@ -148,25 +149,32 @@ func spansSection() *field {
 		}}}
 }
 
-func modeWords(mend bool) []word {
-	words := []word{{string(ModeObserve), "count what is found"}}
-	if mend {
-		words = append(words, word{string(ModeMend), "write the right name instead, and count"})
+// modeWords lists the modes; only one place of the reference explains them.
+func modeWords(mend, explain bool) []word {
+	words := []word{{string(ModeObserve), "count what is found"}, {string(ModeMend), "write the right name instead, and count"},
+		{string(ModeRefuse), "do not take the span, and count"}, {string(ModeOff), "do not look"}}
+	if !mend {
+		words = slices.Delete(words, 1, 2)
 	}
-	return append(words, word{string(ModeRefuse), "do not take the span, and count"}, word{string(ModeOff), "do not look"})
+	for i := range words {
+		if !explain {
+			words[i].doc = ""
+		}
+	}
+	return words
 }
 
 func checksSection() *field {
-	list := &field{key: "rules", kind: kindMapping, doc: "The mode of single rules.", example: "{ wrong_type: refuse }"}
+	list := &field{key: "rules", kind: kindMapping, doc: "The mode of single rules, as above; off: do not look.", example: "{ wrong_type: refuse }"}
 	for _, r := range rules {
-		f := &field{key: string(r.rule), kind: kindWord, words: modeWords(r.rule.MayMend()), def: string(r.mode), doc: r.doc, breaks: breaksRefuse}
+		f := &field{key: string(r.rule), kind: kindWord, words: modeWords(r.rule.MayMend(), false), def: string(r.mode), doc: r.doc, breaks: breaksRefuse}
 		if !r.rule.MayMend() {
 			f.denied = map[string]string{string(ModeMend): "is not for this rule: only deprecated_attribute and misspelled_attribute can mend, by a rename; write observe, refuse or off"}
 		}
 		list.fields = append(list.fields, f)
 	}
 	return &field{key: "checks", kind: kindMapping, doc: "What happens when a rule finds something in what arrives.", example: "{ default: observe }", fields: []*field{
-		{key: "default", kind: kindWord, words: modeWords(true)[:3],
+		{key: "default", kind: kindWord, words: modeWords(true, true)[:3],
 			doc: "The mode of all rules that are not named below; mend stands for observe where a rule cannot mend. Nothing said: each rule has the default that is printed with it.", example: "observe"},
 		list,
 	}}
@@ -178,7 +186,7 @@ func privacySection() *field {
 		words[i] = word{d.name, d.doc}
 	}
 	return &field{key: "privacy", kind: kindMapping, doc: "How values are searched for personal data and secrets before they reach the disk.", example: "{ detectors: all }", fields: []*field{
-		{key: "detectors", kind: kindList, entry: &field{kind: kindWord, words: words}, words: []word{{"all", ""}, {"none", ""}},
+		{key: "detectors", kind: kindList, entry: &field{kind: kindWord, noun: "detector", words: words}, words: []word{{"all", ""}, {"none", ""}},
 			def: "[" + strings.Join(defaultDetectors(), ", ") + "]", example: "[email, payment_card]", doc: "What is searched for."},
 		{key: "on_error", kind: kindWord, words: []word{{"closed", "drop the value"}}, def: "closed",
 			denied: map[string]string{"open": "would let personal data pass; write closed"}, doc: "What a detector that fails does to the value."},

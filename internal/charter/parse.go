@@ -390,7 +390,10 @@ func (p *parser) word(v *value) bool {
 		return false
 	}
 	what := v.f.describeKind()
-	if v.f.kind == kindList {
+	switch v.f.kind {
+	case kindWord:
+		what = v.f.oneOf()
+	case kindList:
 		what = v.f.hint() + " or one of " + v.f.wordList()
 	}
 	p.fail(v.at, v.path, "%q is not known here; write %s", telemetry.Clip(v.text), what)

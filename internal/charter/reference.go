@@ -81,7 +81,7 @@ func (f *field) describe(path string) Key {
 	case most != "":
 		k.Bounds = least + " to " + most
 	case f.kind == kindText && f.spelling != nil:
-		k.Bounds = f.spelling.mend
+		k.Bounds = strings.TrimSuffix(f.spelling.mend, " without line breaks")
 	case f.kind == kindText && f.most > 0:
 		k.Bounds = fmt.Sprintf("%d to %d bytes", f.least, f.most)
 	}
