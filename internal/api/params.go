@@ -125,18 +125,19 @@ func number(r *http.Request, name string, preset, least, most int) (int, error) 
 	return n, nil
 }
 
-// plan compiles q; an empty one asks for everything.
-func plan(r *http.Request) (*query.Plan, error) {
+// plan compiles q; an empty one asks for everything. An attribute that the charter
+// has renamed is found under any of its names.
+func (s *Server) plan(r *http.Request) (*query.Plan, error) {
 	q := r.FormValue("q")
 	if strings.TrimSpace(q) == "" {
 		q = "{}"
 	}
-	return query.Compile(q)
+	return query.CompileNamed(q, s.o.Governance.Charter().AllNames)
 }
 
 // searchPlan compiles q and refuses one that gives series instead of spans.
-func searchPlan(r *http.Request) (*query.Plan, error) {
-	p, err := plan(r)
+func (s *Server) searchPlan(r *http.Request) (*query.Plan, error) {
+	p, err := s.plan(r)
 	if err != nil {
 		return nil, err
 	}

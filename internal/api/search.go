@@ -60,7 +60,7 @@ type foundSpanJSON struct {
 }
 
 func (s *Server) search(w http.ResponseWriter, r *http.Request) error {
-	p, err := searchPlan(r)
+	p, err := s.searchPlan(r)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func foundTraceOf(t store.FoundTrace) foundTraceJSON {
 }
 
 func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
-	p, err := plan(r)
+	p, err := s.plan(r)
 	if err != nil {
 		return err
 	}

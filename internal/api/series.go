@@ -33,7 +33,7 @@ type exemplarJSON struct {
 }
 
 func (s *Server) metrics(w http.ResponseWriter, r *http.Request) error {
-	p, err := plan(r)
+	p, err := s.plan(r)
 	if err != nil {
 		return err
 	}

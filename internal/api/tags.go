@@ -44,7 +44,7 @@ func (s *Server) tagOptions(r *http.Request) (o store.TagOptions, err error) {
 		return o, telemetry.Errorf(telemetry.KindInvalid, "prefix has %d bytes; write at most 512", len(v))
 	}
 	if r.FormValue("q") != "" {
-		o.Plan, err = searchPlan(r)
+		o.Plan, err = s.searchPlan(r)
 	}
 	return o, err
 }

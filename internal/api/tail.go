@@ -19,7 +19,7 @@ const tailBeat = 15 * time.Second
 
 // tail streams the spans that arrive and match as server-sent events.
 func (s *Server) tail(w http.ResponseWriter, r *http.Request) error {
-	p, err := searchPlan(r)
+	p, err := s.searchPlan(r)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ func OldSearch(tags string) (string, error) {
 
 // Usable gives the query that is made of what an editor sends, or nothing.
 func Usable(q string) string {
-	if p := usable(q); p != nil {
+	if p := usable(q, nil); p != nil {
 		return p.Text
 	}
 	return ""

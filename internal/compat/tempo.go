@@ -13,6 +13,7 @@ import (
 
 	"github.com/clew-dev/clew/internal/api"
 	"github.com/clew-dev/clew/internal/charter"
+	"github.com/clew-dev/clew/internal/query"
 	"github.com/clew-dev/clew/internal/store"
 	"github.com/clew-dev/clew/internal/telemetry"
 )
@@ -29,6 +30,7 @@ var TempoPaths = []string{"/tempo/", streamPath}
 type TempoOptions struct {
 	Store   store.Store
 	Limits  func() charter.Limits
+	Names   query.Names   // of attributes that were renamed; nil: none were
 	Ready   func() string // empty, or why the server is not ready
 	Version string        // of Clew
 	Logger  *slog.Logger

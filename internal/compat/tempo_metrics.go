@@ -52,12 +52,12 @@ type instantSeries struct {
 }
 
 // metricsPlan compiles q, or query as the old name is.
-func metricsPlan(a ask) (*query.Plan, error) {
+func (t *tempo) metricsPlan(a ask) (*query.Plan, error) {
 	text := a.get("q")
 	if text == "" {
 		text = a.get("query")
 	}
-	p, err := query.Compile(text)
+	p, err := query.CompileNamed(text, t.o.Names)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func stepOf(a ask, within store.Range) (time.Duration, error) {
 }
 
 func (t *tempo) evaluate(ctx context.Context, a ask, instant bool) (*store.MetricsResult, *query.Plan, error) {
-	p, err := metricsPlan(a)
+	p, err := t.metricsPlan(a)
 	if err != nil {
 		return nil, nil, err
 	}

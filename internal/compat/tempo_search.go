@@ -87,7 +87,7 @@ func (t *tempo) searchPlan(a ask) (*query.Plan, store.SearchOptions, error) {
 			return nil, o, err
 		}
 	}
-	p, err := query.Compile(text)
+	p, err := query.CompileNamed(text, t.o.Names)
 	if err != nil {
 		return nil, o, err
 	}

@@ -140,7 +140,7 @@ func (t *tempo) streamSearch(ctx context.Context, a ask, s *sender) error {
 // streamRange sends an empty answer when the question is understood and begun, then
 // every series whole: clients keep the first value that they saw of an instant.
 func (t *tempo) streamRange(ctx context.Context, a ask, s *sender) error {
-	if _, err := metricsPlan(a); err != nil {
+	if _, err := t.metricsPlan(a); err != nil {
 		return err
 	}
 	if err := s.send(&rangeAnswer{Metrics: searchMetrics{TotalJobs: 1}}); err != nil {

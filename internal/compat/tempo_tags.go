@@ -32,18 +32,18 @@ func (t *tempo) tagOptions(a ask) (o store.TagOptions, err error) {
 	if o.Limit, err = a.number("limit", 1000, 10_000); err != nil {
 		return o, err
 	}
-	o.Plan = usable(a.get("q"))
+	o.Plan = usable(a.get("q"), t.o.Names)
 	return o, nil
 }
 
 // usable compiles a text of which an editor may send the half that is written:
 // when the whole has a mistake, the conditions of { … } without one that && joins
 // hold. It is nil when none is left: then all spans count.
-func usable(q string) *query.Plan {
+func usable(q string, names query.Names) *query.Plan {
 	if q == "" {
 		return nil
 	}
-	if p, err := query.Compile(q); err == nil {
+	if p, err := query.CompileNamed(q, names); err == nil {
 		if p.Metrics != nil {
 			return nil
 		}
@@ -66,7 +66,7 @@ func usable(q string) *query.Plan {
 	if len(sound) == 0 {
 		return nil
 	}
-	p, err := query.Compile("{ " + strings.Join(sound, " && ") + " }")
+	p, err := query.CompileNamed("{ "+strings.Join(sound, " && ")+" }", names)
 	if err != nil {
 		return nil
 	}

@@ -57,7 +57,9 @@ func NewGovernance() *Governance {
 func (g *Governance) Charter() *charter.Charter { return g.C }
 
 // CharterState implements api.Governance.
-func (g *Governance) CharterState() (string, time.Time, error) { return "/etc/clew/charter.yaml", Now, g.Broken }
+func (g *Governance) CharterState() (string, time.Time, error) {
+	return "/etc/clew/charter.yaml", Now, g.Broken
+}
 
 // Findings implements api.Governance.
 func (g *Governance) Findings(tenant string) ([]finding.Finding, []finding.Overflow) {
