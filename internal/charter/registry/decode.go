@@ -418,10 +418,11 @@ func (f *file) deprecated(n *yaml.Node, path string) *Deprecated {
 		f.fail(n, path, "reason is missing; write renamed, obsoleted or uncategorized")
 	case d.Reason == "renamed" && d.RenamedTo == "":
 		f.fail(n, path, "renamed_to is missing; write the new name, or another reason")
-	case d.Reason != "renamed" && d.RenamedTo != "":
-		f.fail(n, path, "renamed_to stands beside reason: %s; write reason: renamed, or remove it", d.Reason)
 	case d.Note == "":
 		d.Note = map[string]string{"renamed": "Replaced by `" + d.RenamedTo + "`.", "obsoleted": "Obsoleted.", "uncategorized": "Uncategorized."}[d.Reason]
+	}
+	if d.Reason != "renamed" {
+		d.RenamedTo = "" // the conventions 1.43.0 have one: what is not simply renamed cannot be followed
 	}
 	return d
 }

@@ -166,7 +166,9 @@ func (f *file) signal(k kind, refinement bool, n *yaml.Node, path string) *group
 	case refinement && ref == "":
 		f.missing(n, path, "ref")
 	case refinement:
-		g.name, g.extends = "", string(k)+"."+ref
+		if g.extends = string(k) + "." + ref; k != kindEvent {
+			g.name = "" // that of what it refines; see resolver.inherit
+		}
 	case k == kindMetric:
 		f.measured(g, n, path)
 	case k == kindSpan && g.spanKind == "" && valueOf(n, "kind") == nil:

@@ -89,7 +89,7 @@ type Metric struct {
 // Event is something that happened at a moment.
 type Event struct {
 	Signal
-	Name string // what a refinement refines, else the ID
+	Name string // the ID, but for an event of the first generation that extends another
 }
 
 // Entity is what telemetry is about: a service, a host.

@@ -180,7 +180,8 @@ func (s *resolver) inherit(g, base *group) {
 		return
 	}
 	s.merge(base, []string{g.id}) // so that a base which is a refinement knows its own
-	g.name, g.spanKind, g.instrument, g.unit = base.name, base.spanKind, base.instrument, base.unit
+	g.spanKind, g.instrument, g.unit = base.spanKind, base.instrument, base.unit
+	g.name = cmp.Or(g.name, base.name)
 	g.stability = cmp.Or(g.stability, base.stability)
 	g.deprecated = cmp.Or(g.deprecated, base.deprecated)
 	g.brief = cmp.Or(g.brief, base.brief)
@@ -332,7 +333,7 @@ func (s *resolver) take(i imports) {
 		// wanted takes a signal that matches, is not hidden and not there already.
 		wanted := func(sig Signal) bool {
 			id := string(i.kind) + "." + sig.ID
-			if g := d.catalog.groups[id]; !matches(sig.ID) || g != nil && g.hidden {
+			if g := d.catalog.groups[id]; !matches(sig.ID) && !matches(id) || g != nil && g.hidden {
 				return false
 			}
 			found = true
@@ -352,7 +353,7 @@ func (s *resolver) take(i imports) {
 			s.r.entities = appendIf(s.r.entities, d.entities, func(x Entity) bool { return wanted(x.Signal) })
 		case kindAttributes:
 			for _, id := range slices.Sorted(maps.Keys(d.catalog.groups)) {
-				if g := d.catalog.groups[id]; g.kind == kindAttributes && !g.hidden && matches(id) {
+				if g := d.catalog.groups[id]; g.kind == kindAttributes && !g.hidden && (matches(id) || matches(strings.TrimPrefix(id, "registry."))) {
 					names := make([]Use, len(g.merged))
 					for i, u := range g.merged {
 						names[i].Name = u.name

@@ -93,9 +93,17 @@ func (r resolved) lines(t *testing.T) []string {
 		a := r.Catalog[i]
 		out = append(out, fmt.Sprintf("attribute %s %s %s%s", a.Key, typeText(t, a.Type), a.Stability, a.Deprecated))
 	}
+	own := map[string]bool{}
+	for _, i := range r.Registry.Attributes {
+		own[r.Catalog[i].Key] = true
+	}
 	uses := func(of string, refs []reference, identifying bool) {
 		for _, ref := range refs {
 			a := r.Catalog[ref.Base]
+			if !own[a.Key] { // of a dependency: there it stands in the catalog alone
+				own[a.Key] = true
+				out = append(out, fmt.Sprintf("attribute %s %s %s%s", a.Key, typeText(t, a.Type), a.Stability, a.Deprecated))
+			}
 			level := map[string]string{}
 			if err := json.Unmarshal(ref.RequirementLevel, &level); err != nil {
 				var word string
