@@ -49,9 +49,9 @@ type flagDef struct {
 func commands() []*command {
 	return []*command{
 		upCommand(), serveCommand(),
-		searchCommand(), traceCommand(), tailCommand(), servicesCommand(), kitsCommand(),
+		searchCommand(), traceCommand(), tailCommand(), servicesCommand(), findingsCommand(), privacyReportCommand(), kitsCommand(),
 		statusCommand(), flushCommand(),
-		charterCheckCommand(), charterEffectiveCommand(), charterExplainCommand(), charterSchemaCommand(), charterInitCommand(), charterDiffCommand(),
+		charterCheckCommand(), charterEffectiveCommand(), charterExplainCommand(), charterSchemaCommand(), charterInitCommand(), charterDiffCommand(), charterGenerateCommand(),
 		backupCommand(), restoreCommand(), verifyCommand(), ledgerCommand(),
 		tokenCreateCommand(), tokenListCommand(), tokenRevokeCommand(),
 		versionCommand(), completionCommand(),

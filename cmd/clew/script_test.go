@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -27,6 +28,7 @@ func TestMain(m *testing.M) {
 //
 //	answers CODE URL [NAME=VALUE]...   wait until URL, asked with these headers, answers with the code
 //	stamp FILE                         replace @NOW@ and @NOW-5ms@ in it by Unix nanoseconds, @MICROS-5ms@ by microseconds
+//	says URL REGEXP                   wait until the answer matches
 //	post URL FILE [NAME=VALUE]...      send FILE as JSON
 //	listen ADDRESS                     hold a port until the script ends
 //	supervise PIDFILE COMMAND...       run a command, and again whenever it ends, until the script ends; all numbers are in PIDFILE.all
@@ -46,8 +48,31 @@ func TestScript(t *testing.T) {
 			env.Setenv("NO_COLOR", "1")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"answers": scriptAnswers, "stamp": scriptStamp, "post": scriptPost, "listen": scriptListen, "supervise": scriptSupervise},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"answers": scriptAnswers, "says": scriptSays, "stamp": scriptStamp, "post": scriptPost, "listen": scriptListen, "supervise": scriptSupervise},
 	})
+}
+
+// scriptSays waits until what a URL answers matches a regular expression.
+func scriptSays(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: says URL REGEXP")
+	}
+	want, last := regexp.MustCompile(args[1]), "no answer"
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		resp, err := http.Get(args[0])
+		if err != nil {
+			last = err.Error()
+			continue
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		ts.Check(err)
+		if want.Match(body) {
+			return
+		}
+		last = string(body)
+	}
+	ts.Fatalf("%s does not say %s: %s", args[0], want, last)
 }
 
 func scriptAnswers(ts *testscript.TestScript, neg bool, args []string) {
