@@ -124,7 +124,9 @@ func (p *parser) standard(f *field, v *value) *value {
 		return nil
 	}
 	n := &yaml.Node{Kind: yaml.ScalarNode, Value: def, Line: v.at.line, Column: v.at.col}
-	if def[0] == '[' {
+	if def == "[]" { // by far the most frequent
+		n = &yaml.Node{Kind: yaml.SequenceNode}
+	} else if def[0] == '[' {
 		var doc yaml.Node
 		if err := yaml.Unmarshal([]byte(def), &doc); err != nil {
 			panic("charter: the default of " + path + " is no YAML: " + err.Error())
