@@ -40,7 +40,7 @@ type Options struct {
 // File is one file to write.
 type File struct {
 	Name    string // without folders
-	Content []byte
+	Content []byte // nil: the template gave nothing, and there must be no such file
 }
 
 //go:embed all:templates
@@ -49,8 +49,7 @@ var builtin embed.FS
 // Languages lists what can be generated without further templates.
 func Languages() []string { return []string{"docs", "go", "rust"} }
 
-// Run generates the files of a language in the order of their names. A template
-// whose result is empty makes no file. The imports of the charter have to be
+// Run generates the files of a language in the order of their names. The imports of the charter have to be
 // resolved: see [charter.Charter.WithVocabulary].
 func Run(c *charter.Charter, o Options) ([]File, error) {
 	if o.Package == "" {
@@ -83,7 +82,8 @@ func Run(c *charter.Charter, o Options) ([]File, error) {
 			return nil, fmt.Errorf("generate %s: %w", o.Language, err)
 		}
 		file := File{strings.TrimSuffix(name, suffix), tidy(b.Bytes())}
-		if len(file.Content) == 0 {
+		if file.Content == nil {
+			files = append(files, file)
 			continue
 		}
 		if !Generated(file.Content) {

@@ -177,8 +177,12 @@ func TestTemplatesOfUsers(t *testing.T) {
 	if !strings.Contains(byName["more.txt"], "shop.order.id shop_order_id\n") {
 		t.Errorf("an added template gave %q", byName["more.txt"])
 	}
-	if !strings.Contains(byName["attributes.go"], "package words\n") || len(byName) != 3 {
-		t.Errorf("the files are %d, want attributes.go, more.txt, spans.go", len(byName))
+	if !strings.Contains(byName["attributes.go"], "package words\n") || len(byName) != 4 {
+		t.Errorf("the files are %d, want attributes.go, empty, more.txt, spans.go", len(byName))
+	}
+
+	if content, ok := byName["empty"]; !ok || content != "" {
+		t.Errorf("a template that gives nothing gave %q", content)
 	}
 
 	python := run(t, c, generate.Options{Language: "python", Templates: fstest.MapFS{"words.py.tmpl": {Data: []byte(head +

@@ -22,6 +22,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clew-dev/clew/internal/charter"
+	"github.com/clew-dev/clew/internal/charter/registry"
 	"github.com/clew-dev/clew/internal/generate"
 )
 
@@ -223,23 +225,29 @@ func rustKit(t *testing.T) (kit, deps string) {
 	return "", ""
 }
 
-func TestMutatedRustIsRefused(t *testing.T) {
+// rustCompiler gives a function that checks a text as a crate of that name, which
+// may use the kit and, under --extern, crates of that folder.
+func rustCompiler(t *testing.T) func(name, text string, more ...string) error {
 	kit, deps := rustKit(t)
 	folder := t.TempDir()
-	rustc := func(name, text string, more ...string) error {
+	return func(name, text string, more ...string) error {
 		source := filepath.Join(folder, name+".rs")
 		if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
 			t.Error(err)
 			return nil
 		}
 		args := append([]string{"--edition", "2024", "--crate-type", "lib", "--crate-name", name, "--emit", "metadata", "--out-dir", folder,
-			"-L", "dependency=" + deps, "--extern", "clew=" + kit, "-D", "warnings", source}, more...)
+			"-L", folder, "-L", "dependency=" + deps, "--extern", "clew=" + kit, "-D", "warnings", source}, more...)
 		out, err := exec.CommandContext(t.Context(), "rustc", args...).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%w\n%s", err, out)
 		}
 		return nil
 	}
+}
+
+func TestMutatedRustIsRefused(t *testing.T) {
+	rustc := rustCompiler(t)
 	generated := run(t, wordsCharter(t), generate.Options{Language: "rust"})
 	if len(generated) != 1 {
 		t.Fatalf("%d files, want one module", len(generated))
@@ -247,7 +255,7 @@ func TestMutatedRustIsRefused(t *testing.T) {
 	if err := rustc("charter", string(generated[0].Content)); err != nil {
 		t.Fatalf("the generated module does not compile: %v", err)
 	}
-	use := []string{"--extern", "charter=" + filepath.Join(folder, "libcharter.rmeta"), "--error-format", "short"}
+	use := []string{"--extern", "charter", "--error-format", "short"}
 	program := readProgram(t, "testdata/program.rs.txt")
 	if err := rustc("program", program, use...); err != nil {
 		t.Fatalf("the program does not compile: %v", err)
@@ -312,5 +320,37 @@ spans:
 				t.Errorf("%s with %s: %v\n%s", name, heuristics, err, out)
 			}
 		}
+	}
+}
+
+// The whole vocabulary of the conventions has names of every kind, and hundreds of
+// deprecated ones that are spelled like others.
+func TestTheWholeVocabularyCompiles(t *testing.T) {
+	c, err := charter.Parse("charter.yaml", []byte("charter: 1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c = c.WithVocabulary(registry.Builtin().Attributes())
+	compiled := exports(t)
+	w := &goWorld{fset: token.NewFileSet()}
+	w.kit = importer.ForCompiler(w.fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(compiled[path]) })
+	generated := map[string]string{}
+	for _, f := range run(t, c, generate.Options{Language: "go", All: true}) {
+		generated[f.Name] = string(f.Content)
+	}
+	delete(generated, "spans.go") // there is no contract
+	pkg, err := w.check("example.test/charter", generated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(pkg.Scope().Names()); n < 2000 {
+		t.Errorf("the package has %d names; the conventions have far more", n)
+	}
+	if again := run(t, c, generate.Options{Language: "go", All: true}); string(again[0].Content) != generated["attributes.go"] {
+		t.Error("the whole vocabulary differs from run to run")
+	}
+	rustc := rustCompiler(t)
+	if err := rustc("charter", string(run(t, c, generate.Options{Language: "rust", All: true})[0].Content)); err != nil {
+		t.Fatal(err)
 	}
 }
