@@ -54,7 +54,8 @@ type Value struct {
 type Contract struct {
 	charter.SpanContract
 	Ident      string
-	Middleware bool        // the span is made by middleware, and the program decorates it
+	Starts     bool        // the program may start the span: its name is known
+	Decorates  bool        // middleware may start it: it is known by more than a name, or by a kind that stands for a wire
 	Start, End []Attribute // what it requires, by when it has to be there
 	Errors     []Value
 	Team       charter.Team // who answers for the service
@@ -165,7 +166,8 @@ func (b *modeller) choose(all bool) map[string]Attribute {
 func (b *modeller) contracts(chosen map[string]Attribute) []Contract {
 	var out []Contract
 	for _, c := range b.c.Contracts() {
-		ct := Contract{SpanContract: c, Ident: b.style.exported(c.ID), Middleware: c.MatchName == ""}
+		ct := Contract{SpanContract: c, Ident: b.style.exported(c.ID), Starts: c.MatchName != ""}
+		ct.Decorates = !ct.Starts || c.Kind != "" && c.Kind != "internal"
 		ct.Team, _ = b.c.OwnerOf(c.Service)
 		for _, name := range c.Requires {
 			a, ok := chosen[name]
@@ -293,9 +295,10 @@ func contractIdentifiers(language string, c Contract) []string {
 	if language != "go" {
 		return out
 	}
-	if c.Middleware {
+	if c.Decorates {
 		out = append(out, c.Ident+"Of")
-	} else {
+	}
+	if c.Starts {
 		out = append(out, "Start"+c.Ident)
 	}
 	for _, v := range c.Errors {
