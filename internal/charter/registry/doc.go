@@ -29,4 +29,4 @@
 // does no I/O but through the fs.FS that it is given.
 package registry
 
-//go:generate go run ./gen -npm .npm/package
+//go:generate go run ./gen -npm $SEMCONV

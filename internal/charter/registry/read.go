@@ -21,9 +21,9 @@ import (
 const (
 	MaxFiles      = 5_000
 	MaxBytes      = 64 << 20
-	MaxAttributes = 100_000   // definitions
-	MaxUses       = 2_000_000 // attributes of all signals together, with those they take over
-	MaxDepth      = 32        // of references from group to group, and of dependencies
+	MaxAttributes = 100_000 // definitions
+	MaxUses       = 500_000 // attributes of all signals together, with those they take over
+	MaxDepth      = 32      // of references from group to group, and of dependencies
 )
 
 // manifests are the names that the description of a registry may have.

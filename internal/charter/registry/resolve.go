@@ -229,7 +229,7 @@ func (s *resolver) root(u use, from *group) (use, bool) {
 	}
 	near := ""
 	if !hidden && len(s.errs) < maxErrors { // more would not be reported
-		near = nearest(u.name, slices.Collect(maps.Keys(s.roots)))
+		near = nearest(u.name, slices.Sorted(maps.Keys(s.roots)))
 	}
 	switch {
 	case hidden:

@@ -2,7 +2,7 @@
 // conventions that internal/charter/registry carries. It does not fetch anything:
 //
 //	npm pack @opentelemetry/semantic-conventions && tar xf opentelemetry-semantic-conventions-*.tgz
-//	go run ./gen -npm package
+//	SEMCONV=package go generate
 //
 // Names, briefs, members and deprecations are those of the npm package; types and
 // stability those of the newest Go package go.opentelemetry.io/otel/semconv/v… that
