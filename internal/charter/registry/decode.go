@@ -131,6 +131,8 @@ func (f *file) stability(n *yaml.Node, at string) string {
 
 // group reads a group of the first generation.
 func (f *file) group(groups []*group, n *yaml.Node, path string) []*group {
+	// A group without a type is a span, as the description of the form says; Weaver
+	// itself leaves such a group out.
 	g := &group{kind: kindSpan, at: f.at(n)}
 	metricName, name := "", ""
 	f.fields(n, path, groupKeys, func(key string, v *yaml.Node, at string) {
