@@ -5,7 +5,7 @@ import { filterOf } from "../model/query.ts";
 import { toHistogram } from "../model/histogram.ts";
 import { toRfc3339, type RangeMs, type RangeText } from "../model/time.ts";
 import { apiUrl, getBytes, getJson, segment } from "./client.ts";
-import type { Linked, MetricsAnswer, Operations, SearchAnswer, Services, SpanDetails, Status, TagNames, TagValues } from "./types.ts";
+import type { Charter, Findings, Glossary, Linked, MetricsAnswer, Operations, SearchAnswer, Services, SpanDetails, Status, TagNames, TagValues } from "./types.ts";
 
 /** Relative ranges travel as written, so that the server's clock decides what now is. */
 export interface Asked {
@@ -119,3 +119,29 @@ export const statusQuery = queryOptions({
   refetchInterval: 15_000,
   staleTime: 10_000,
 });
+
+/** What is in force, and what was seen of its contracts. */
+export const charterQuery = queryOptions({
+  queryKey: ["charter"],
+  queryFn: ({ signal }) => getJson<Charter>("/api/charter", signal),
+  staleTime: FRESH_MS,
+});
+
+/** More findings than this are not listed but counted. */
+export const FINDINGS_LIMIT = 2000;
+
+/** All findings: filters count what they would leave, so the page needs them all. */
+export const findingsQuery = queryOptions({
+  queryKey: ["findings"],
+  queryFn: ({ signal }) => getJson<Findings>(apiUrl("/api/findings", { limit: FINDINGS_LIMIT }), signal),
+  staleTime: FRESH_MS,
+});
+
+export function glossaryQuery(text: string, source: string, limit: number) {
+  return queryOptions({
+    queryKey: ["glossary", text, source, limit],
+    queryFn: ({ signal }) => getJson<Glossary>(apiUrl("/api/charter/attributes", { text, source, limit }), signal),
+    placeholderData: keepPreviousData,
+    staleTime: 60_000,
+  });
+}

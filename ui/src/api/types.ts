@@ -1,4 +1,4 @@
-// Generated from internal/api/openapi.yaml by scripts/types.mjs; do not edit.
+// Generated from internal/api/openapi_schemas.yaml by scripts/types.mjs; do not edit.
 // Ids are lower-case hex; instants are Unix nanoseconds as decimal strings; durations are nanoseconds.
 
 export type Error = {
@@ -242,6 +242,8 @@ export type Summary = {
   p95: number;
   p99: number;
   lastSeen: Nanos;
+  /** Of services: who owns it; absent when nobody does. */
+  team?: string;
 };
 
 export type Services = {
@@ -334,4 +336,131 @@ export type Status = {
     oldest: Nanos;
   }[];
   counters: Record<string, number>;
+};
+
+export type Team = {
+  name: string;
+  contact: string;
+  escalation: string;
+  runbook: string;
+};
+
+export type CharterService = {
+  name: string;
+  /** Empty: nobody. */
+  team: string;
+  language: string;
+  tier: string;
+};
+
+export type Contract = {
+  id: string;
+  service: string;
+  kind: string;
+  /** How its spans are told, such as http.route=/checkout. */
+  match: string;
+  requires: string[];
+  mayCall: string[];
+  brief: string;
+  /** Spans of it since they are counted. */
+  seen: number;
+  /** RFC 3339; empty: never. */
+  lastSeen: string;
+  /** The newest of them; empty: none. */
+  trace: string;
+};
+
+export type CharterRule = {
+  rule: string;
+  mode: "observe" | "mend" | "refuse" | "off";
+  brief: string;
+};
+
+export type Charter = {
+  /** A hash of what is in force. */
+  version: string;
+  organisation: string;
+  /** Without the role admin empty; empty too when the built-in charter is in force. */
+  file: string;
+  /** RFC 3339. */
+  since: string;
+  /** Why the file as it stands is not in force; empty when it is. */
+  error: string;
+  environments: string[];
+  /** How many are defined, with those of imports. */
+  attributes: number;
+  ownAttributes: number;
+  detectors: string[];
+  teams: Team[];
+  services: CharterService[];
+  contracts: Contract[];
+  rules: CharterRule[];
+};
+
+export type Term = {
+  name: string;
+  type: string;
+  brief: string;
+  note: string;
+  examples: string[];
+  members: string[];
+  stability: string;
+  /** The reason; empty: it is not. */
+  deprecated: string;
+  renamedTo: string;
+  formerly: string[];
+  owner: string;
+  personal: string;
+  onIngest: string;
+  source: string;
+};
+
+export type Glossary = {
+  terms: Term[];
+  /** That fit the text. */
+  total: number;
+};
+
+export type Finding = {
+  rule: string;
+  severity: "violation" | "improvement" | "information";
+  service: string;
+  /** Of the service, as the charter says: go, rust, other or empty. */
+  language: string;
+  team?: Team;
+  /** The attribute, span or service that the rule speaks of. */
+  subject: string;
+  detail: string;
+  message: string;
+  mend: string;
+  /** The name to write instead; empty: none. */
+  name: string;
+  /** The mend as code; empty: none. */
+  go: string;
+  rust: string;
+  action: "observe" | "mend" | "refuse" | "redact";
+  /** Values or spans, since the first. */
+  count: number;
+  /** RFC 3339. */
+  first: string;
+  last: string;
+  /** The newest example. */
+  trace: string;
+  span: string;
+};
+
+export type Overflow = {
+  /** Empty: services that had no room. */
+  service: string;
+  rule: string;
+  count: number;
+};
+
+export type Findings = {
+  findings: Finding[];
+  total: number;
+  /** What the bounds of the table kept out. */
+  overflow: Overflow[];
+  /** Of the charter. */
+  version: string;
 };

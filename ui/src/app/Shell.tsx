@@ -11,10 +11,14 @@ import { LookMenu } from "./LookMenu.tsx";
 import { TimeRange } from "./TimeRange.tsx";
 import { TokenBar } from "./TokenBar.tsx";
 
-const PAGES: { to: "/traces" | "/services"; title: string; icon: IconName; keys: string; prefix: string }[] = [
+const PAGES: { to: "/traces" | "/services" | "/findings" | "/charter"; title: string; icon: IconName; keys: string; prefix: string }[] = [
   { to: "/traces", title: "Traces", icon: "traces", keys: "g t", prefix: "/trace" },
   { to: "/services", title: "Services", icon: "services", keys: "g s", prefix: "/services" },
+  { to: "/findings", title: "Findings", icon: "findings", keys: "g f", prefix: "/findings" },
+  { to: "/charter", title: "Charter", icon: "charter", keys: "g c", prefix: "/charter" },
 ];
+/** Pages that show what is now, or one trace: a range says nothing there. */
+const WITHOUT_RANGE = /^\/(?:trace\/|findings|charter)/;
 
 export function Shell() {
   const navigate = useNavigate();
@@ -33,6 +37,8 @@ export function Shell() {
   useKeys({
     "g t": () => void navigate({ to: "/traces", search: shared }),
     "g s": () => void navigate({ to: "/services", search: shared }),
+    "g f": () => void navigate({ to: "/findings", search: shared }),
+    "g c": () => void navigate({ to: "/charter", search: shared }),
     "?": () => setSheet(true),
     "Ctrl+k": () => document.getElementById("command")?.focus(),
   });
@@ -61,7 +67,7 @@ export function Shell() {
         <header className="topbar">
           <CommandField />
           <span className="grow" />
-          {!pathname.startsWith("/trace/") && <TimeRange />}
+          {!WITHOUT_RANGE.test(pathname) && <TimeRange />}
           <StatusChip />
           <LookMenu />
         </header>

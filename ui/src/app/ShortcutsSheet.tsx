@@ -10,6 +10,8 @@ const GROUPS: { title: string; keys: [string, string][] }[] = [
       ["Ctrl K", "Open a trace id, a traceparent or a query"],
       ["g t", "Traces"],
       ["g s", "Services"],
+      ["g f", "Findings"],
+      ["g c", "Charter"],
       ["?", "This sheet"],
     ],
   },
@@ -21,6 +23,15 @@ const GROUPS: { title: string; keys: [string, string][] }[] = [
       ["Enter", "Open the selected trace"],
       ["r", "Run again"],
       ["← →", "In the histogram: move; with Shift: select; Enter zooms"],
+    ],
+  },
+  {
+    title: "Findings, glossary",
+    keys: [
+      ["/", "Search the glossary"],
+      ["j k", "Next and previous finding or word"],
+      ["Enter", "Open the newest trace of the finding"],
+      ["Esc", "Close it"],
     ],
   },
   {

@@ -1,6 +1,8 @@
 /** The routes. Every page's state is in its search parameters; pages load on demand and when the pointer nears a link. */
 import { QueryClient } from "@tanstack/react-query";
 import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, redirect, retainSearchParams } from "@tanstack/react-router";
+import { validateCharter, validateTerms } from "../features/charter/params.ts";
+import { validateFindings } from "../features/findings/params.ts";
 import { validateSearch } from "../features/search/params.ts";
 import { validateServices } from "../features/services/params.ts";
 import { validateTrace } from "../features/trace/params.ts";
@@ -65,9 +67,27 @@ const service = createRoute({
   validateSearch: validateServices,
   component: lazyRouteComponent(() => import("../features/services/ServicePage.tsx"), "ServicePage"),
 });
+const findings = createRoute({
+  getParentRoute: () => root,
+  path: "/findings",
+  validateSearch: validateFindings,
+  component: lazyRouteComponent(() => import("../features/findings/FindingsPage.tsx"), "FindingsPage"),
+});
+const charter = createRoute({
+  getParentRoute: () => root,
+  path: "/charter",
+  validateSearch: validateCharter,
+  component: lazyRouteComponent(() => import("../features/charter/CharterPage.tsx"), "CharterPage"),
+});
+const terms = createRoute({
+  getParentRoute: () => root,
+  path: "/charter/terms",
+  validateSearch: validateTerms,
+  component: lazyRouteComponent(() => import("../features/charter/TermsPage.tsx"), "TermsPage"),
+});
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, traces, trace, services, service]),
+  routeTree: root.addChildren([home, traces, trace, services, service, findings, charter, terms]),
   context: { client: queryClient },
   defaultPreload: "intent",
   defaultPreloadStaleTime: 0,

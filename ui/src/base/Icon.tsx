@@ -2,6 +2,8 @@
 const PATHS = {
   traces: "M2 4h8M5 8h9M3 12h6",
   services: "M3 3h4v4H3zM9 9h4v4H9zM9 3h4v4H9zM3 9h4v4H3z",
+  findings: "M4 14V2.5h8.5l-2 3 2 3H4",
+  charter: "M3.5 2h6.5l2.5 2.5V14h-9zM6 7h4M6 10h4",
   search: "M7 12a5 5 0 1 0 0-10 5 5 0 0 0 0 10zM11 11l3.5 3.5",
   clock: "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM8 5v3l2 1.5",
   refresh: "M13 8a5 5 0 1 1-1.5-3.6M13 2.5V5h-2.5",
@@ -22,6 +24,7 @@ const PATHS = {
   filter: "M2 3h12l-4.5 5.5V13l-3-1.5v-3z",
   not: "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM3.8 3.8l8.4 8.4",
   link: "M6.5 9.5l3-3M7 5l1.5-1.5a2.8 2.8 0 0 1 4 4L11 9M9 11l-1.5 1.5a2.8 2.8 0 0 1-4-4L5 7",
+  info: "M8 14.5a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13zM8 7.2v4M8 4.7v.1",
   warning: "M8 2l6.5 11.5h-13zM8 6.5v3M8 11.4v.1",
   diamond: "M8 2l6 6-6 6-6-6z",
   table: "M2 3h12v10H2zM2 6.5h12M2 10h12M6.5 3v10",

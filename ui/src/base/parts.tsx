@@ -23,6 +23,16 @@ export function ErrorMark({ children }: { children?: ReactNode }) {
   );
 }
 
+/** A text of people's own, as a link when it is an address. Such links leave Clew, and tell nobody where from. */
+export function Reach({ text, href }: { text: string; href: string | undefined }) {
+  if (href === undefined) return <span className="reach">{text}</span>;
+  return (
+    <a className="link reach" href={href} title={href} {...(href.startsWith("mailto:") ? {} : { target: "_blank", rel: "noopener noreferrer" })}>
+      {text}
+    </a>
+  );
+}
+
 /** Copies a text; says so for a moment. */
 export function CopyButton({ text, label, children }: { text: string; label: string; children?: ReactNode }) {
   const [done, setDone] = useState<"" | "copied" | "refused">("");

@@ -103,7 +103,7 @@ export function SearchPage() {
       ) : (
         <div className="histogram empty">{histogram.error && !error ? <span className="faint">{histogram.error.message}</span> : null}</div>
       )}
-      <div className="search-body">
+      <div className="faceted">
         <aside className="facets" aria-label="Filters">
           <Facets query={q} range={range} onQuery={asked} />
         </aside>

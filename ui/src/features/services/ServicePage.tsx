@@ -2,15 +2,18 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { slotOf } from "../../api/colours.ts";
-import { operationsQuery } from "../../api/queries.ts";
+import { charterQuery, findingsQuery, operationsQuery } from "../../api/queries.ts";
 import type { Summary } from "../../api/types.ts";
-import { Banner, Bones, ServiceName, State, useLate } from "../../base/parts.tsx";
+import { Banner, Bones, ErrorMark, ServiceName, State, useLate } from "../../base/parts.tsx";
 import { useNow } from "../../base/now.ts";
 import { Icon } from "../../base/Icon.tsx";
-import { plural } from "../../model/format.ts";
+import { ownersOf } from "../../model/charter.ts";
+import { tallies } from "../../model/findings.ts";
+import { groupDigits, plural } from "../../model/format.ts";
 import { fieldOf, quote } from "../../model/query.ts";
 import { resolveRange } from "../../model/time.ts";
 import { rangeOf, type ServicesParams } from "./params.ts";
+import { Owner } from "./Owner.tsx";
 import { SummaryTable } from "./SummaryTable.tsx";
 import "./services.css";
 
@@ -22,6 +25,8 @@ export function ServicePage() {
   const navigate = useNavigate();
   const range = rangeOf(params);
   const { data, error, refetch } = useQuery(operationsQuery(name, range));
+  const charter = useQuery(charterQuery).data;
+  const found = tallies(useQuery(findingsQuery).data?.findings ?? [], "service").get(name);
   const waiting = useLate(data === undefined && error === null);
   const resolved = resolveRange(range, useNow());
   const seconds = typeof resolved === "string" ? 0 : (resolved.to - resolved.from) / 1000;
@@ -35,7 +40,12 @@ export function ServicePage() {
         <Link to="/services" search={share} className="button quiet square" aria-label="All services" title="All services"><Icon name="left" /></Link>
         <h1><ServiceName name={name} slot={slotOf(name)} /></h1>
         {data && <span className="dim num">{plural(data.operations.length, "operation")}</span>}
+        {charter && <Owner service={name} team={ownersOf(charter).get(name)} />}
         <span className="grow" />
+        <Link className="button" to="/findings" search={{ service: name }}>
+          <Icon name="findings" />Findings
+          {found && (found.violations > 0 ? <ErrorMark>{groupDigits(found.violations)}<span className="hidden-text"> violations</span></ErrorMark> : <span className="num dim">{groupDigits(found.findings)}</span>)}
+        </Link>
         <Link className="button" to="/traces" search={{ ...share, q: `{ ${service} }` }}><Icon name="traces" />Traces</Link>
         <Link className="button" to="/traces" search={{ ...share, q: `{ ${service} && status = error }` }}><Icon name="diamond" small />Errors</Link>
       </header>

@@ -2,14 +2,17 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { learn, slotOf } from "../../api/colours.ts";
-import { servicesQuery } from "../../api/queries.ts";
+import { charterQuery, findingsQuery, servicesQuery } from "../../api/queries.ts";
 import { Banner, Bones, ServiceName, State, useLate } from "../../base/parts.tsx";
 import { useNow } from "../../base/now.ts";
 import { useZone } from "../../base/zone.ts";
+import { ownersOf } from "../../model/charter.ts";
+import { tallies } from "../../model/findings.ts";
 import { plural } from "../../model/format.ts";
 import { fieldOf, quote } from "../../model/query.ts";
 import { rangeLabel, resolveRange } from "../../model/time.ts";
 import { rangeOf, type ServicesParams } from "./params.ts";
+import { FoundMark, Owner } from "./Owner.tsx";
 import { SummaryTable } from "./SummaryTable.tsx";
 import "./services.css";
 
@@ -22,6 +25,8 @@ export function ServicesPage() {
   const range = rangeOf(params);
   const { data, error, refetch } = useQuery(servicesQuery(range));
   const waiting = useLate(data === undefined && error === null);
+  const owners = ownersOf(useQuery(charterQuery).data);
+  const found = tallies(useQuery(findingsQuery).data?.findings ?? [], "service");
   const now = useNow();
   const resolved = resolveRange(range, now);
   const seconds = typeof resolved === "string" ? 0 : (resolved.to - resolved.from) / 1000;
@@ -67,6 +72,12 @@ export function ServicesPage() {
               <Link to="/services/$name" params={{ name: s.name }} search={share} className="name-link">
                 <ServiceName name={s.name} slot={slotOf(s.name)} />
               </Link>
+            )}
+            owner={(s) => (
+              <span className="owner-cell">
+                <Owner service={s.name} team={owners.get(s.name)} short />
+                <FoundMark service={s.name} tally={found.get(s.name)} />
+              </span>
             )}
             traces={(s) => <Link className="link" to="/traces" search={{ ...share, q: `{ ${fieldOf("resource", "service.name")} = ${quote(s.name)} }` }} aria-label={`Traces of ${s.name}`}>Traces</Link>}
           />

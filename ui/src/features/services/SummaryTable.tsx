@@ -10,6 +10,7 @@ import { ago } from "../../model/time.ts";
 
 const COLUMNS = [
   { id: "name", title: "Name" },
+  { id: "owner", title: "Owner" },
   { id: "rate", title: "Requests" },
   { id: "errors", title: "Errors" },
   { id: "p50", title: "p50" },
@@ -19,6 +20,8 @@ const COLUMNS = [
   { id: "seen", title: "Last seen" },
 ] as const;
 const IDS = COLUMNS.map((c) => c.id);
+/** Columns of words: they begin at the left and with the first. */
+const TEXTS = new Set<string>(["name", "owner"]);
 
 interface Props {
   rows: Summary[];
@@ -28,6 +31,8 @@ interface Props {
   sort: string | undefined;
   onSort(sort: string): void;
   name(row: Summary): ReactNode;
+  /** Who answers for a row, and what is found there. Without it there is no such column. */
+  owner?(row: Summary): ReactNode;
   /** Link to the traces of a row. */
   traces(row: Summary): ReactNode;
 }
@@ -35,6 +40,7 @@ interface Props {
 function value(r: Summary, column: string): number | string {
   switch (column) {
     case "name": return r.name;
+    case "owner": return r.team ?? "";
     case "rate": return r.requests;
     case "errors": return r.requests > 0 ? r.errors / r.requests : r.errors;
     case "p50": return r.p50;
@@ -48,7 +54,8 @@ function value(r: Summary, column: string): number | string {
 /** Operations of one name differ by kind. */
 const key = (r: Summary) => `${r.name}\u0000${r.kind ?? ""}`;
 
-export function SummaryTable({ rows, seconds, nameTitle, sort, onSort, name, traces }: Props) {
+export function SummaryTable({ rows, seconds, nameTitle, sort, onSort, name, owner, traces }: Props) {
+  const columns = COLUMNS.filter((c) => c.id !== "owner" || owner !== undefined);
   const by: Sort = parseSort(sort, IDS, { column: "rate", down: true });
   const now = useNow();
   const slowest = Math.max(1, ...rows.map((r) => r.p99));
@@ -57,9 +64,9 @@ export function SummaryTable({ rows, seconds, nameTitle, sort, onSort, name, tra
     <table className="data summaries">
       <thead>
         <tr>
-          {COLUMNS.map((c) => (
-            <th key={c.id} scope="col" className={`s-${c.id}${c.id === "name" ? "" : " num"}`} aria-sort={by.column === c.id ? (by.down ? "descending" : "ascending") : undefined}>
-              <button type="button" onClick={() => onSort(nextSort(by, c.id, c.id === "name"))}>
+          {columns.map((c) => (
+            <th key={c.id} scope="col" className={`s-${c.id}${TEXTS.has(c.id) ? "" : " num"}`} aria-sort={by.column === c.id ? (by.down ? "descending" : "ascending") : undefined}>
+              <button type="button" onClick={() => onSort(nextSort(by, c.id, TEXTS.has(c.id)))}>
                 {c.id === "name" ? nameTitle : c.title}
                 {by.column === c.id && <Icon name={by.down ? "down" : "up"} small />}
               </button>
@@ -72,6 +79,7 @@ export function SummaryTable({ rows, seconds, nameTitle, sort, onSort, name, tra
         {sortRows(rows, by, value, key).map((r) => (
           <tr key={key(r)}>
             <td className="s-name">{name(r)}</td>
+            {owner && <td className="s-owner">{owner(r)}</td>}
             <td className="num s-rate">
               <Meter share={r.requests / busiest} />
               {formatRate(r.requests, seconds)}

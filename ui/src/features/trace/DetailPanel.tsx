@@ -3,12 +3,13 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState, type ReactNode } from "react";
 import { slotOf } from "../../api/colours.ts";
-import { spanQuery } from "../../api/queries.ts";
+import { charterQuery, spanQuery } from "../../api/queries.ts";
 import type { SpanDetails, SpanEvent, SpanLink } from "../../api/types.ts";
 import { Icon } from "../../base/Icon.tsx";
-import { CopyButton, ErrorMark, ServiceName, State, useLate } from "../../base/parts.tsx";
+import { CopyButton, ErrorMark, Reach, ServiceName, State, useLate } from "../../base/parts.tsx";
 import { useNow } from "../../base/now.ts";
 import { useZone } from "../../base/zone.ts";
+import { addressOf, ownersOf } from "../../model/charter.ts";
 import { exactNs, formatDuration, formatShare, groupDigits, plural } from "../../model/format.ts";
 import { fieldOf, quote } from "../../model/query.ts";
 import { endsBeforeStart, kindOf, parentMissing, spanId, statusOf, type Trace } from "../../model/skeleton.ts";
@@ -54,6 +55,7 @@ export function DetailPanel({ trace, span, onSelect, onClose }: Props) {
           <Fact label="Status">{status === "error" ? <ErrorMark>error</ErrorMark> : status}</Fact>
         </dl>
         {details?.statusMessage && <p className="status-message">{details.statusMessage}</p>}
+        {status === "error" && <ErrorOwner service={service} />}
         {parentMissing(trace, span) && <p className="note">Its parent {details?.parentId ? <code>{details.parentId}</code> : "span"} is not stored.</p>}
         {endsBeforeStart(trace, span) && <p className="note">Its sender says that it ended before it started; it is drawn without length.</p>}
         <div className="panel-tools">
@@ -91,6 +93,20 @@ export function DetailPanel({ trace, span, onSelect, onClose }: Props) {
         </Section>
       </div>
     </aside>
+  );
+}
+
+/** Whom an error is of interest to. */
+function ErrorOwner({ service }: { service: string }) {
+  const { data } = useQuery(charterQuery);
+  if (!data || data.services.length === 0) return null;
+  const team = ownersOf(data).get(service);
+  return (
+    <p className="note error-owner">
+      Owner: {team ? <b>{team.name}</b> : "nobody"}
+      {team?.contact && <Reach text={team.contact} href={addressOf(team.contact)} />}
+      {team?.runbook && <Reach text={addressOf(team.runbook) ? "runbook" : team.runbook} href={addressOf(team.runbook)} />}
+    </p>
   );
 }
 
