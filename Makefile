@@ -131,12 +131,18 @@ check-kit: .make/cargo .make/go
 	cd kit/rust && RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps -p clew -j $(JOBS)
 	scripts/check-msrv
 
+# The shop's code of its charter: make generate writes it, make check says what is not current.
+SHOP_CODE = for at in "go internal/charter" "rust rust/fleet/src/charter"; do \
+    go run -p $(JOBS) -tags "$(TAGS)" ./cmd/clew charter generate --charter examples/shop/charter --language $${at%% *} --out examples/shop/$${at\#* }
+
 check-shop: .make/cargo .make/go
+	$(SHOP_CODE) --check; done
 	$(MAKE) --no-print-directory -C examples/shop check CARGO_JOBS=$(JOBS)
 
-generate: .make/go ## write the generated files anew: docs/cli.md, cmd/clew/deps.txt
+generate: .make/go ## write the generated files anew: docs/cli.md, cmd/clew/deps.txt, the shop's code of its charter
 	go test -tags "$(TEST_TAGS)" ./cmd/clew -run 'Reference' -update
 	go test -tags "$(TEST_TAGS)" ./internal/lint -run 'Dependencies' -update
+	$(SHOP_CODE); done
 
 bench: ## print the tables of figures and fail over a floor or a budget; on a quiet machine
 	@missed=0; \

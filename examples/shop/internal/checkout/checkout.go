@@ -15,10 +15,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/clew-dev/clew/examples/shop/internal/bus"
+	"github.com/clew-dev/clew/examples/shop/internal/charter"
 	"github.com/clew-dev/clew/examples/shop/internal/db"
 	"github.com/clew-dev/clew/examples/shop/internal/fleet"
 	"github.com/clew-dev/clew/examples/shop/internal/shoppb"
@@ -95,19 +94,20 @@ func (s *service) place(w http.ResponseWriter, r *http.Request) error {
 		return &fleet.Problem{Status: http.StatusBadRequest, Text: "the body is not an order: " + err.Error()}
 	}
 	ctx := r.Context()
+	order := Order{ID: uuid.NewString()}
+	place := charter.CheckoutPlaceOf(ctx, charter.ShopOrderID(order.ID))
 	contents, err := s.cart.Read(ctx, &shoppb.CartRequest{Session: request.Session})
 	if err != nil {
 		return fmt.Errorf("read the cart: %w", err)
 	}
 	if len(contents.GetLines()) == 0 {
+		place.Fail(charter.CheckoutPlaceCartEmpty)
 		return &fleet.Problem{Status: http.StatusConflict, Text: "the cart is empty; put something in first"}
 	}
-	order := Order{ID: uuid.NewString()}
 	for _, line := range contents.GetLines() {
 		order.Cents += line.GetPriceCents() * int64(line.GetUnits())
 	}
-	trace.SpanFromContext(ctx).SetAttributes(
-		attribute.String("shop.order.id", order.ID), attribute.Int64("shop.order.cents", order.Cents))
+	place.End(charter.ShopOrderCents(order.Cents)) // all that the contract asks for; the middleware ends the span
 	_, err = s.inventory.Reserve(ctx, &shoppb.ReserveRequest{OrderId: order.ID, Lines: contents.GetLines()})
 	if err != nil {
 		return fmt.Errorf("reserve the goods: %w", err)

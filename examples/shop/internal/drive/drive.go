@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/clew-dev/clew/examples/shop/internal/charter"
 	"github.com/clew-dev/clew/examples/shop/internal/fleet"
 )
 
@@ -115,9 +115,9 @@ var errDeclined = errors.New("the card was declined")
 
 // walk is one journey: one trace.
 func (d *driver) walk(ctx context.Context, choice Choice) error {
+	journey, _ := charter.ParseShopJourney(choice.Journey) // the plan draws no other
 	ctx, span := d.tracer.Start(ctx, "journey "+choice.Journey, trace.WithNewRoot(), trace.WithAttributes(
-		attribute.String("shop.journey", choice.Journey),
-		attribute.String("shop.customer.id", choice.Customer)))
+		journey.Attr().KeyValue(), charter.ShopCustomerID(choice.Customer).Attr().KeyValue()))
 	defer span.End()
 	err := d.steps(ctx, choice)
 	if err != nil && !errors.Is(err, errDeclined) {

@@ -4,15 +4,16 @@ import (
 	"context"
 	"errors"
 
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/clew-dev/clew/examples/shop/internal/charter"
 )
 
 // SessionKey is the baggage member that the gateway sets for each request and
 // that later services put on their spans, under the same name.
-const SessionKey = "shop.session.id"
+const SessionKey = charter.ShopSessionIDKey
 
 // Fail records err on the span of ctx as an exception event and an error status.
 func Fail(ctx context.Context, err error) {
@@ -36,7 +37,15 @@ func rootCause(err error) error {
 // NoteSession copies the session from the baggage to the current span.
 func NoteSession(ctx context.Context) {
 	if session := Session(ctx); session != "" {
-		trace.SpanFromContext(ctx).SetAttributes(attribute.String(SessionKey, session))
+		Note(ctx, charter.ShopSessionID(session))
+	}
+}
+
+// Note puts attributes of the charter on the current span, whatever the stack.
+func Note(ctx context.Context, attrs ...charter.Attribute) {
+	span := trace.SpanFromContext(ctx)
+	for _, a := range attrs {
+		span.SetAttributes(a.Attr().KeyValue())
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
@@ -18,6 +17,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+
+	"github.com/clew-dev/clew/examples/shop/internal/charter"
 )
 
 // maxAnswerBytes bounds what is read of a peer's answer: a page of products is
@@ -196,7 +197,7 @@ func (c *Client) Call(ctx context.Context, method, path string, body io.Reader, 
 	}
 	if attempt > 0 {
 		trace.SpanFromContext(ctx).AddEvent("retry", trace.WithAttributes(
-			semconv.HTTPRequestResendCount(attempt), attribute.String("shop.peer", c.member)))
+			semconv.HTTPRequestResendCount(attempt), charter.ShopPeer(c.member).Attr().KeyValue()))
 	}
 	response, err := c.http.Do(request)
 	if err != nil {

@@ -14,10 +14,8 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
-
 	"github.com/clew-dev/clew/examples/shop/internal/bus"
+	"github.com/clew-dev/clew/examples/shop/internal/charter"
 	"github.com/clew-dev/clew/examples/shop/internal/db"
 	"github.com/clew-dev/clew/examples/shop/internal/fleet"
 	"github.com/clew-dev/clew/examples/shop/internal/shoppb"
@@ -74,7 +72,7 @@ func Serve(ctx context.Context) error {
 
 // ship may run twice for one order: each step does nothing the second time.
 func (s *service) ship(ctx context.Context, order bus.Order) error {
-	trace.SpanFromContext(ctx).SetAttributes(attribute.String("shop.order.id", order.ID))
+	charter.FulfilmentShipOf(ctx).End(charter.ShopOrderID(order.ID)) // the bus ends the span itself
 	shipped, err := s.inventory.Ship(ctx, &shoppb.ShipRequest{OrderId: order.ID})
 	if err != nil {
 		return fmt.Errorf("ship order %s: %w", order.ID, err)

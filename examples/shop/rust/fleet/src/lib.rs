@@ -7,6 +7,7 @@
 //! reqwest, sqlx and async-nats that follows its own releases, it is written out.
 
 pub mod bus;
+pub mod charter;
 pub mod db;
 pub mod fault;
 pub mod grpc;

@@ -5,12 +5,17 @@
 use std::process::ExitCode;
 
 use fleet::bus::{Bus, NOTIFICATION_SENT, Order, SHIPMENT_CREATED};
-use fleet::{Failure, process};
+use fleet::charter::ShopOrderId;
+use fleet::{Failure, process, telemetry};
 use tracing::{Instrument, info, info_span};
 
 async fn notify(bus: &Bus, order: Order) -> Result<(), Failure> {
-    let span = info_span!("write to customer", shop.order.id = order.id);
-    async { info!(customer = order.customer, "your order is on its way") }.instrument(span).await;
+    async {
+        telemetry::note(ShopOrderId::new(&order.id));
+        info!(customer = order.customer, "your order is on its way");
+    }
+    .instrument(info_span!("write to customer"))
+    .await;
     bus.send(NOTIFICATION_SENT, &order).await
 }
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 use fleet::db::{Statement, Tables};
 use fleet::words::payment_server::{Payment, PaymentServer};
 use fleet::words::{ChargeReply, ChargeRequest};
-use fleet::{Failure, fault, grpc, process, telemetry};
-use tonic::{Request, Response, Status};
+use fleet::{Failure, charter, fault, grpc, process, telemetry};
+use tonic::{Code, Request, Response, Status};
 use tracing::{Instrument, Span, info_span};
 
 const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS charges (
@@ -45,7 +45,14 @@ impl Payment for Cards {
     ) -> Result<Response<ChargeReply>, Status> {
         let charge = request.into_inner();
         let number = self.charges.fetch_add(1, Ordering::Relaxed) + 1;
-        let authorisation = authorise(&charge).await?;
+        let span = charter::PaymentCharge::current();
+        let authorised = authorise(&charge).await;
+        if authorised.as_ref().is_err_and(|status| status.code() == Code::FailedPrecondition) {
+            span.fail(charter::PaymentChargeError::CardDeclined);
+        }
+        let cents = charter::ShopOrderCents::new(charge.amount_cents);
+        span.finish(charter::ShopOrderId::new(&charge.order_id), cents);
+        let authorisation = authorised?;
         if fault::on(fault::CRASH) && number.is_multiple_of(CRASH_EVERY) {
             tracing::error!(order = charge.order_id, "process dies, as the fault crash asks");
             std::process::exit(CRASH_STATUS);
@@ -64,8 +71,8 @@ impl Payment for Cards {
 
 /// Asks the card network.
 async fn authorise(charge: &ChargeRequest) -> Result<String, Status> {
-    let span = info_span!("authorise card", shop.amount_cents = charge.amount_cents);
     async {
+        telemetry::note(charter::ShopOrderCents::new(charge.amount_cents));
         let wait = if fault::on(fault::SLOW_PAYMENT) { SLOW } else { USUAL };
         tokio::time::sleep(wait).await;
         if charge.card == "card-declined" {
@@ -74,7 +81,7 @@ async fn authorise(charge: &ChargeRequest) -> Result<String, Status> {
         }
         Ok(format!("auth-{}", charge.order_id))
     }
-    .instrument(span)
+    .instrument(info_span!("authorise card"))
     .await
 }
 

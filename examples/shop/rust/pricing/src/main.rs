@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use fleet::charter::ShopDiscountPercent;
 use fleet::words::pricing_server::{Pricing, PricingServer};
 use fleet::words::{QuoteReply, QuoteRequest};
 use fleet::{Failure, grpc, process, telemetry};
@@ -26,7 +27,7 @@ impl Pricing for Prices {
         let session = telemetry::session().unwrap_or_default();
         let percent = discount_percent(&session);
         let price_cents = items.iter().map(|item| discounted(item.base_cents, percent)).collect();
-        telemetry::note("shop.discount.percent", percent);
+        telemetry::note(ShopDiscountPercent::new(percent));
         Ok(Response::new(QuoteReply { price_cents }))
     }
 }

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::charter::{Attribute, ShopSessionId};
 use crate::stack::{Stack, running};
 use crate::telemetry::{SESSION_KEY, kit};
 use crate::{Failure, process};
@@ -32,7 +33,7 @@ async fn kit_edge(request: Request, next: Next) -> Response {
     let session = session_of(&request);
     let span = clew::Span::current();
     if span.recording() {
-        span.set(SESSION_KEY, session.as_str());
+        ShopSessionId::new(&session).on(&span);
         span.set_baggage(SESSION_KEY, &session);
         return next.run(request).await;
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clew::Context;
 
 use super::SESSION_KEY;
+use crate::charter::{Attribute, ShopSessionId};
 
 /// How long the last spans may take.
 pub const FLUSH_WITHIN: Duration = Duration::from_secs(2);
@@ -28,7 +29,7 @@ pub fn session() -> Option<String> {
 /// Copies the session from the baggage to the current span.
 pub fn note_session() {
     if let Some(session) = session() {
-        clew::Span::current().set(SESSION_KEY, session.as_str());
+        ShopSessionId::new(&session).on(&clew::Span::current());
     }
 }
 

@@ -10,11 +10,12 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::Failure;
+use crate::charter::{Attribute, ShopSessionId};
 use crate::stack::{Stack, running};
 
 /// The baggage member that the gateway sets for each request and that later
 /// services put on their spans, under the same name.
-pub const SESSION_KEY: &str = "shop.session.id";
+pub const SESSION_KEY: &str = ShopSessionId::KEY;
 
 /// Running telemetry.
 pub enum Telemetry {
@@ -72,11 +73,11 @@ pub fn session() -> Option<String> {
     }
 }
 
-/// Puts a number on the current span.
-pub fn note(key: &'static str, value: i64) {
+/// Puts an attribute of the charter on the current span, whatever the stack.
+pub fn note(attribute: impl Attribute) {
     match running() {
-        Stack::Kit => clew::Span::current().set(key, value),
-        Stack::Stock => stock::note(&Span::current(), key, value),
+        Stack::Kit => attribute.on(&clew::Span::current()),
+        Stack::Stock => stock::note(&Span::current(), &attribute),
         Stack::Off => {}
     }
 }

@@ -25,6 +25,7 @@ use tracing_subscriber::{Layer, Registry};
 
 use super::SESSION_KEY;
 use crate::Failure;
+use crate::charter::Attribute;
 
 /// Seconds between two complaints of the telemetry about itself: while no
 /// endpoint listens, the exporter complains once per batch.
@@ -234,9 +235,16 @@ pub fn with_session(context: &Context, session: String) -> Context {
     context.with_baggage([KeyValue::new(SESSION_KEY, session)])
 }
 
-/// Puts an attribute on a span.
-pub fn note(span: &Span, key: &'static str, value: impl Into<opentelemetry::Value>) {
-    span.set_attribute(key, value);
+/// Puts an attribute of the charter on a span. Those of the shop are texts and whole numbers.
+pub fn note(span: &Span, attribute: &impl Attribute) {
+    let key = attribute.key().into_owned();
+    match attribute.value() {
+        clew::Value::Int(value) => span.set_attribute(key, value),
+        clew::Value::Str(value) => span.set_attribute(key, value.to_owned()),
+        other => {
+            tracing::warn!(key, value = ?other, "attribute has a type that the shop does not use")
+        }
+    }
 }
 
 /// Makes the remote context the parent of a span that has not begun yet.
