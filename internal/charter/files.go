@@ -226,12 +226,11 @@ func (l *loader) walk() error {
 			}
 			for _, e := range entries {
 				name := path.Join(dir, e.Name())
-				yaml := strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
 				switch {
 				case strings.HasPrefix(e.Name(), "."):
 				case e.IsDir():
 					below = append(below, name)
-				case yaml && l.regular(name, e):
+				case (strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")) && l.regular(name, e):
 					if err := l.read(name, 0); err != nil {
 						return err
 					}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/clew-dev/clew/internal/charter"
+	"github.com/clew-dev/clew/internal/privacy"
 )
 
 // imported stands for what a registry holds.
@@ -195,5 +196,22 @@ func TestModesFollowTheDefault(t *testing.T) {
 				t.Errorf("default %q, %s: got %s, want %s", test.all, rule, got, want)
 			}
 		}
+	}
+}
+
+// What a charter may name is what can be searched for, in the same order, and the
+// defaults are the same.
+func TestDetectorsAreThoseThatExist(t *testing.T) {
+	names := func(all []privacy.Detector) (names []string) {
+		for _, d := range all {
+			names = append(names, string(d))
+		}
+		return names
+	}
+	if diff := cmp.Diff(names(privacy.Detectors()), charter.DetectorNames()); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(names(privacy.Defaults()), charter.Default().Privacy().Detectors); diff != "" {
+		t.Error(diff)
 	}
 }

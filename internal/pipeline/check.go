@@ -198,7 +198,7 @@ func (w *checking) attributes(of table, t *telemetry.Table) {
 			w.foundRows(v.rule, of, r.Rows[i:i+1], v.o)
 		}
 		if v.members != nil && r.Types[i].IsText() && !isMember(v.members, r.Text(i)) {
-			w.badValue(of, r.Rows[i], r.Keys.Str(uint32(i)), r.Text(i), &v)
+			w.badValue(of, r.Rows[i:i+1], r.Keys.Str(uint32(i)), r.Text(i), &v)
 		}
 		if v.rename != "" && renamed == nil {
 			renamed = &telemetry.Rest{Scope: r.Scope}
@@ -319,29 +319,38 @@ func (w *checking) members(of table, c *telemetry.Column, v *attributeVerdict) {
 	if c.Type != telemetry.TypeString {
 		return
 	}
-	bad := make([]bool, c.Dict.Len())
-	some := false
-	for i := range bad {
-		bad[i] = !isMember(v.members, c.Dict.At(uint32(i)))
-		some = some || bad[i]
-	}
-	for i := 0; some && i < len(c.Codes); i++ {
-		if bad[c.Codes[i]] {
-			w.badValue(of, c.Rows[i], c.Key, c.Dict.At(c.Codes[i]), v)
+	var bad map[uint32][]uint32 // rows of each entry that is no member
+	for code := range uint32(c.Dict.Len()) {
+		if !isMember(v.members, c.Dict.At(code)) {
+			if bad == nil {
+				bad = map[uint32][]uint32{}
+			}
+			bad[code] = nil
 		}
+	}
+	if bad == nil {
+		return
+	}
+	for i, code := range c.Codes {
+		if rows, is := bad[code]; is {
+			bad[code] = append(rows, c.Rows[i])
+		}
+	}
+	for code, rows := range bad {
+		w.badValue(of, rows, c.Key, c.Dict.At(code), v)
 	}
 }
 
 // badValue says that an enum has no such member. The enums of the OpenTelemetry
 // conventions are open, so a value of one's own is no violation of them.
-func (w *checking) badValue(of table, row uint32, key string, value []byte, v *attributeVerdict) {
+func (w *checking) badValue(of table, rows []uint32, key string, value []byte, v *attributeVerdict) {
 	o := finding.Observation{Key: finding.Key{Subject: key, Detail: telemetry.Clip(string(value))}, Severity: finding.Violation,
 		Message: fmt.Sprintf("%q is no value of %s", telemetry.Clip(string(value)), key),
 		Mend:    "Write one of " + listed(v.members) + "."}
 	if !v.own {
 		o.Severity = finding.Information
 	}
-	w.foundRows(charter.RuleBadEnumValue, of, []uint32{row}, o)
+	w.foundRows(charter.RuleBadEnumValue, of, rows, o)
 }
 
 // listed gives at most six names for a sentence.

@@ -113,7 +113,7 @@ func (n *nestedWalk) object(key string, action charter.Action, depth int) bool {
 		}
 		return n.walk(string(name), inner, depth+1)
 	})
-	if marked {
+	if marked && ok {
 		// The bytes were written as a text in the place of the object's only member.
 		n.dst = append(n.dst[:from], n.dst[from+1:len(n.dst)-1]...)
 	}

@@ -30,12 +30,13 @@ const (
 	longestWord  = 24 // no word of the lists is longer
 )
 
-// context gives what the text before i says, or else the key.
+// context gives what the text before i says, and the key. Whether it is an id or a
+// card the text knows better.
 func (w *walk) context(i int) context {
 	c := before(w.v[:i])
 	w.steps += contextReach
 	if c&^ctxJoin != 0 {
-		return c
+		return c | w.ofKey()&^(ctxID|ctxCard)
 	}
 	return c | w.ofKey()
 }
@@ -58,7 +59,7 @@ func (w *walk) ofKey() context {
 // another thing, at a mark, and at a number that is not part of a list.
 func before(text []byte) (c context) {
 	from := max(0, len(text)-contextReach)
-	words := 0
+	words, near := 0, true
 	for i := len(text); i > from && words < contextWords; {
 		b := text[i-1]
 		switch kind := kinds[b]; {
@@ -66,6 +67,7 @@ func before(text []byte) (c context) {
 			if b == ']' && endsInMark(text[:i]) || b == '\n' && words > 0 {
 				return c
 			}
+			near = near && b != '\n' // an id is named on its line
 			i--
 		case kind == digit:
 			// "ids 17, 18, 19" is a list; "bsn 17 order 18" is two things.
@@ -83,7 +85,7 @@ func before(text []byte) (c context) {
 			part := meaning(text[i:end])
 			if part != 0 {
 				words++
-				if c = c.and(part); part&ctxJoin == 0 {
+				if c = c.and(part, near); part&ctxJoin == 0 {
 					return c
 				}
 				continue
@@ -96,9 +98,10 @@ func before(text []byte) (c context) {
 			}
 			words++
 			if part = meaning(text[i:end]); part == 0 {
+				near = false
 				continue
 			}
-			if c = c.and(part); part&ctxJoin == 0 {
+			if c = c.and(part, near); part&ctxJoin == 0 {
 				return c
 			}
 		}
@@ -106,10 +109,14 @@ func before(text []byte) (c context) {
 	return c
 }
 
-// and adds what a word further in front says: a "card.id" is an id.
-func (c context) and(part context) context {
+// and adds what a word further in front says: a "card.id" is an id. An order's
+// comment is none: only what is near, with no other word between, makes an id.
+func (c context) and(part context, near bool) context {
 	if c&ctxID != 0 {
 		part &^= ctxCard
+	}
+	if !near {
+		part &^= ctxID
 	}
 	return c | part
 }
@@ -177,7 +184,7 @@ func listed(word []byte) context {
 	switch string(word) {
 	case "id", "ids":
 		return ctxID | ctxJoin
-	case "number", "nummer", "numero", "num", "nr", "no", "key", "is", "value", "the", "code":
+	case "number", "nummer", "numero", "num", "nr", "no", "key", "is", "in", "value", "the", "code":
 		return ctxJoin
 	case "uid", "uuid", "guid", "oid", "pid", "tid", "ref", "reference", "order", "trace", "span", "parent",
 		"request", "req", "session", "txn", "tx", "transaction", "correlation", "seq", "sequence", "offset", "ts",

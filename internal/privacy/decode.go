@@ -20,7 +20,7 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 // what it finds, with places in the value itself.
 func (s *Scanner) findEscaped(to []Match, key string, value []byte) ([]Match, int) {
 	first := 0
-	for first < len(value) && (value[first] != '%' && value[first] != '\\' || escape(value[first:]) == 0) {
+	for first < len(value) && value[first] != '+' && (value[first] != '%' && value[first] != '\\' || escape(value[first:]) == 0) {
 		first++
 	}
 	if first == len(value) {
@@ -28,29 +28,23 @@ func (s *Scanner) findEscaped(to []Match, key string, value []byte) ([]Match, in
 	}
 	c := scratches.Get().(*scratch)
 	steps := first
-	c.text = append(c.text[:0], value...)
-	c.at = c.at[:0]
-	for i := range len(value) + 1 {
-		c.at = append(c.at, int32(i))
-	}
-	for range mostLayers {
-		if !c.unescape() {
+	// A plus is a blank in a form, and a plus in most else: both are tried.
+	for form := range 2 {
+		c.load(value)
+		if form == 1 && !blanks(c.text) {
 			break
 		}
-		steps += 2 * len(c.text)
-		seen, digits := gate(c.text)
-		on := s.on & possible(seen, digits, len(c.text))
-		if on == 0 {
-			continue
+		for layer := 0; layer < mostLayers; layer++ {
+			if !c.unescape() {
+				if form == 0 || layer > 0 {
+					break
+				}
+			}
+			to = c.look(to, s, key, &steps)
 		}
-		w := walk{v: c.text, key: key, on: on, found: to, base: len(to), userinfo: -1}
-		w.run()
-		for i := len(to); i < len(w.found); i++ {
-			m := &w.found[i]
-			m.Start, m.End = int(c.at[m.Start]), int(c.at[m.End])
+		if form == 0 && blanks(c.text) {
+			to = c.look(to, s, key, &steps)
 		}
-		to = w.found
-		steps += w.steps
 	}
 	if cap(c.text) <= mostKept {
 		scratches.Put(c)
@@ -58,7 +52,45 @@ func (s *Scanner) findEscaped(to []Match, key string, value []byte) ([]Match, in
 	return to, steps
 }
 
-// unescape takes one layer of escapes away, in place, and reports whether there was any.
+// load begins with the value as it is.
+func (c *scratch) load(value []byte) {
+	c.text = append(c.text[:0], value...)
+	c.at = c.at[:0]
+	for i := range len(value) + 1 {
+		c.at = append(c.at, int32(i))
+	}
+}
+
+// look appends what there is in the text, with places in the value.
+func (c *scratch) look(to []Match, s *Scanner, key string, steps *int) []Match {
+	*steps += 3 * len(c.text)
+	seen, digits := gate(c.text)
+	on := s.on & possible(seen, digits, len(c.text))
+	if on == 0 {
+		return to
+	}
+	w := walk{v: c.text, key: key, on: on, found: to, base: len(to), userinfo: -1}
+	w.run()
+	for i := len(to); i < len(w.found); i++ {
+		m := &w.found[i]
+		m.Start, m.End = int(c.at[m.Start]), int(c.at[m.End])
+	}
+	*steps += w.steps
+	return w.found
+}
+
+// blanks makes blanks of pluses, and reports whether there were any.
+func blanks(text []byte) (any bool) {
+	for i, b := range text {
+		if b == '+' {
+			text[i], any = ' ', true
+		}
+	}
+	return any
+}
+
+// unescape takes one layer of escapes away, in place, and reports whether there was
+// any.
 func (c *scratch) unescape() bool {
 	n, any := 0, false
 	for i := 0; i < len(c.text); {

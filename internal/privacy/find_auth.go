@@ -26,9 +26,6 @@ func (w *walk) keyword(start, end int) int {
 			return w.signature(end + 1)
 		}
 	}
-	if w.on&connectionString != 0 && end < len(w.v) && w.v[end] == ':' {
-		return w.dsn(start, end)
-	}
 	return 0
 }
 

@@ -111,10 +111,8 @@ func (w *walk) bare(start, end int) int {
 	if may.valid && w.on&may.of != 0 && w.context(start)&may.says != 0 {
 		return w.add(may.of, start, end)
 	}
-	if w.on&phone != 0 {
-		if n >= 12 && n <= 15 && d[0] == '0' && d[1] == '0' && d[2] != '0' && w.context(start)&ctxID == 0 || w.context(start)&ctxPhone != 0 {
-			return w.add(phone, start, end)
-		}
+	if w.on&phone != 0 && w.context(start)&ctxPhone != 0 {
+		return w.add(phone, start, end)
 	}
 	return 0
 }

@@ -10,7 +10,9 @@ func (w *walk) token(start, end int) int {
 		}
 	case 'A':
 		if w.on&awsKey != 0 && end-start == 20 {
-			return w.awsID(start, end)
+			if next := w.awsID(start, end); next > 0 {
+				return next
+			}
 		}
 		if w.on&gcpKey != 0 && w.exactly(start, "AIza") && w.leftEdge(start) {
 			return w.prefixed(gcpKey, start, 4, 35, 35)
@@ -241,7 +243,7 @@ func (w *walk) secretRun(start int) int {
 		if n == 86 && w.exactly(start+76, "+ASt") || w.context(start)&ctxAzure != 0 {
 			return w.add(azureKey, start, end+pad)
 		}
-	case w.on&azureKey != 0 && n == 84 && pad == 0 && (w.exactly(start+52, "JQQJ99") || w.context(start)&ctxAzure != 0):
+	case w.on&azureKey != 0 && n == 84 && pad == 0 && w.exactly(start+52, "JQQJ99"):
 		return w.add(azureKey, start, end)
 	}
 	return 0

@@ -71,12 +71,19 @@ func letters(word string) (m uint64) {
 
 // gate sums up a value.
 func gate(value []byte) (seen uint64, digits int) {
+	n := uint64(0)
+	for len(value) >= 4 {
+		a, b, c, d := classes[value[0]], classes[value[1]], classes[value[2]], classes[value[3]]
+		seen |= a | b | c | d
+		n += a>>63 + b>>63 + c>>63 + d>>63
+		value = value[4:]
+	}
 	for _, b := range value {
 		c := classes[b]
 		seen |= c
-		digits += int(c >> 63)
+		n += c >> 63
 	}
-	return seen, digits
+	return seen, int(n)
 }
 
 var (
@@ -89,6 +96,7 @@ var (
 	needAIza        = letters("aiz") | hasUpper
 	needGOCSPX      = letters("gocspx") | hasUpper | hasDash
 	needYa29        = letters("ya") | hasDot
+	needAzure       = letters("jq")
 	needAADSecret   = letters("q") | hasTilde | hasUpper
 	needGitHub      = letters("gh") | hasUnderscore
 	needGitLab      = letters("gl") | hasDash
@@ -132,7 +140,10 @@ func possible(seen uint64, digits, n int) (p set) {
 		}
 		if seen&anyLetter != 0 {
 			if digits >= 6 && n >= 9 {
-				p |= ukNINO | esDNI
+				p |= ukNINO
+				if digits >= 7 {
+					p |= esDNI
+				}
 			}
 			if n >= 15 {
 				p |= iban | itFiscalCode
@@ -165,13 +176,13 @@ func possible(seen uint64, digits, n int) (p set) {
 			p |= stripeKey
 		}
 	}
-	if n >= 20 && has(needAWS) || n >= 40 && has(needSecret) {
+	if n >= 20 && (has(needAWS) || n >= 40 && has(needSecret)) {
 		p |= awsKey
 	}
 	if n >= 35 && (has(needAIza) || has(needGOCSPX)) || has(needYa29) {
 		p |= gcpKey
 	}
-	if n >= 37 && has(needAADSecret) || n >= 43 && seen&hasUpper != 0 {
+	if n >= 37 && has(needSecret) && (has(needAADSecret) || seen&hasEqual != 0 || has(needAzure)) {
 		p |= azureKey
 	}
 	if has(needGitLab) || has(needGitLabOld) {

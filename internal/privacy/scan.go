@@ -3,6 +3,7 @@ package privacy
 import (
 	"slices"
 	"strconv"
+	"sync"
 )
 
 // MaxMatches bounds the matches of one value. The last of that many reaches to the
@@ -45,7 +46,7 @@ func (s *Scanner) find(to []Match, key string, value []byte) ([]Match, int) {
 		to = w.found
 		steps += w.steps
 	}
-	if seen&(hasPercent|hasBackslash) != 0 {
+	if seen&(hasPercent|hasBackslash) != 0 || seen&(hasPlus|hasEqual) == hasPlus|hasEqual {
 		var more int
 		to, more = s.findEscaped(to, key, value)
 		steps += more
@@ -135,13 +136,20 @@ func (s *Scanner) FindInt(key string, value int64) (Detector, bool) {
 	if value < 1_000_000 || s.on&numeric == 0 {
 		return "", false
 	}
-	var digits [20]byte
-	var room [4]Match
-	text := strconv.AppendInt(digits[:0], value, 10)
-	w := walk{v: text, key: key, on: s.on & numeric, found: room[:0], userinfo: -1}
+	n := integers.Get().(*integer)
+	defer integers.Put(n)
+	w := walk{v: strconv.AppendInt(n.text[:0], value, 10), key: key, on: s.on & numeric, found: n.found[:0], userinfo: -1}
 	w.run()
 	if len(w.found) == 0 {
 		return "", false
 	}
 	return w.found[0].Detector, true
 }
+
+// integer is the room that looking at an integer takes.
+type integer struct {
+	text  [20]byte
+	found [4]Match
+}
+
+var integers = sync.Pool{New: func() any { return new(integer) }}

@@ -93,18 +93,6 @@ func (w *walk) sign(i int) int {
 // the end of what it found, or 0.
 func (w *walk) word(start, end int, kind uint8) int {
 	v, n := w.v, end-start
-	if kind == digit {
-		if n <= 3 && w.on&ipv4 != 0 && end < len(v) && v[end] == '.' {
-			if next := w.ipv4(start); next > 0 {
-				return next
-			}
-		}
-		if w.on&(numeric|esDNI) != 0 {
-			if next := w.number(start, end); next > 0 {
-				return next
-			}
-		}
-	}
 	if w.on&(ipv6|macAddress) != 0 && n <= 4 && end < len(v) {
 		switch v[end] {
 		case ':':
@@ -132,23 +120,63 @@ func (w *walk) word(start, end int, kind uint8) int {
 			}
 		}
 	}
-	if kind&letter != 0 && kind&digit != 0 && w.on&(iban|itFiscalCode|ukNINO|esDNI|frNIR) != 0 {
+	if kind == digit {
+		grouped := end+1 < len(v) && kinds[v[end+1]] != 0 && kinds[v[end]] == 0
+		if n < 7 && !grouped {
+			return 0
+		}
+		if n <= 3 && w.on&ipv4 != 0 && end < len(v) && v[end] == '.' {
+			if next := w.ipv4(start); next > 0 {
+				return next
+			}
+		}
+		if w.on&(numeric|esDNI) != 0 {
+			if next := w.number(start, end); next > 0 {
+				return next
+			}
+		}
+	}
+	if kind&letter != 0 && kind&digit != 0 && (n >= 15 || n == 9 || n == 4 || n == 2) && w.on&(iban|itFiscalCode|ukNINO|esDNI|frNIR) != 0 {
 		if next := w.mixed(start, end, kind); next > 0 {
 			return next
 		}
-	}
-	if kind&letter == 0 {
-		return w.secretRun(start)
 	}
 	if kind&digit == 0 && n <= 3 && w.on&(ukNINO|esDNI|itFiscalCode) != 0 && end+1 < len(v) {
 		if next := w.spaced(start, end); next > 0 {
 			return next
 		}
 	}
-	if next := w.token(start, end); next > 0 {
-		return next
+	if w.on&starts[v[start]] != 0 {
+		if next := w.token(start, end); next > 0 {
+			return next
+		}
 	}
-	return w.secretRun(start)
+	if w.on&connectionString != 0 && end < len(v) && v[end] == ':' && kind&letter != 0 {
+		if next := w.dsn(start, end); next > 0 {
+			return next
+		}
+	}
+	// Secrets without a form of their own are runs of forty and more.
+	if w.on&(awsKey|azureKey) != 0 && (n >= 40 || end < len(v) && (v[end] == '/' || v[end] == '+') || start > 0 && v[start-1] == '/') {
+		return w.secretRun(start)
+	}
+	return 0
+}
+
+// starts gives the detectors that look closer at words that begin with a letter.
+var starts = [256]set{
+	'e': jwt,
+	'A': awsKey | gcpKey | privateKey,
+	'G': gcpKey | gitLabToken,
+	'y': gcpKey,
+	'g': gitHubToken | gitLabToken,
+	'x': slackToken,
+	's': stripeKey | slackToken | azureKey, 'r': stripeKey,
+	'S': azureKey,
+	'w': stripeKey | slackToken,
+	't': slackToken,
+	'b': basicAuth | bearerToken, 'B': basicAuth | bearerToken | privateKey,
+	'p': connectionString | urlPassword, 'P': connectionString | urlPassword | privateKey,
 }
 
 // gapBefore reports whether i begins a token: no letter, digit or underscore stands before.
