@@ -152,6 +152,37 @@ var blanks = []struct {
 	{"part number", false, func(m maker) (string, string) {
 		return "product.sku", m.of(3, capitals) + "-" + m.of(5, digits) + "-" + m.of(2, capitals)
 	}},
+	{"etag", true, func(m maker) (string, string) {
+		return "http.response.header.etag", m.one("", "W/") + `"` + m.of(m.size(8, 40), hexes) + `"`
+	}},
+	{"kafka", true, func(m maker) (string, string) {
+		return "messaging.kafka.offset", fmt.Sprintf("orders-%d@%s", m.IntN(64), m.of(m.size(5, 14), digits))
+	}},
+	{"duration", true, func(m maker) (string, string) {
+		return "", fmt.Sprintf("took %d.%sms of %dm%d.%ss", m.IntN(999), m.of(6, digits), m.IntN(9), m.IntN(60), m.of(9, digits))
+	}},
+	{"Rust panic", true, func(m maker) (string, string) {
+		return "exception.message", fmt.Sprintf("thread 'tokio-runtime-worker' panicked at src/%s.rs:%d:%d: index %d out of range for slice of length %d", m.of(6, smalls), m.IntN(3000), m.IntN(90), m.Uint32(), m.Uint32())
+	}},
+	{"span name", true, func(m maker) (string, string) {
+		return "", m.one("GET", "PUT") + " /v2/carts/" + m.of(m.size(6, 14), digits) + "/lines/" + m.of(m.size(1, 3), digits)
+	}},
+	{"base64 of a URL", true, func(m maker) (string, string) {
+		return "page.cursor", strings.NewReplacer("+", "-", "/", "_", "=", "").Replace(m.base64(m.size(12, 90)))
+	}},
+	{"CSV", true, func(m maker) (string, string) {
+		return "row", fmt.Sprintf("%s,%d,%d.%s,%s,%s", m.of(8, digits), m.IntN(99), m.IntN(9999), m.of(2, digits), m.of(3, capitals), m.time())
+	}},
+	{"git describe", true, func(m maker) (string, string) {
+		return "vcs.ref.head.name", fmt.Sprintf("v%d.%d.%d-%d-g%s", m.IntN(9), m.IntN(40), m.IntN(40), m.IntN(400), m.of(10, hexes))
+	}},
+	{"batch of ids", true, func(m maker) (string, string) {
+		return "order.ids", fmt.Sprintf("[%s %s %s]", m.of(10, digits), m.of(11, digits), m.of(12, digits))
+	}},
+	{"short code", true, func(m maker) (string, string) { return m.one("", "coupon"), m.of(m.size(15, 30), digits+smalls) }},
+	{"coordinates", true, func(m maker) (string, string) {
+		return "geo.location", fmt.Sprintf("%d.%s, -%d.%s", m.IntN(90), m.of(7, digits), m.IntN(180), m.of(7, digits))
+	}},
 }
 
 func (m maker) uuid() string { return apart(m.of(32, hexes), "-", 8, 4, 4, 4) }
