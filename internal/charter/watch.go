@@ -22,8 +22,13 @@ type Watcher struct {
 	now     atomic.Pointer[Charter]
 	mu      sync.Mutex // one reload at a time; guards the fields below
 	seen    map[string]stamp
+	kept    string // the version that keepPath holds
 	err     error
 	change  []func(*Charter)
+
+	// keepPath is where the last charter that checked is kept, and replace puts a text there.
+	keepPath string
+	replace  func(path string, text []byte) error
 }
 
 // stamp tells one state of a file from another without reading it.
@@ -40,13 +45,19 @@ type WatchOptions struct {
 	// Resolve reads imports. Without it they stay names, and what depends on them is
 	// not judged.
 	Resolve Resolve
+	// Keep is the path of a file for the last charter that checked: a zip archive of
+	// its files. A start beside a charter that does not check goes on with it. Replace
+	// puts a text in the place of a file, whole or not at all, and durably.
+	Keep    string
+	Replace func(path string, text []byte) error
 }
 
 // Watch loads a file or a folder and returns a Watcher for it. With an empty path
 // the charter is Default, with its imports, and never changes. The first load must
-// check.
+// check, unless an earlier one of the same path was kept: then that is in force and
+// LastError says what is wrong with the one that is there.
 func Watch(path string, o WatchOptions) (*Watcher, error) {
-	w := &Watcher{path: path, resolve: o.Resolve, log: o.Logger, every: o.Every}
+	w := &Watcher{path: path, resolve: o.Resolve, log: o.Logger, every: o.Every, keepPath: o.Keep, replace: o.Replace}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}
@@ -65,8 +76,13 @@ func Watch(path string, o WatchOptions) (*Watcher, error) {
 		return w, nil
 	}
 	c, err := w.load()
-	if err != nil {
+	if err == nil {
+		w.keep(c.Version())
+	} else if c = w.lastGood(); c == nil {
 		return nil, err
+	} else {
+		w.err = err
+		w.log.Warn("the charter does not check: the last one that did is in force", "path", w.path, "in_force", c.Version(), "err", err)
 	}
 	w.now.Store(c)
 	return w, nil
@@ -107,6 +123,7 @@ func (w *Watcher) reload() error {
 		w.log.Warn("charter not changed: it does not check", "path", w.path, "in_force", w.now.Load().Version(), "err", err)
 		return err
 	}
+	w.keep(c.Version())
 	if c.Version() == w.now.Load().Version() {
 		return nil
 	}

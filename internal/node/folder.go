@@ -20,6 +20,7 @@ const (
 
 	findingsFile = "findings.json"
 	keyFile      = "hash.key"
+	charterFile  = "charter.zip"
 )
 
 // folder is the data folder, held by this process until closed.

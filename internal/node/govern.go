@@ -17,6 +17,7 @@ import (
 	"github.com/clew-dev/clew/internal/charter/registry"
 	"github.com/clew-dev/clew/internal/finding"
 	"github.com/clew-dev/clew/internal/pipeline"
+	"github.com/clew-dev/clew/internal/wal"
 )
 
 // governance is what a node has of its charter: the one in force, compiled for the
@@ -154,7 +155,7 @@ func (g *governance) saveFindings(name string, oldest time.Time) error {
 	return nil
 }
 
-// replaceFile puts text in the place of a file, whole or not at all.
+// replaceFile puts text in the place of a file, whole or not at all, and durably.
 func replaceFile(name string, text []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
 	if err != nil {
@@ -167,8 +168,9 @@ func replaceFile(name string, text []byte) error {
 	}
 	if err != nil {
 		_ = os.Remove(f.Name()) // the first error is the one that says what is wrong
+		return err
 	}
-	return err
+	return wal.OS.SyncDir(filepath.Dir(name))
 }
 
 // saveEvery is how often findings are written, and about how many seconds of counts a

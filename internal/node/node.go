@@ -125,11 +125,12 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 
 func (n *Node) open(ctx context.Context) error {
 	var err error
-	if n.charter, err = charter.Watch(n.o.Charter, charter.WatchOptions{Logger: n.log, Every: charterEvery, Resolve: resolveImport}); err != nil {
-		return err
-	}
 	if n.folder, err = openFolder(n.o.Data); err != nil {
 		return err
+	}
+	if n.charter, err = charter.Watch(n.o.Charter, charter.WatchOptions{Logger: n.log, Every: charterEvery, Resolve: resolveImport,
+		Keep: n.folder.join(charterFile), Replace: replaceFile}); err != nil {
+		return &CharterError{err}
 	}
 	if n.governance, err = openGovernance(n.o.Charter, n.charter, n.folder, n.log); err != nil {
 		return err
@@ -182,6 +183,14 @@ func (n *Node) open(ctx context.Context) error {
 	n.background.Go(func() { n.tracer.Run(n.ctx) })
 	return nil
 }
+
+// CharterError is a start that failed since the charter that was named does not
+// check, and no earlier one of it is in the data folder.
+type CharterError struct{ Err error }
+
+func (e *CharterError) Error() string { return e.Err.Error() }
+
+func (e *CharterError) Unwrap() error { return e.Err }
 
 // servePage answers on the page's port at once; until the parts are there, all it
 // knows is that the node is starting.
