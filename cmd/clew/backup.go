@@ -35,19 +35,17 @@ func backupCommand() *command {
 		short: "copy everything that is stored, while the server runs",
 		long: `Asks the running server for a backup and writes it to a folder, or to one file
 when the name ends in .tar. It holds every span that was acknowledged before
-the command began, the tokens, the charter and the policy of the kits; not the
-TLS files. The server goes on receiving; merges and retention wait for nothing.
+the command began, the tokens, the charter in force, the key of hashes and the
+findings; not the TLS files. The server goes on receiving; merges and retention wait for nothing.
 
 The files of a folder, or the name of a file, are there only when every byte is
 on disk and its checksum was compared; what a run that broke off leaves cannot
 be taken for a backup. The target must be empty or not there. Each file is
 checked on the way: a damaged one ends the backup and is named.
 
-Use --data for a folder on which no server runs. Then the charter is part of
-the backup only when --charter names it.`,
+Use --data for a folder on which no server runs.`,
 		flags: append(copyFlags(
 			flagDef{name: "data", value: "FOLDER", help: "Back up this data folder, on which no server runs, instead of asking one."},
-			flagDef{name: "charter", value: "FILE", help: "With --data: the charter to take along."},
 			allowDamagedFlag), clientFlags()...),
 		examples: []example{
 			{"clew backup /mnt/backup/$(date +%F).tar", "the local server, into one file"},
@@ -59,9 +57,6 @@ the backup only when --charter names it.`,
 }
 
 func runBackup(ctx context.Context, in *invocation) error {
-	if in.given["charter"] && !in.given["data"] {
-		return in.usage("--charter goes with --data: a running server knows its own")
-	}
 	p := newProgress(in, "backed up")
 	stream := &lazyStream{open: func() (io.ReadCloser, error) { return backupStream(ctx, in, p) }}
 	c, err := keepBackup(in, p.reader(stream))
@@ -114,7 +109,7 @@ func backupStream(ctx context.Context, in *invocation, p *progress) (io.ReadClos
 	if data := in.str("data"); data != "" {
 		r, w := io.Pipe()
 		go func() {
-			w.CloseWithError(node.BackupFolder(ctx, w, data, in.str("charter"), in.on("allow-damaged")))
+			w.CloseWithError(node.BackupFolder(ctx, w, data, in.on("allow-damaged")))
 		}()
 		return r, nil
 	}
@@ -167,8 +162,9 @@ func restoreCommand() *command {
 		long: `Unpacks a backup into a data folder that is empty or not there, then reads
 every byte again and compares it with its checksums before it says that it is
 done. No server starts on the folder before that; a restore that broke off is
-run again on the same folder. Run it as the user who runs the server. A charter
-lies in the folder as charter.yaml: start with --charter FOLDER/charter.yaml.`,
+run again on the same folder. Run it as the user who runs the server. The
+charter that was in force lies in the folder as charter.zip; start the server
+with the path of your own, or of what you unpack from there.`,
 		flags: copyFlags(
 			flagDef{name: "data", value: "FOLDER", def: "./clew-data", help: "The data folder to make."},
 			allowDamagedFlag),

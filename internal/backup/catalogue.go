@@ -26,9 +26,11 @@ const (
 const (
 	manifestName = "manifest"
 	stateName    = "state.db"
-	charterName  = "charter.yaml"
-	policyName   = "kit-policy.json"
 )
+
+// governed are single files of the node beside the store: the charter in force, the
+// key of hashes, what was found and scored. Each is replaced as a whole, never changed.
+var governed = []string{"charter.zip", "hash.key", "findings.json", "scores.json"}
 
 // failedName is the last entry of a stream whose source could not go on.
 const failedName = "FAILED"
@@ -115,7 +117,7 @@ func parseCatalogue(text []byte) (*Catalogue, error) {
 
 // allowed are the names that a backup may hold. None of them leads out of its folder.
 var allowed = regexp.MustCompile(`^(` + strings.Join([]string{
-	manifestName, `state\.db`, `charter\.yaml`, `kit-policy\.json`, `log/[0-9a-f]{16}\.log`,
+	manifestName, `state\.db`, `charter\.zip`, `hash\.key`, `findings\.json`, `scores\.json`, `log/[0-9a-f]{16}\.log`,
 	`segments/[A-Za-z0-9_-]{1,64}/[0-9]{8}/[0-9a-f]{16}/[a-z][a-z.]{0,31}`,
 }, "|") + `)$`)
 

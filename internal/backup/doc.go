@@ -12,7 +12,7 @@
 //	segments/TENANT/DAY/ID/FILE   every segment that the manifest names
 //	log/START.log                 the log that is not in segments yet
 //	state.db                      tokens
-//	charter.yaml, kit-policy.json where the source had them
+//	charter.zip, hash.key, findings.json, scores.json where the source had them
 //	SHA256SUMS                    a line a file, as sha256sum -c reads it
 //	backup.json                   what this is; the last file to be written
 //

@@ -24,8 +24,6 @@ type Source struct {
 	Dir     string                                    // the data folder
 	Copy    *store.Copy                               // a pinned state of it; stays the caller's
 	State   func(ctx context.Context) ([]byte, error) // the bytes of the file of tokens; nil: there is none
-	Charter string                                    // path; empty: the built-in one
-	Policy  string                                    // path of the kits' policy; need not exist
 	Version string                                    // of this clew
 	Now     func() time.Time
 	// AllowDamaged takes files that are damaged already as they are, and lists
@@ -145,7 +143,7 @@ func (b *writer) log() error {
 	return nil
 }
 
-// state sends tokens, charter and policy.
+// state sends tokens and what else the node keeps.
 func (b *writer) state() error {
 	if b.s.State != nil {
 		p, err := b.s.State(b.ctx)
@@ -156,18 +154,15 @@ func (b *writer) state() error {
 			return err
 		}
 	}
-	for _, f := range []struct{ name, path string }{{charterName, b.s.Charter}, {policyName, b.s.Policy}} {
-		if f.path == "" {
-			continue
-		}
-		p, err := os.ReadFile(f.path) // small, of a person's hand, and not of the store's file system
+	for _, name := range governed {
+		p, err := os.ReadFile(filepath.Join(b.s.Dir, name)) // small, and not of the store's file system
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		if err := b.bytes(f.name, p); err != nil {
+		if err := b.bytes(name, p); err != nil {
 			return err
 		}
 	}

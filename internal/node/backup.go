@@ -22,19 +22,19 @@ func (n *Node) backup(ctx context.Context, w io.Writer, allowDamaged bool) error
 	if err != nil {
 		return err
 	}
-	s := source(n.folder.path, c, n.o.Charter, n.o.KitPolicy, allowDamaged)
+	s := source(n.folder.path, c, allowDamaged)
 	s.State = n.state.Dump
 	return errors.Join(backup.Write(ctx, w, s), c.Close())
 }
 
-func source(dir string, c *store.Copy, charter, policy string, allowDamaged bool) backup.Source {
-	return backup.Source{FS: wal.OS, Dir: dir, Copy: c, Charter: charter, Policy: policy,
+func source(dir string, c *store.Copy, allowDamaged bool) backup.Source {
+	return backup.Source{FS: wal.OS, Dir: dir, Copy: c,
 		Version: health.ReadBuild().Version, Now: time.Now, AllowDamaged: allowDamaged}
 }
 
 // BackupFolder writes a backup of a data folder on which no node runs, and holds
-// its lock meanwhile. The policy of the kits is the one in the folder.
-func BackupFolder(ctx context.Context, w io.Writer, data, charter string, allowDamaged bool) (err error) {
+// its lock meanwhile.
+func BackupFolder(ctx context.Context, w io.Writer, data string, allowDamaged bool) (err error) {
 	if _, err := os.Stat(filepath.Join(data, "manifest")); err != nil {
 		return fmt.Errorf("%s is no data folder: %w: name the folder that clew up got with --data", data, cause(err))
 	}
@@ -47,7 +47,7 @@ func BackupFolder(ctx context.Context, w io.Writer, data, charter string, allowD
 	if err != nil {
 		return err
 	}
-	s := source(f.path, c, charter, f.join(policyFile), allowDamaged)
+	s := source(f.path, c, allowDamaged)
 	if _, err := os.Stat(f.join(stateFile)); err == nil {
 		state, err := auth.Open(ctx, f.join(stateFile), auth.Options{})
 		if err != nil {
