@@ -11,12 +11,12 @@ import (
 const maxSeen = 20_000
 
 // Coverage counts the spans that were seen of each contract, so that a contract of
-// which none ever came is known. Its methods may be called concurrently. It begins
-// anew with the process.
+// which none ever came is known. Its methods may be called concurrently.
 type Coverage struct {
 	now  func() time.Time
 	mu   sync.Mutex
 	seen map[[2]string]Seen // by tenant and contract
+	lost uint64
 }
 
 // Seen is what came of one contract.
@@ -36,14 +36,27 @@ func NewCoverage(now func() time.Time) *Coverage {
 
 // Saw counts spans of a contract; trace is that of one of them.
 func (c *Coverage) Saw(tenant, contract string, count uint64, trace telemetry.TraceID) {
+	c.add(tenant, contract, Seen{count, c.now().UTC(), trace})
+}
+
+func (c *Coverage) add(tenant, contract string, s Seen) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := [2]string{tenant, contract}
-	s, known := c.seen[key]
+	before, known := c.seen[key]
 	if !known && len(c.seen) >= maxSeen {
+		c.lost++
 		return
 	}
-	c.seen[key] = Seen{s.Count + count, c.now().UTC(), trace}
+	s.Count += before.Count
+	c.seen[key] = s
+}
+
+// Lost is how often a contract was seen that there was no place for.
+func (c *Coverage) Lost() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lost
 }
 
 // Of gives what was seen of a contract; the zero Seen when nothing was.

@@ -120,23 +120,29 @@ func TestSnapshot(t *testing.T) {
 	for i := range 50 {
 		table.Add(fmt.Sprint("t", i%3), []finding.Observation{seen(fmt.Sprint("s", i%7), "r", fmt.Sprint(i), uint64(i+1))})
 	}
-	text, err := table.Snapshot()
+	covered := finding.NewCoverage(func() time.Time { return now })
+	covered.Saw("t1", "checkout.place", 7, telemetry.TraceID{3})
+	covered.Saw("t1", "account.read", 1, telemetry.TraceID{4})
+	text, err := finding.Snapshot(table, covered)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again := finding.NewTable(nil)
-	if err := again.Restore(text); err != nil {
+	again, seenAgain := finding.NewTable(nil), finding.NewCoverage(nil)
+	if err := finding.Restore(text, again, seenAgain); err != nil {
 		t.Fatal(err)
+	}
+	if got, want := seenAgain.Of("t1", "checkout.place"), (finding.Seen{Count: 7, Last: now, Trace: telemetry.TraceID{3}}); got != want {
+		t.Errorf("coverage restored as %v, want %v", got, want)
 	}
 	if diff := cmp.Diff(table.List("t1"), again.List("t1")); diff != "" {
 		t.Errorf("restored (-want +got):\n%s", diff)
 	}
-	second, err := again.Snapshot()
+	second, err := finding.Snapshot(again, seenAgain)
 	if err != nil || string(second) != string(text) {
 		t.Errorf("the snapshot of what was restored differs (%v)", err)
 	}
-	for _, bad := range []string{"", "{", `{"version":2}`, `{"version":1,"findings":[{"trace":"zz"}]}`} {
-		if err := again.Restore([]byte(bad)); err == nil {
+	for _, bad := range []string{"", "{", `{"version":2}`, `{"version":1,"findings":[{"trace":"zz"}]}`, `{"version":1,"coverage":[{"trace":"zz"}]}`} {
+		if err := finding.Restore([]byte(bad), again, seenAgain); err == nil {
 			t.Errorf("Restore(%q) is accepted", bad)
 		}
 	}
@@ -145,19 +151,21 @@ func TestSnapshot(t *testing.T) {
 func FuzzRestore(f *testing.F) {
 	table := finding.NewTable(nil)
 	table.Add("t", []finding.Observation{seen("s", "r", "x", 1)})
-	text, _ := table.Snapshot()
+	covered := finding.NewCoverage(nil)
+	covered.Saw("t", "c", 1, telemetry.TraceID{1})
+	text, _ := finding.Snapshot(table, covered)
 	f.Add(text)
 	f.Fuzz(func(t *testing.T, text []byte) {
-		in := finding.NewTable(nil)
-		if in.Restore(text) != nil {
+		in, covered := finding.NewTable(nil), finding.NewCoverage(nil)
+		if finding.Restore(text, in, covered) != nil {
 			return
 		}
-		first, err := in.Snapshot()
+		first, err := finding.Snapshot(in, covered)
 		if err != nil {
 			t.Fatal(err)
 		}
 		again := finding.NewTable(nil)
-		if err := again.Restore(first); err != nil {
+		if err := finding.Restore(first, again, finding.NewCoverage(nil)); err != nil {
 			t.Fatalf("a snapshot is not read: %v", err)
 		}
 	})
@@ -174,5 +182,12 @@ func TestCoverage(t *testing.T) {
 	}
 	if got := c.Of("other", "checkout.place"); got != (finding.Seen{}) {
 		t.Errorf("another tenant sees %v", got)
+	}
+	for i := range 20_000 {
+		c.Saw("t", fmt.Sprint(i), 1, telemetry.TraceID{1})
+	}
+	c.Saw("t", "checkout.place", 1, telemetry.TraceID{1})
+	if c.Lost() != 1 || c.Of("t", "checkout.place").Count != 6 || c.Of("t", "19998").Count != 1 || c.Of("t", "19999").Count != 0 {
+		t.Errorf("over the bound: %d lost", c.Lost())
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"github.com/clew-dev/clew/internal/charter/registry"
 	"github.com/clew-dev/clew/internal/finding"
 	"github.com/clew-dev/clew/internal/pipeline"
-	"github.com/clew-dev/clew/internal/wal"
 )
 
 // governance is what a node has of its charter: the one in force, compiled for the
@@ -71,7 +69,7 @@ func openGovernance(file string, w *charter.Watcher, f *folder, log *slog.Logger
 		return nil, fmt.Errorf("read findings: %w", err)
 	default:
 		// Findings come again with the next span; a file that cannot be read stops nothing.
-		if err := g.findings.Restore(text); err != nil {
+		if err := finding.Restore(text, g.findings, g.coverage); err != nil {
 			log.Warn("findings begin anew", "file", f.join(findingsFile), "err", err)
 		}
 		g.saved = text
@@ -144,7 +142,7 @@ func hashKey(name string) ([]byte, error) {
 // forgetting those whose examples are gone.
 func (g *governance) saveFindings(name string, oldest time.Time) error {
 	g.findings.Forget(oldest)
-	text, err := g.findings.Snapshot()
+	text, err := finding.Snapshot(g.findings, g.coverage)
 	if err != nil || bytes.Equal(text, g.saved) {
 		return err
 	}
@@ -153,24 +151,6 @@ func (g *governance) saveFindings(name string, oldest time.Time) error {
 	}
 	g.saved = text
 	return nil
-}
-
-// replaceFile puts text in the place of a file, whole or not at all, and durably.
-func replaceFile(name string, text []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+"-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // the first error is the one that says what is wrong
-		return err
-	}
-	return wal.OS.SyncDir(filepath.Dir(name))
 }
 
 // saveEvery is how often findings are written, and about how many seconds of counts a

@@ -55,3 +55,15 @@ func (n *Node) collectStore(r *health.Registry) {
 	r.Mirror("clew_wal_bytes_total", "Bytes of those records.", float64(l.Bytes))
 	r.Mirror("clew_wal_syncs_total", "Calls of fsync that made records durable.", float64(l.Syncs))
 }
+
+// collectGovernance mirrors the charter in force and what had no place in its tables.
+func (n *Node) collectGovernance(r *health.Registry) {
+	_, _, broken := n.governance.CharterState()
+	notInForce := 0.0
+	if broken != nil {
+		notInForce = 1
+	}
+	r.Gauge("clew_charter_not_in_force", "1 while the charter's files do not check and an earlier state of them is in force.").Set(notInForce)
+	r.Mirror("clew_findings_lost_total", "Findings that the bounds of their table kept out.", float64(n.governance.findings.Lost()))
+	r.Mirror("clew_coverage_lost_total", "Spans of contracts that the bound of the coverage kept out.", float64(n.governance.coverage.Lost()))
+}

@@ -270,6 +270,7 @@ func (n *Node) openEdges(mem memory) error {
 	n.tracer = health.NewTracer(health.TracerOptions{Sink: pipeline.NewRedact(n.tail, g.Rules, g.findings, redacted), Tenant: SelfTenant, Version: health.ReadBuild().Version, Registry: n.registry, Logger: n.log})
 	health.RegisterProcess(n.registry, n.started)
 	n.registry.OnCollect(n.collectStore)
+	n.registry.OnCollect(n.collectGovernance)
 	var err error
 	n.receive, err = receive.New(n.receiveOptions(chain, limits, mem))
 	if err != nil {
