@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,22 +16,26 @@ import (
 
 func charterGenerateCommand() *command {
 	return &command{
-		name:  "charter generate",
-		short: "write code and pages from a charter",
+		name: "charter generate", args: "[LANGUAGE]", maxArgs: 1,
+		short: "write code, pages or a registry from a charter",
 		long: `Writes a Go package or a Rust module with a type for every attribute and a
 builder for every contract of a span, or pages with a glossary and a reference.
 What a compiler refuses then nobody has to find in production: a misspelled
 name, another type, a required attribute that is missing.
+
+registry writes what others can import: a published registry as OpenTelemetry
+Weaver has it, resolved, with owners and privacy as annotations.
 
 Only files that differ are written, and a file that does not say in its first
 lines that it is generated is never replaced. The same charter gives the same
 bytes. A folder of templates NAME.tmpl (text/template of Go) replaces single
 files, adds others, or makes a language of its own.`,
 		flags: []flagDef{
-			{name: "language", value: "LANGUAGE", help: "What to write: " + strings.Join(generate.Languages(), ", ") + ", or another of which --templates has the files. Needed."},
+			{name: "language", value: "LANGUAGE", help: "What to write: " + strings.Join(generate.Languages(), ", ") + ", or another of which --templates has the files. The same as LANGUAGE; one of the two is needed."},
 			{name: "out", value: "FOLDER", help: "Where to write; it is made when it is not there. Needed."},
 			{name: "charter", value: "PATH", help: "The charter: a file or a folder. Without it charter.yaml or the folder charter of the folder that the command runs in."},
 			{name: "package", value: "NAME", def: "charter", help: "The name of the Go package."},
+			{name: "schema-url", value: "URL", help: "The address of the registry, ending in its version: https://HOST/PATH/1.2.0. Without it one that leads nowhere, with the version of the charter."},
 			{name: "templates", value: "FOLDER", help: "Templates that replace the built-in ones or stand beside them."},
 			{name: "all", kind: toggle, help: "The whole vocabulary, not only what the charter defines and its contracts require."},
 			{name: "check", kind: toggle, help: "Write nothing; name the files that are not current, and fail if there are any."},
@@ -39,15 +44,29 @@ files, adds others, or makes a language of its own.`,
 			{"clew charter generate --language go --out internal/charter", "a package of typed attributes and spans"},
 			{"clew charter generate --language rust --out src/charter", "the same for Rust: mod charter;"},
 			{"clew charter generate --language docs --out docs/telemetry --check", "in CI: fail when the pages are not current"},
+			{"clew charter generate registry --out build/registry --schema-url https://shop.example/schemas/shop/1.2.0", "for Weaver and for other charters to import"},
 		},
 		run: runCharterGenerate,
 	}
 }
 
 func runCharterGenerate(_ context.Context, in *invocation) error {
-	for _, needed := range []string{"language", "out"} {
-		if in.str(needed) == "" {
-			return in.usage("--%s is missing", needed)
+	language := in.str("language")
+	if len(in.args) > 0 {
+		if in.given["language"] && language != in.args[0] {
+			return in.usage("LANGUAGE is %s and --language %s; write one of them", in.args[0], language)
+		}
+		language, in.args = in.args[0], nil
+	}
+	if language == "" {
+		return in.usage("LANGUAGE is missing")
+	}
+	if in.str("out") == "" {
+		return in.usage("--out is missing")
+	}
+	if in.given["schema-url"] {
+		if u, err := url.Parse(in.str("schema-url")); err != nil || u.Host == "" || strings.Count(strings.Trim(u.Path, "/"), "/") < 1 {
+			return in.usage("--schema-url %q is no address of a registry; write https://HOST/PATH/VERSION", in.str("schema-url"))
 		}
 	}
 	if in.given["charter"] {
@@ -57,7 +76,7 @@ func runCharterGenerate(_ context.Context, in *invocation) error {
 	if err != nil {
 		return err
 	}
-	o := generate.Options{Language: in.str("language"), Package: in.str("package"), All: in.on("all")}
+	o := generate.Options{Language: language, Package: in.str("package"), All: in.on("all"), SchemaURL: in.str("schema-url")}
 	if in.given["templates"] {
 		o.Templates = os.DirFS(in.str("templates"))
 	}

@@ -209,6 +209,9 @@ func (c *Charter) Attributes() []string { return slices.Clone(c.words.names) }
 // that it refines among them.
 func (c *Charter) OwnAttributes() int { return len(c.own) }
 
+// Owns reports whether the charter itself speaks of an attribute.
+func (c *Charter) Owns(name string) bool { _, own := c.own[name]; return own }
+
 // Canonical gives the name to use instead of a former one. For a name that is not
 // a former one it gives the name itself and false.
 func (c *Charter) Canonical(name string) (string, bool) {

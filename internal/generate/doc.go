@@ -4,7 +4,7 @@
 //
 //	charter ──► model (names in the language's shape, checked for clashes)
 //	                │
-//	templates ──────┴──► files: Go package, Rust module, glossary and reference
+//	templates ──────┴──► files: Go package, Rust module, glossary and reference, Weaver registry
 //
 // Of the contract
 //

@@ -29,9 +29,11 @@ func Generated(content []byte) bool {
 
 // Options say what is generated.
 type Options struct {
-	Language string // a folder of the templates: go, rust, docs, or one that Templates adds
+	Language string // a folder of the templates: go, rust, docs, registry, or one that Templates adds
 	Package  string // the name of the Go package; empty: charter
-	All      bool   // the whole vocabulary, not only what the charter defines and its contracts require
+	// SchemaURL is that of the registry; empty: one of the charter's version that leads nowhere.
+	SchemaURL string
+	All       bool // the whole vocabulary, not only what the charter defines and its contracts require
 	// Templates has files NAME.tmpl that replace those of the language or stand
 	// beside them; nil: none.
 	Templates fs.FS
@@ -47,7 +49,7 @@ type File struct {
 var builtin embed.FS
 
 // Languages lists what can be generated without further templates.
-func Languages() []string { return []string{"docs", "go", "rust"} }
+func Languages() []string { return []string{"docs", "go", "registry", "rust"} }
 
 // Run generates the files of a language in the order of their names. The imports of the charter have to be
 // resolved: see [charter.Charter.WithVocabulary].
@@ -119,7 +121,7 @@ func templates(o Options) (map[string]string, error) {
 			return nil, err
 		}
 	} else if o.Templates == nil {
-		return nil, fmt.Errorf("language %q: it is not built in; write go, rust or docs, or give a folder of templates", o.Language)
+		return nil, fmt.Errorf("language %q: it is not built in; write one of %s, or give a folder of templates", o.Language, strings.Join(Languages(), ", "))
 	}
 	if o.Templates != nil {
 		if err := collect(texts, o.Templates); err != nil {

@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ type Model struct {
 	Header       string // the line that says that a file is generated
 	Package      string
 	Organisation string
+	SchemaURL    string
 	Attributes   []Attribute // by their names
 	Contracts    []Contract  // by their ids
 	Services     []Service   // by their names
@@ -76,21 +78,25 @@ type modeller struct {
 	c     *charter.Charter
 	style style
 	scope *scope
+	data  bool // what is written has the names of the charter and no identifiers
 	errs  []string
 }
+
+// dataLanguages are those in which nothing has to be an identifier.
+var dataLanguages = []string{"docs", "policies", "registry"}
 
 func (b *modeller) fail(format string, args ...any) {
 	b.errs = append(b.errs, fmt.Sprintf(format, args...))
 }
 
 func newModel(c *charter.Charter, o Options) (*Model, error) {
-	b := &modeller{c: c, style: styleOf(o.Language), scope: newScope(o.Language, "Attribute")}
-	m := &Model{Header: Header, Package: o.Package, Organisation: c.Organisation()}
+	b := &modeller{c: c, style: styleOf(o.Language), scope: newScope(o.Language, "Attribute"), data: slices.Contains(dataLanguages, o.Language)}
+	m := &Model{Header: Header, Package: o.Package, Organisation: c.Organisation(), SchemaURL: cmp.Or(o.SchemaURL, schemaURL(c))}
 	for _, name := range c.Teams() {
 		t, _ := c.Team(name)
 		m.Teams = append(m.Teams, t)
 	}
-	chosen := b.choose(o.All)
+	chosen := b.choose(o)
 	contracts := b.contracts(chosen)
 	living, deprecated := []Attribute{}, []Attribute{}
 	for _, a := range chosen {
@@ -103,19 +109,19 @@ func newModel(c *charter.Charter, o Options) (*Model, error) {
 	slices.SortFunc(living, byName)
 	slices.SortFunc(deprecated, byName)
 	for _, a := range living {
-		if names := b.identifiers(o.Language, a); o.Language != "docs" {
+		if names := b.identifiers(o.Language, a); !b.data {
 			b.scope.claim("attributes."+a.Name, names...)
 		}
 		m.Attributes = append(m.Attributes, a)
 	}
 	for _, ct := range contracts {
-		if o.Language != "docs" {
+		if !b.data {
 			b.scope.claim("spans."+ct.ID, contractIdentifiers(o.Language, ct)...)
 		}
 	}
 	for _, a := range deprecated {
 		names := b.identifiers(o.Language, a)
-		if o.Language != "docs" {
+		if !b.data {
 			if b.scope.clash("attributes."+a.Name, names) != "" && !required(contracts, a.Name) {
 				continue
 			}
@@ -150,11 +156,12 @@ func required(contracts []Contract, name string) bool {
 }
 
 // choose gives the attributes that are generated, by name.
-func (b *modeller) choose(all bool) map[string]Attribute {
+func (b *modeller) choose(o Options) map[string]Attribute {
 	out := map[string]Attribute{}
 	for _, name := range b.c.Attributes() {
 		a, _ := b.c.Attribute(name)
-		if !all && a.Source != charter.SourceCharter {
+		// What the charter only says more of is data for others, and no code of ours.
+		if wanted := a.Source == charter.SourceCharter || o.Language == "registry" && b.c.Owns(name); !wanted && !o.All {
 			continue
 		}
 		out[name] = b.attribute(name, a)
@@ -203,11 +210,13 @@ func (b *modeller) contracts(chosen map[string]Attribute) []Contract {
 // attribute makes the form of one attribute in the language.
 func (b *modeller) attribute(name string, a charter.Attribute) Attribute {
 	out := Attribute{Attribute: a, Ident: b.style.exported(name)}
-	if out.Ident == "" {
+	switch {
+	case out.Ident != "":
+		out.Param = b.style.parameter(name)
+	case !b.data:
 		b.fail("attributes.%s: nothing of the name can be part of an identifier; rename it", name)
 		return out
 	}
-	out.Param = b.style.parameter(name)
 	if a.Type == "" {
 		b.fail("attributes.%s: its type is missing; write one, or resolve the imports that define it", name)
 	}
@@ -246,6 +255,10 @@ func (b *modeller) values(what string, open bool, texts, briefs []string) []Valu
 		}
 		if b.style.values[v.Ident] {
 			v.Ident += "Value"
+		}
+		if b.data {
+			out = append(out, v)
+			continue
 		}
 		where := fmt.Sprintf("%s[%q]", what, text)
 		if v.Ident == "" {

@@ -81,6 +81,10 @@ type content struct {
 func (f *file) content(n *yaml.Node) (c content) {
 	if n.Kind == yaml.MappingNode {
 		if format := valueOf(n, "file_format"); format != nil {
+			if format.Value == resolvedForm {
+				f.resolved(n, &c)
+				return c
+			}
 			if format.Value != secondGeneration {
 				f.fail(format, "file_format", "%q is not a form this clew reads; write %s, or leave it out for a file with groups:", telemetry.Clip(format.Value), secondGeneration)
 				return c

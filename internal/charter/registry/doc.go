@@ -15,6 +15,9 @@
 //	                         attributes: [{ key: pay.method, type: string, … }]
 //	                         spans: [{ type: pay.charge, attributes: [{ ref: order.id }] }]
 //
+// A registry that was published, resolved, is read as well: a manifest.yaml of the
+// form manifest/2.0 and the file that it names.
+//
 // [Read] follows every reference and answers what Weaver would: attributes, spans,
 // metrics, events and entities, sorted by name, each use of an attribute with the
 // requirement level, stability and deprecation that hold there. What a use says

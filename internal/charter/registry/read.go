@@ -100,7 +100,7 @@ func (l *loader) load(folder string, from place) (*Registry, error) {
 	r := &Registry{}
 	var needed []dependency
 	if isManifest(paths) {
-		needed = l.manifest(r, folder, paths[0], texts[0])
+		needed = l.manifest(r, folder, paths, texts[0])
 		paths, texts = paths[1:], texts[1:]
 	}
 	if len(paths) == 0 && len(needed) == 0 && len(l.errs) == 0 {
@@ -251,9 +251,12 @@ func (l *loader) contents(paths []string, texts [][]byte) []content {
 var manifestKeys = []string{"file_format", "name", "schema_url", "description", "stability", "dependencies", "semconv_version", "schema_base_url",
 	"resolved_registry_uri", "resolved_schema_uri"}
 
+// publishedFormat is that of the manifest of a registry that was published.
+const publishedFormat = "manifest/2.0"
+
 // manifest reads the description of a registry.
-func (l *loader) manifest(r *Registry, folder, name string, text []byte) (needed []dependency) {
-	f := &file{name: name}
+func (l *loader) manifest(r *Registry, folder string, paths []string, text []byte) (needed []dependency) {
+	f := &file{name: paths[0]}
 	defer func() { l.errs = append(l.errs, f.errs...) }()
 	n := f.parse(text)
 	if n == nil {
@@ -268,9 +271,20 @@ func (l *loader) manifest(r *Registry, folder, name string, text []byte) (needed
 			base = strings.TrimSuffix(f.text(v, at), "/")
 		case "semconv_version":
 			version = f.text(v, at)
-		case "file_format", "resolved_registry_uri", "resolved_schema_uri":
-			f.fail(v, at, "this is the manifest of a published registry, which has no definitions; name the folder that it was made from")
+		case "file_format":
+			if s := f.text(v, at); s != publishedFormat {
+				f.fail(v, at, "%q is not a form this clew reads; write %s, or leave it out for a registry with definitions", telemetry.Clip(s), publishedFormat)
+			}
+		case "resolved_registry_uri", "resolved_schema_uri": // of a registry that was published
+			if to, ok := localFolder(folder, f.text(v, at)); !ok {
+				f.fail(v, at, "%q is not a file of the tree that is read, and nothing is downloaded here; download it and name the file", telemetry.Clip(v.Value))
+			} else if !slices.Contains(paths, to) {
+				f.fail(v, at, "there is no file %s here that ends in .yaml or .yml; put the resolved registry there", to)
+			}
 		case "dependencies":
+			if valueOf(n, "resolved_registry_uri") != nil {
+				return // what it needs of them is in it
+			}
 			f.list(v, at, func(v *yaml.Node, at string) {
 				if d, ok := l.dependency(f, folder, v, at); ok {
 					needed = append(needed, d)
