@@ -24,7 +24,9 @@ What a compiler refuses then nobody has to find in production: a misspelled
 name, another type, a required attribute that is missing.
 
 registry writes what others can import: a published registry as OpenTelemetry
-Weaver has it, resolved, with owners and privacy as annotations.
+Weaver has it, resolved, with owners and privacy as annotations. policies writes
+Telemetry Policies of OpenTelemetry for other collectors, of what may fail open.
+Rules of privacy may not and are never among them; what is left out is printed.
 
 Only files that differ are written, and a file that does not say in its first
 lines that it is generated is never replaced. The same charter gives the same
@@ -45,6 +47,7 @@ files, adds others, or makes a language of its own.`,
 			{"clew charter generate --language rust --out src/charter", "the same for Rust: mod charter;"},
 			{"clew charter generate --language docs --out docs/telemetry --check", "in CI: fail when the pages are not current"},
 			{"clew charter generate registry --out build/registry --schema-url https://shop.example/schemas/shop/1.2.0", "for Weaver and for other charters to import"},
+			{"clew charter generate policies --out build/policies", "for collectors that apply OpenTelemetry's policies"},
 		},
 		run: runCharterGenerate,
 	}
@@ -83,6 +86,9 @@ func runCharterGenerate(_ context.Context, in *invocation) error {
 	files, err := generate.Run(c, o)
 	if err != nil {
 		return err
+	}
+	for _, one := range generate.LeftOut(c, o) {
+		fmt.Fprintf(in.std.err, "left out: %s\n", clean(one))
 	}
 	changed, err := changedFiles(in.str("out"), files)
 	if err != nil {

@@ -22,7 +22,7 @@ func functions() template.FuncMap {
 		"goParams": goParams, "anyKinds": func() []anyKind { return anyKinds }, "private": private,
 		"rustQuote": rustQuote, "rustType": func(t charter.AttributeType) string { return rustTypes[t] }, "rustName": rustName,
 		"rustParams": rustParams, "rustSignature": rustSignature, "rustLet": rustLet, "rustArm": rustArm, "rustHeader": rustHeader, "deprecated": rustDeprecated,
-		"resolved": resolvedRegistry, "quoteYAML": quoteYAML,
+		"resolved": resolvedRegistry, "policies": policiesJSON, "quoteYAML": quoteYAML,
 		"cell": cell, "typed": typed, "nothing": func(list []string) bool { return list != nil && len(list) == 0 }, "anchor": anchor, "code": code, "ingest": ingest, "line": plain,
 	}
 }

@@ -29,7 +29,7 @@ func Generated(content []byte) bool {
 
 // Options say what is generated.
 type Options struct {
-	Language string // a folder of the templates: go, rust, docs, registry, or one that Templates adds
+	Language string // a folder of the templates: go, rust, docs, registry, policies, or one that Templates adds
 	Package  string // the name of the Go package; empty: charter
 	// SchemaURL is that of the registry; empty: one of the charter's version that leads nowhere.
 	SchemaURL string
@@ -49,7 +49,7 @@ type File struct {
 var builtin embed.FS
 
 // Languages lists what can be generated without further templates.
-func Languages() []string { return []string{"docs", "go", "registry", "rust"} }
+func Languages() []string { return []string{"docs", "go", "policies", "registry", "rust"} }
 
 // Run generates the files of a language in the order of their names. The imports of the charter have to be
 // resolved: see [charter.Charter.WithVocabulary].

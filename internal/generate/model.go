@@ -19,6 +19,8 @@ type Model struct {
 	Attributes   []Attribute // by their names
 	Contracts    []Contract  // by their ids
 	Services     []Service   // by their names
+	Policies     []Policy    // by their ids; of the language policies alone
+	LeftOut      []string    // what of the charter cannot be a policy
 	Teams        []charter.Team
 }
 
@@ -95,6 +97,9 @@ func newModel(c *charter.Charter, o Options) (*Model, error) {
 	for _, name := range c.Teams() {
 		t, _ := c.Team(name)
 		m.Teams = append(m.Teams, t)
+	}
+	if o.Language == "policies" {
+		m.Policies, m.LeftOut = policiesOf(c, o.All)
 	}
 	chosen := b.choose(o)
 	contracts := b.contracts(chosen)
