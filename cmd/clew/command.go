@@ -51,7 +51,7 @@ func commands() []*command {
 		upCommand(), serveCommand(),
 		searchCommand(), traceCommand(), tailCommand(), servicesCommand(), findingsCommand(), privacyReportCommand(), kitsCommand(),
 		statusCommand(), flushCommand(),
-		charterCheckCommand(), charterEffectiveCommand(), charterExplainCommand(), charterSchemaCommand(), charterInitCommand(), charterDiffCommand(), charterGenerateCommand(),
+		charterCheckCommand(), charterEffectiveCommand(), charterExplainCommand(), charterSchemaCommand(), charterInitCommand(), charterDiffCommand(), charterGenerateCommand(), charterImportCommand(),
 		backupCommand(), restoreCommand(), verifyCommand(), ledgerCommand(),
 		tokenCreateCommand(), tokenListCommand(), tokenRevokeCommand(),
 		versionCommand(), completionCommand(),

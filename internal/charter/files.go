@@ -56,8 +56,7 @@ func locate(name string) (folder, file string, err error) {
 // all that are in it.
 //
 // A folder's charter is every .yaml and .yml in it and in its folders, but for
-// those that are hidden (their name begins with a dot) or that an import names as
-// a registry.
+// those that are hidden (their name begins with a dot) or that an import names.
 func LoadFS(folder fs.FS, name string, resolve Resolve) (*Charter, error) {
 	l := &loader{folder: folder, files: map[string]*source{}}
 	var err error
@@ -77,10 +76,14 @@ func LoadFS(folder fs.FS, name string, resolve Resolve) (*Charter, error) {
 		return nil, errors.New("read charter: the folder has no .yaml and no .yml; write one, or begin with clew charter init")
 	}
 	p := newParser()
-	registries := l.registries()
+	imported := l.imported()
+	catalogues := l.catalogues()
 	for _, file := range l.sorted() {
-		if name == "." && within(file, registries) {
+		if name == "." && within(file, imported) {
 			continue
+		}
+		if slices.ContainsFunc(catalogues, func(c *Catalog) bool { return slices.Contains(c.files, file) }) {
+			continue // a location of the catalogue led to it
 		}
 		s := l.files[file]
 		p.join(s.mistakes)
@@ -89,7 +92,15 @@ func LoadFS(folder fs.FS, name string, resolve Resolve) (*Charter, error) {
 		}
 	}
 	p.join(l.mistakes)
+	if len(p.errs) == 0 {
+		p.catalogues(catalogues)
+	}
 	for _, v := range p.root.get("import").items() {
+		if r := v.kids[string(ImportBackstage)]; r != nil {
+			if _, why := inside(r.text); why != "" {
+				p.fail(r.at, r.path, "%q %s", telemetry.Clip(r.text), why)
+			}
+		}
 		if r := v.kids[string(ImportRegistry)]; r != nil {
 			plain, why := inside(r.text)
 			if i, err := fs.Stat(folder, plain); why == "" && resolve != nil && (err != nil || !i.IsDir()) {
@@ -113,6 +124,9 @@ func (c *Charter) resolve(folder fs.FS, resolve Resolve) (*Charter, error) {
 	p := &parser{}
 	var words []Attribute
 	for n, i := range c.imports {
+		if i.Kind == ImportBackstage {
+			continue // has no words, and is part of the charter already
+		}
 		if i.Kind == ImportRegistry {
 			i.Value, _ = inside(i.Value)
 		}
@@ -151,8 +165,8 @@ func inside(name string) (plain, why string) {
 	return plain, ""
 }
 
-func within(file string, folders []string) bool {
-	return slices.ContainsFunc(folders, func(f string) bool { return strings.HasPrefix(file, f+"/") })
+func within(file string, imported []string) bool {
+	return slices.ContainsFunc(imported, func(f string) bool { return file == f || strings.HasPrefix(file, f+"/") })
 }
 
 // source is one file of a charter.
@@ -213,8 +227,8 @@ func (l *loader) read(name string, deep int) error {
 	return nil
 }
 
-// walk takes in the files of a folder, level by level: what a level names as a
-// registry is not entered.
+// walk takes in the files of a folder, level by level: what a level imports is not
+// entered.
 func (l *loader) walk() error {
 	level := []string{"."}
 	for depth := 0; len(level) > 0; depth++ {
@@ -240,8 +254,8 @@ func (l *loader) walk() error {
 				}
 			}
 		}
-		registries := l.registries()
-		level = slices.DeleteFunc(below, func(dir string) bool { return within(dir+"/", registries) })
+		imported := l.imported()
+		level = slices.DeleteFunc(below, func(dir string) bool { return within(dir+"/", imported) })
 		if depth == MaxDepth && len(level) > 0 {
 			return fmt.Errorf("%s is %d folders deep; a charter has at most %d", level[0], depth+1, MaxDepth)
 		}
@@ -259,20 +273,45 @@ func (l *loader) regular(name string, e fs.DirEntry) bool {
 	return err == nil && i.Mode().IsRegular()
 }
 
-// registries lists the folders that the files so far import as registries.
-func (l *loader) registries() []string {
-	var folders []string
+// imported lists the folders and files that the files so far import.
+func (l *loader) imported() []string {
+	var paths []string
+	for _, kind := range []ImportKind{ImportRegistry, ImportBackstage} {
+		l.eachImport(kind, func(plain string, _ place) { paths = append(paths, plain) })
+	}
+	return paths
+}
+
+// eachImport calls do for each import of a kind whose path is within the folder.
+func (l *loader) eachImport(kind ImportKind, do func(plain string, at place)) {
 	for _, name := range l.order {
-		each := pairs(pair(l.files[name].root, "import"))
-		for _, one := range each {
-			if r := pair(one, string(ImportRegistry)); r != nil {
+		for _, one := range pairs(pair(l.files[name].root, "import")) {
+			if r := pair(one, string(kind)); r != nil {
 				if plain, why := inside(r.Value); why == "" {
-					folders = append(folders, plain)
+					do(plain, place{name, r.Line, r.Column})
 				}
 			}
 		}
 	}
-	return folders
+}
+
+// catalogues reads the catalogues that the files import.
+func (l *loader) catalogues() []*Catalog {
+	var all []*Catalog
+	l.eachImport(ImportBackstage, func(plain string, at place) {
+		c, err := ReadCatalog(l.folder, plain)
+		switch errs := Errors(nil); {
+		case errors.As(err, &errs):
+			l.join(mistakes{errs: errs}) // they name files of their own
+		case errors.Is(err, fs.ErrNotExist):
+			l.mistakes.fail(at, "import", "backstage %s: there is no such file or folder in the charter's own; put the catalogue there", plain)
+		case err != nil:
+			l.mistakes.fail(at, "import", "backstage %s: %v", plain, err)
+		default:
+			all = append(all, c)
+		}
+	})
+	return all
 }
 
 // pair gives what stands at a key of a mapping node, or nil.

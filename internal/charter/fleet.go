@@ -37,6 +37,9 @@ type ImportKind string
 const (
 	ImportSemconv  ImportKind = "semconv"  // conventions of OpenTelemetry; Value is "builtin"
 	ImportRegistry ImportKind = "registry" // a Weaver registry; Value is a folder within the charter's
+	// ImportBackstage is a catalogue of Backstage: a file or a folder within the
+	// charter's. Its teams and services are part of the charter as soon as it is read.
+	ImportBackstage ImportKind = "backstage"
 )
 
 // Import is a vocabulary that the charter builds on. The charter only names it;

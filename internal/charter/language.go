@@ -37,12 +37,14 @@ func language() *field {
 
 func importSection() *field {
 	return &field{key: "import", kind: kindList, def: "[{semconv: builtin}]", example: "[{ semconv: builtin }, { registry: ./registry }]",
-		doc: "Vocabulary that the charter builds on; the first wins where two define a name, and the charter itself wins over all.",
+		doc: "What the charter builds on: vocabulary, of which the first wins where two define a name, and catalogues of teams and services. The charter itself wins over all.",
 		entry: &field{kind: kindChoice, fields: []*field{
 			{key: string(ImportSemconv), kind: kindWord, words: []word{{"builtin", "The semantic conventions of OpenTelemetry that this clew knows."}}, example: "builtin",
 				doc: "The semantic conventions of OpenTelemetry. Other versions come as a registry."},
 			{key: string(ImportRegistry), kind: kindText, least: 1, most: 500, noun: "path", example: "./registry",
 				doc: "A folder with a registry of Weaver's files, relative to the charter's folder and within it."},
+			{key: string(ImportBackstage), kind: kindText, least: 1, most: 500, noun: "path", example: "./catalog-info.yaml",
+				doc: "A catalog-info.yaml of Backstage, or a folder with several, relative to the charter's folder and within it. Groups and owners become teams, components services; what the charter says of one wins. A name that two entities have is an error."},
 		}}}
 }
 

@@ -172,7 +172,7 @@ follows its changes, and keeps the one before when a new one does not check. Wit
 - YAML without aliases, merge keys and double keys. A key that the language does not know is an error that names the nearest one.
 - Every quantity has one spelling: a duration is a whole number and ms, s, m or h; a size a whole number and B, KiB, MiB, GiB or TiB.
 - A charter is one file of at most 1 MiB, with what it includes, or a folder: all its .yaml and .yml, at most 1,000 files, 16 MiB and 8
-  folders deep, without hidden ones and without the folders of imported registries. Sections of many files are joined; a name or a
+  folders deep, without hidden ones and without what it imports. Sections of many files are joined; a name or a
   value that two files define is an error. Paths are relative to the charter's folder.
 - All errors are reported at once, each with file, line, column, what was found and the mend.
 

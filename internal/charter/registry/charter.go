@@ -22,10 +22,20 @@ func (r *Registry) Attributes() []charter.Attribute {
 		out[i] = charter.Attribute{
 			Name: a.Name, Type: charter.AttributeType(a.Type), Brief: a.Brief, Note: a.Note, Examples: a.Examples,
 			Members: charterMembers(a.Members), Stability: a.Stability, Deprecated: charterDeprecated(a.Deprecated),
-			Formerly: former[a.Name], Source: r.source,
+			Formerly: formerly(a, former[a.Name]), Owner: a.Owner, Personal: a.Personal, OnIngest: a.OnIngest, Common: a.Common, Source: r.source,
 		}
 	}
 	return out
+}
+
+// formerly joins what was renamed in the registry and what a charter said before.
+func formerly(a Attribute, renamed []string) []string {
+	for _, name := range a.Formerly {
+		if !slices.Contains(renamed, name) {
+			renamed = append(renamed, name)
+		}
+	}
+	return renamed
 }
 
 func charterMembers(members []Member) []charter.Member {

@@ -1,8 +1,10 @@
 package registry
 
 import (
+	"strconv"
 	"strings"
 
+	"github.com/clew-dev/clew/internal/charter"
 	"github.com/clew-dev/clew/internal/telemetry"
 	"gopkg.in/yaml.v3"
 )
@@ -290,7 +292,53 @@ func (f *file) said(u *use, d *Attribute, key string, v *yaml.Node, at string) {
 		d.Deprecated = u.deprecated
 	case "annotations":
 		u.hidden = f.annotations(v, at)
+		if clew := valueOf(v, "clew"); v.Kind == yaml.MappingNode && clew != nil {
+			f.governed(d, clew, at+".clew")
+		}
 	}
+}
+
+// governed reads what a charter said of an attribute when it was written as a
+// registry. What protects people is not lost on the way.
+func (f *file) governed(d *Attribute, n *yaml.Node, path string) {
+	f.each(n, path, func(k, v *yaml.Node, at string) {
+		switch k.Value {
+		case "owner":
+			d.Owner = f.text(v, at)
+		case "personal":
+			d.Personal = charter.Personal(f.word(v, at, personalWords))
+		case "on_ingest":
+			d.OnIngest = f.action(v, at)
+		case "formerly":
+			f.list(v, at, func(v *yaml.Node, at string) { d.Formerly = append(d.Formerly, f.text(v, at)) })
+		case "common":
+			d.Common = f.boolean(v, at)
+		}
+	})
+}
+
+var (
+	personalWords = []string{string(charter.PersonalNo), string(charter.PersonalSubject), string(charter.PersonalDirect), string(charter.PersonalIndirect), string(charter.PersonalSecret)}
+	actionWords   = []string{string(charter.ActionKeep), string(charter.ActionDrop), string(charter.ActionMask), string(charter.ActionTruncateIP), string(charter.ActionHash)}
+)
+
+func (f *file) action(n *yaml.Node, path string) (a charter.Action) {
+	if n.Kind != yaml.MappingNode {
+		return charter.Action{Kind: charter.ActionKind(f.word(n, path, actionWords))}
+	}
+	f.fields(n, path, []string{string(charter.ActionTruncate), string(charter.ActionReplace)}, func(key string, v *yaml.Node, at string) {
+		a.Kind = charter.ActionKind(key)
+		if a.Kind == charter.ActionReplace {
+			a.Text = f.text(v, at)
+			return
+		}
+		var err error
+		if a.Length, err = strconv.Atoi(v.Value); err != nil || a.Length < 1 {
+			f.fail(v, at, "%s where a number of bytes is expected; write 1 or more", describe(v))
+			a.Length = 1
+		}
+	})
+	return a
 }
 
 var plainTypes = []string{"string", "int", "double", "boolean", "any", "string[]", "int[]", "double[]", "boolean[]"}

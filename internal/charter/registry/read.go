@@ -52,9 +52,23 @@ func ReadAt(fsys fs.FS, folder string) (*Registry, error) {
 	return r, nil
 }
 
+// ReadFile is Read for a registry that is one file, of any of the forms.
+func ReadFile(fsys fs.FS, name string) (*Registry, error) {
+	l := &loader{fsys: fsys, only: name, loaded: map[string]*Registry{}}
+	r, err := l.load(name, place{file: name})
+	if err != nil {
+		return nil, err
+	}
+	if len(l.errs) > 0 {
+		return nil, sorted(l.errs)
+	}
+	return r, nil
+}
+
 // loader reads a registry and its dependencies, each folder once.
 type loader struct {
 	fsys    fs.FS
+	only    string // the one file that the registry is; empty: a folder
 	loaded  map[string]*Registry
 	loading []string // the way to the folder that is being read
 
@@ -133,6 +147,9 @@ func isManifest(paths []string) bool {
 
 // walk lists the files of a registry: its manifest, then the others in order.
 func (l *loader) walk(folder string, from place) (paths []string, err error) {
+	if l.only != "" {
+		return []string{l.only}, nil
+	}
 	found := ""
 	err = fs.WalkDir(l.fsys, folder, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {

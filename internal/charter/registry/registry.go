@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/clew-dev/clew/internal/charter"
 )
 
 // Registry is a vocabulary with all references followed.
@@ -32,6 +34,13 @@ type Attribute struct {
 	Examples   []string // as text, a list as [a, b]
 	Stability  string   // stable, release_candidate, beta, alpha, development, deprecated
 	Deprecated *Deprecated
+
+	// What the annotations under clew say, which a registry has that was made of a charter.
+	Owner    string
+	Personal charter.Personal
+	OnIngest charter.Action
+	Formerly []string
+	Common   bool
 }
 
 // Member is a value that an attribute of type enum is known to have.
