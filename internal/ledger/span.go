@@ -61,9 +61,9 @@ func (s *numbers) spanID(n int) (id telemetry.SpanID) {
 	return id
 }
 
-// letters holds no digit: nothing made of it can pass for a card or an account,
-// which a backend that redacts would change.
-const letters = "abcdefghijklmnopqrstuvwxyz -_"
+// letters holds nothing of which a card, an account or a token is made: a backend
+// that redacts would change those.
+const letters = "abcdefghijklmnopqrstuvwxyz "
 
 // of gives span n as every backend must show it.
 func (s *numbers) of(n int) span {
