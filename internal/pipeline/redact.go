@@ -57,11 +57,13 @@ func (s *Redact) names(w *redaction, names *telemetry.Dict, codes *[]uint32, of 
 	if dict == nil {
 		return
 	}
+	var rows rowsBy
 	for row, code := range *codes {
 		if d := found[code]; d != "" {
-			w.count(of, uint32(row), subject, d)
+			rows.add(d, uint32(row))
 		}
 	}
+	w.countAll(of, rows, subject)
 	*names = *dict
 }
 
@@ -71,7 +73,7 @@ type redaction struct {
 	t      *tally
 	counts map[string]int
 	buf    []byte
-	found  []privacy.Match
+	key    privacy.Key // of the last value
 }
 
 // reasonFailed counts values on which a detector failed.
@@ -82,9 +84,7 @@ func (w *redaction) table(of table, t *telemetry.Table) {
 	for i := 0; i < len(t.Cols); i++ {
 		c := t.Cols[i]
 		if d := w.inKey(c.Key); d != "" {
-			for _, row := range c.Rows {
-				w.count(of, row, subjectKey, d)
-			}
+			w.count(of, c.Rows, subjectKey, d)
 			t.Cols = slices.Delete(slices.Clone(t.Cols), i, i+1)
 			i--
 			continue
@@ -117,9 +117,7 @@ func (w *redaction) inKey(key string) string {
 // otherwise a new column.
 func (w *redaction) column(of table, c *telemetry.Column, action charter.Action) *telemetry.Column {
 	if action.Kind == charter.ActionDrop {
-		for _, row := range c.Rows {
-			w.count(of, row, c.Key, string(charter.ActionDrop))
-		}
+		w.count(of, c.Rows, c.Key, string(charter.ActionDrop))
 		return nil
 	}
 	if c.Type.IsText() {
@@ -142,11 +140,13 @@ func (w *redaction) textColumn(of table, c *telemetry.Column, action charter.Act
 	}
 	out := *c
 	out.Dict = *dict
+	var rows rowsBy
 	for i, code := range c.Codes {
 		if d := found[code]; d != "" {
-			w.count(of, c.Rows[i], c.Key, d)
+			rows.add(d, c.Rows[i])
 		}
 	}
+	w.countAll(of, rows, c.Key)
 	return &out
 }
 
@@ -193,8 +193,10 @@ func (w *redaction) value(key string, v []byte, action charter.Action) (to []byt
 		}
 		v = to
 	}
-	w.found = w.found[:0]
-	out, matches := w.scanner.Redact(w.buf[:0], key, v)
+	if w.key.Name() != key {
+		w.key = privacy.NewKey(key)
+	}
+	out, matches := w.scanner.RedactOf(w.buf[:0], &w.key, v)
 	if len(matches) == 0 {
 		return v, what
 	}
@@ -223,9 +225,7 @@ func (w *redaction) apply(action charter.Action, v []byte) []byte {
 // column of numbers cannot say what was there, the finding does.
 func (w *redaction) numColumn(of table, c *telemetry.Column, action charter.Action) *telemetry.Column {
 	if k := action.Kind; k != "" && k != charter.ActionKeep && k != charter.ActionTruncate {
-		for _, row := range c.Rows {
-			w.count(of, row, c.Key, string(k))
-		}
+		w.count(of, c.Rows, c.Key, string(k))
 		return nil
 	}
 	if c.Type == telemetry.TypeBool {
@@ -238,7 +238,7 @@ func (w *redaction) numColumn(of table, c *telemetry.Column, action charter.Acti
 			out = &telemetry.Column{Scope: c.Scope, Type: c.Type, Key: c.Key, Rows: slices.Clone(c.Rows[:i]), Nums: slices.Clone(c.Nums[:i])}
 		}
 		if what != "" {
-			w.count(of, c.Rows[i], c.Key, what)
+			w.count(of, c.Rows[i:i+1], c.Key, what)
 		} else if out != nil {
 			out.Rows, out.Nums = append(out.Rows, c.Rows[i]), append(out.Nums, num)
 		}
@@ -287,7 +287,7 @@ func (w *redaction) rest(of table, t *telemetry.Table) {
 		key := r.Keys.At(uint32(i))
 		drop, text, what, subject := w.entry(r, i, key)
 		if what != "" {
-			w.count(of, r.Rows[i], subject, what)
+			w.count(of, r.Rows[i:i+1], subject, what)
 			if out == nil {
 				out = &telemetry.Rest{Scope: r.Scope}
 				for j := range i {
@@ -341,9 +341,30 @@ func (w *redaction) entry(r *telemetry.Rest, i int, key []byte) (drop bool, text
 	return drop, text, what, string(key)
 }
 
-// count says that a value was changed: what is the name of a detector or action.
-func (w *redaction) count(of table, row uint32, subject, what string) {
-	w.counts[what]++
+// rowsBy holds rows by what was found in them, which is one of a few.
+type rowsBy struct {
+	what []string
+	rows [][]uint32
+}
+
+func (r *rowsBy) add(what string, row uint32) {
+	i := slices.Index(r.what, what)
+	if i < 0 {
+		i = len(r.what)
+		r.what, r.rows = append(r.what, what), append(r.rows, nil)
+	}
+	r.rows[i] = append(r.rows[i], row)
+}
+
+func (w *redaction) countAll(of table, r rowsBy, subject string) {
+	for i, what := range r.what {
+		w.count(of, r.rows[i], subject, what)
+	}
+}
+
+// count says that the values of these rows were changed: what is the name of a detector or action.
+func (w *redaction) count(of table, rows []uint32, subject, what string) {
+	w.counts[what] += len(rows)
 	if w.byRule[charter.RulePersonalData] == charter.ModeOff {
 		return
 	}
@@ -371,5 +392,5 @@ func (w *redaction) count(of table, row uint32, subject, what string) {
 		o.Message = fmt.Sprintf("%s held personal data (%s); it was redacted", subject, what)
 		o.Mend = "Do not send it, or define " + strconv.Quote(subject) + " in the charter with personal and on_ingest."
 	}
-	w.t.add(of, row, o)
+	w.t.addRows(of, rows, o)
 }

@@ -41,18 +41,32 @@ func (w *walk) context(i int) context {
 	return c | w.ofKey()
 }
 
-// ofKey gives what the key says, looked at once for each value.
+// Key is the name of what values belong to, with what its words say of them. It is
+// for one goroutine.
+type Key struct {
+	name    string
+	context context
+	known   bool
+}
+
+// NewKey makes one that can be asked about many values.
+func NewKey(name string) Key { return Key{name: name} }
+
+// Name gives the name.
+func (k *Key) Name() string { return k.name }
+
+// ofKey gives what the key says, looked at once.
 func (w *walk) ofKey() context {
-	if !w.keyKnown {
-		w.keyKnown = true
-		key := w.key
+	if k := w.key; !k.known {
+		k.known = true
+		key := k.name
 		if len(key) > contextReach {
 			key = key[len(key)-contextReach:]
 		}
 		var room [contextReach]byte
-		w.keyContext = before(room[:copy(room[:], key)])
+		k.context = before(room[:copy(room[:], key)])
 	}
-	return w.keyContext
+	return w.key.context
 }
 
 // before reads the last words of text from its end. It stops at a word that names

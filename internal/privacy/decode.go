@@ -18,7 +18,7 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // findEscaped looks at the value without its escapes, layer by layer. It appends
 // what it finds, with places in the value itself.
-func (s *Scanner) findEscaped(to []Match, key string, value []byte) ([]Match, int) {
+func (s *Scanner) findEscaped(to []Match, key *Key, value []byte) ([]Match, int) {
 	first := 0
 	for first < len(value) && value[first] != '+' && (value[first] != '%' && value[first] != '\\' || escape(value[first:]) == 0) {
 		first++
@@ -62,7 +62,7 @@ func (c *scratch) load(value []byte) {
 }
 
 // look appends what there is in the text, with places in the value.
-func (c *scratch) look(to []Match, s *Scanner, key string, steps *int) []Match {
+func (c *scratch) look(to []Match, s *Scanner, key *Key, steps *int) []Match {
 	*steps += 3 * len(c.text)
 	seen, digits := gate(c.text)
 	on := s.on & possible(seen, digits, len(c.text))

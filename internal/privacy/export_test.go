@@ -2,6 +2,7 @@ package privacy
 
 // Steps gives the steps that Find takes for a value.
 func (s *Scanner) Steps(key string, value []byte) int {
-	_, n := s.find(nil, key, value)
+	k := NewKey(key)
+	_, n := s.find(nil, &k, value)
 	return n
 }

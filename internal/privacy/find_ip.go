@@ -5,7 +5,7 @@ import "strings"
 // addressKey reports whether the key is one whose value is a network address by
 // its meaning, so that the address is what the charter decides on, not a finding.
 func (w *walk) addressKey() bool {
-	return w.key == "address" || strings.HasSuffix(w.key, ".address")
+	return w.key.name == "address" || strings.HasSuffix(w.key.name, ".address")
 }
 
 // ipv4 takes four numbers of at most 255 with dots between that begin at start.

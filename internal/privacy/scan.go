@@ -28,12 +28,15 @@ type Match struct {
 // appended is in order of place, does not overlap, and is at most [MaxMatches].
 // Nothing is allocated when nothing is found.
 func (s *Scanner) Find(to []Match, key string, value []byte) []Match {
-	to, _ = s.find(to, key, value)
+	k := keys.Get().(*Key)
+	defer keys.Put(k)
+	*k = NewKey(key)
+	to, _ = s.find(to, k, value)
 	return to
 }
 
 // find is Find that also counts its steps: bytes looked at, again for each time.
-func (s *Scanner) find(to []Match, key string, value []byte) ([]Match, int) {
+func (s *Scanner) find(to []Match, key *Key, value []byte) ([]Match, int) {
 	if len(value) < shortest {
 		return to, 0
 	}
@@ -93,21 +96,27 @@ func tidy(m []Match, end int) int {
 // bytes in to, and gives value itself when nothing is found. The matches are those
 // of [Scanner.Find]. Redacting the result again changes nothing.
 func (s *Scanner) Redact(to []byte, key string, value []byte) ([]byte, []Match) {
-	found := s.Find(nil, key, value)
+	k := NewKey(key)
+	return s.RedactOf(to, &k, value)
+}
+
+// RedactOf is Redact for many values of one key.
+func (s *Scanner) RedactOf(to []byte, key *Key, value []byte) ([]byte, []Match) {
+	found, _ := s.find(nil, key, value)
 	if len(found) == 0 {
 		return value, nil
 	}
 	base := len(to)
 	to = replace(to, value, found)
 	for range mostRounds {
-		again := s.Find(nil, key, to[base:])
+		again, _ := s.find(nil, key, to[base:])
 		if len(again) == 0 {
 			return to, found
 		}
 		text := slices.Clone(to[base:])
 		to = replace(to[:base], text, again)
 	}
-	if len(s.Find(nil, key, to[base:])) > 0 {
+	if again, _ := s.find(nil, key, to[base:]); len(again) > 0 {
 		to = mark(to[:base], found[0].Detector)
 	}
 	return to, found
@@ -138,7 +147,8 @@ func (s *Scanner) FindInt(key string, value int64) (Detector, bool) {
 	}
 	n := integers.Get().(*integer)
 	defer integers.Put(n)
-	w := walk{v: strconv.AppendInt(n.text[:0], value, 10), key: key, on: s.on & numeric, found: n.found[:0], userinfo: -1}
+	n.key = NewKey(key)
+	w := walk{v: strconv.AppendInt(n.text[:0], value, 10), key: &n.key, on: s.on & numeric, found: n.found[:0], userinfo: -1}
 	w.run()
 	if len(w.found) == 0 {
 		return "", false
@@ -150,6 +160,9 @@ func (s *Scanner) FindInt(key string, value int64) (Detector, bool) {
 type integer struct {
 	text  [20]byte
 	found [4]Match
+	key   Key
 }
+
+var keys = sync.Pool{New: func() any { return new(Key) }}
 
 var integers = sync.Pool{New: func() any { return new(integer) }}

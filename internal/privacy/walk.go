@@ -3,19 +3,17 @@ package privacy
 // A walk goes once over the words of a value. It is kept on the stack.
 type walk struct {
 	v     []byte
-	key   string
+	key   *Key
 	on    set
 	found []Match
 	base  int // found[base:] is of this walk
 	steps int // bytes looked at
 	full  bool
 
-	keyContext context
-	keyKnown   bool
-	userinfo   int // place of the @ that ends the password of a URL: it is no address
-	run64      run // the last run of base64 that was measured
-	runToken   run // the last run of letters, digits, '-' and '_'
-	settings   int8
+	userinfo int // place of the @ that ends the password of a URL: it is no address
+	run64    run // the last run of base64 that was measured
+	runToken run // the last run of letters, digits, '-' and '_'
+	settings int8
 }
 
 // run is a stretch of bytes of one class: a measure that is taken once.
