@@ -88,7 +88,7 @@ func parseRun(set *flag.FlagSet, args []string) (o runOptions, err error) {
 	set.IntVar(&o.cycles, "cycles", 3, "cycles of the kill -9 ledger")
 	set.IntVar(&o.conns, "conns", 4, "connections that send at once")
 	set.IntVar(&o.repeats, "runs", 3, "runs of what is given as a median")
-	parts := set.String("parts", "", "some of start,shop,ledger,shapes; all when empty; peers are part of shop")
+	parts := set.String("parts", "", "some of start,shop,charter,ledger,shapes; all when empty; peers are part of shop")
 	set.StringVar(&o.json, "json", "", "write the results as JSON to this file, or instead of the table when it is -")
 	set.DurationVar(&o.patience, "patience", patience, "what a peer may take for one request or question")
 	quick := set.Bool("quick", false, "20,000 spans and one run of everything; no figure fails it, only wrong answers and lost spans")

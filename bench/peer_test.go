@@ -410,7 +410,7 @@ func TestRunFlags(t *testing.T) {
 		"--runs 0":                      "--runs 0: write 1 or more",
 		"--conns 65":                    "--conns 65: write 64 at most",
 		"--patience 0s":                 "--patience 0s: write more than nothing",
-		"--parts shop,kits":             `"kits" is no part; write some of start,shop,ledger,shapes`,
+		"--parts shop,kits":             `"kits" is no part; write some of start,shop,charter,ledger,shapes`,
 		"now":                           `"now" is no flag`,
 		"--peer a":                      "write NAME=OTLP,QUERY",
 		"--peer a=h:1,h --peer a=h:1,h": "peer a is there twice",

@@ -130,6 +130,7 @@ var runParts = []struct {
 }{
 	{"start", (*bench).starts},
 	{"shop", (*bench).main},
+	{"charter", (*bench).governance},
 	{"ledger", (*bench).ledger},
 	{"shapes", (*bench).others},
 }

@@ -28,7 +28,7 @@ func (b *bench) starts(ctx context.Context) error {
 	}
 	b.add(row{id: "start.empty", what: "clew up to ready, empty folder", value: millis(t.median()), unit: "ms", must: 1000, aim: 300, runs: t.millis()})
 	b.add(row{id: "memory.idle", what: "memory, idle", value: idle, unit: "MiB", must: 120, aim: 60})
-	return nil
+	return b.checking(ctx)
 }
 
 // idle gives the memory of a server after a while in which what starts late has started.
