@@ -114,7 +114,7 @@ func formatBytes(n int64) string {
 func nearest(s string, known []string) string {
 	best, distance := "", len(s)/3+1
 	for _, k := range known {
-		if d := editDistance(s, k); d < distance || d == distance && best == "" {
+		if d := editDistance(s, k, distance); d < distance || d == distance && best == "" {
 			best, distance = k, d
 		}
 	}
@@ -122,17 +122,23 @@ func nearest(s string, known []string) string {
 }
 
 // editDistance counts insertions, deletions, replacements and swaps of
-// neighbours between two words; words over 64 bytes are infinitely far apart.
-func editDistance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 1 << 20
+// neighbours between two words; words over 64 bytes are infinitely far apart. What
+// is over most may be given as anything over it: most words are told apart by their
+// lengths or their first letters.
+func editDistance(a, b string, most int) int {
+	const far = 1 << 20
+	if len(a) > 64 || len(b) > 64 || len(a)-len(b) > most || len(b)-len(a) > most {
+		return far
 	}
 	var two, one, row [65]int
 	for j := range len(b) + 1 {
 		one[j] = j
 	}
+	least := 0 // of the row before
 	for i := 1; i <= len(a); i++ {
 		row[0] = i
+		before := least
+		least = i
 		for j := 1; j <= len(b); j++ {
 			cost := 1
 			if a[i-1] == b[j-1] {
@@ -142,6 +148,10 @@ func editDistance(a, b string) int {
 			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
 				row[j] = min(row[j], two[j-2]+1)
 			}
+			least = min(least, row[j])
+		}
+		if least > most && before > most { // two rows: a swap reaches over one
+			return far
 		}
 		two, one = one, row
 	}
