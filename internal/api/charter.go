@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -170,7 +171,7 @@ func (s *Server) glossary(w http.ResponseWriter, r *http.Request) error {
 	}{Terms: []termJSON{}}
 	for _, name := range c.Attributes() {
 		a, _ := c.Attribute(name)
-		if source == "own" && a.Source != charter.SourceCharter || text != "" && !strings.Contains(name, text) && !strings.Contains(strings.ToLower(a.Brief), text) {
+		if source == "own" && a.Source != charter.SourceCharter || text != "" && !strings.Contains(strings.ToLower(name), text) && !strings.Contains(strings.ToLower(a.Brief), text) {
 			continue
 		}
 		if out.Total++; out.Total <= limit {
@@ -219,6 +220,43 @@ type overflowJSON struct {
 	Count   uint64 `json:"count"`
 }
 
+// foundInJSON sums up the findings of one service.
+type foundInJSON struct {
+	Service    string `json:"service"`
+	Team       string `json:"team"`
+	Findings   int    `json:"findings"`
+	Violations int    `json:"violations"`
+	Count      uint64 `json:"count"`
+}
+
+// foundIn sums up findings by service: those with most violations first, then those
+// with most findings.
+type foundIn map[string]*foundInJSON
+
+func (in foundIn) add(f finding.Finding, team string) {
+	one := in[f.Key.Service]
+	if one == nil {
+		one = &foundInJSON{Service: f.Key.Service, Team: team}
+		in[f.Key.Service] = one
+	}
+	one.Findings++
+	one.Count += f.Count
+	if f.Severity == finding.Violation {
+		one.Violations++
+	}
+}
+
+func (in foundIn) list() []foundInJSON {
+	out := make([]foundInJSON, 0, len(in))
+	for _, one := range in {
+		out = append(out, *one)
+	}
+	slices.SortFunc(out, func(a, b foundInJSON) int {
+		return cmp.Or(b.Violations-a.Violations, b.Findings-a.Findings, cmp.Compare(a.Service, b.Service))
+	})
+	return out
+}
+
 // nobody stands for no team in a request.
 const nobody = "(none)"
 
@@ -242,15 +280,18 @@ func (s *Server) findings(w http.ResponseWriter, r *http.Request) error {
 	out := struct {
 		Findings []findingJSON  `json:"findings"`
 		Total    int            `json:"total"`
+		Services []foundInJSON  `json:"services"`
 		Overflow []overflowJSON `json:"overflow"`
 		Version  string         `json:"version"`
-	}{[]findingJSON{}, 0, []overflowJSON{}, c.Version()}
+	}{[]findingJSON{}, 0, nil, []overflowJSON{}, c.Version()}
+	services := foundIn{}
 	for _, f := range found {
 		owner, owned := c.OwnerOf(f.Key.Service)
 		if service != "" && f.Key.Service != service || rule != "" && f.Key.Rule != rule || severity != "" && string(f.Severity) != severity ||
 			team == nobody && owned || team != "" && team != nobody && owner.Name != team {
 			continue
 		}
+		services.add(f, owner.Name)
 		if out.Total++; out.Total > limit {
 			continue
 		}
@@ -265,6 +306,7 @@ func (s *Server) findings(w http.ResponseWriter, r *http.Request) error {
 		j.Go, j.Rust = mendCode(c, f)
 		out.Findings = append(out.Findings, j)
 	}
+	out.Services = services.list()
 	for _, o := range overflow {
 		out.Overflow = append(out.Overflow, overflowJSON(o))
 	}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,7 +92,7 @@ func (w *checking) foundRows(rule charter.Rule, of table, rows []uint32, o findi
 	if mode == charter.ModeOff || len(rows) == 0 {
 		return
 	}
-	o.Key.Rule, o.Action = string(rule), string(mode)
+	o.Key.Rule, o.Action = string(rule), cmp.Or(o.Action, string(mode))
 	w.t.addRows(of, rows, o)
 	if mode != charter.ModeRefuse {
 		return
@@ -368,6 +369,9 @@ func (w *checking) verdict(key []byte, typ telemetry.Type) attributeVerdict {
 		return v
 	}
 	v, final := w.judge(string(key), typ)
+	if v.rename == "" && w.byRule[v.rule] == charter.ModeMend {
+		v.o.Action = string(charter.ModeObserve) // there is nothing to write instead
+	}
 	if final {
 		w.keys.put(name, v)
 	}

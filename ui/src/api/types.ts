@@ -456,9 +456,22 @@ export type Overflow = {
   count: number;
 };
 
+export type FoundIn = {
+  service: string;
+  /** Who answers for it; empty: nobody. */
+  team: string;
+  findings: number;
+  /** Findings of the severity violation. */
+  violations: number;
+  /** Values or spans of all of them, since the first. */
+  count: number;
+};
+
 export type Findings = {
   findings: Finding[];
   total: number;
+  /** Of all that fit, beyond the limit too: those with most violations first. */
+  services: FoundIn[];
   /** What the bounds of the table kept out. */
   overflow: Overflow[];
   /** Of the charter. */
