@@ -27,6 +27,9 @@ func Words(attributes []charter.Attribute) string {
 		one.addIf("examples", texts(examples))
 		var values mapping
 		for _, v := range a.Members {
+			if slices.ContainsFunc(values, func(p pair) bool { return p.key == quoteYAML(v.Value) }) {
+				continue // registries may have one value under two ids
+			}
 			values.add(quoteYAML(v.Value), cut(v.Brief, 4000))
 		}
 		one.addIf("members", values)
