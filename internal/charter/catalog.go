@@ -310,6 +310,10 @@ func (r *catalogReader) document(n *yaml.Node) (targets []catalogText) {
 		r.fail(r.node(n), "metadata", "name is missing; write metadata: { name: … }")
 		return nil
 	}
+	if strings.Contains(name.text, "${{") {
+		r.skipped = append(r.skipped, fmt.Sprintf("%s: %s is the name of a template, from which services are made", name.at, telemetry.Clip(name.text)))
+		return nil
+	}
 	e.name, e.at = name.text, name.at
 	if space := r.text(n, "metadata", "namespace"); space.text != "" {
 		e.namespace = space.text

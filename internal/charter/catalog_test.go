@@ -93,6 +93,24 @@ services:
 	}
 }
 
+func TestCatalogLeavesOut(t *testing.T) {
+	c, err := charter.ReadCatalog(fstest.MapFS{"catalog-info.yaml": {Data: []byte(
+		"apiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: ${{ values.name }}\nspec: { owner: a }\n---\n" +
+			"apiVersion: backstage.io/v1alpha1\nkind: Location\nspec: { targets: [https://shop.example/x.yaml, /etc/x.yaml, ../x.yaml] }\n")}}, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"catalog-info.yaml:4:9: ${{ values.name }} is the name of a template, from which services are made",
+		`catalog-info.yaml:9:19: the location "https://shop.example/x.yaml" is outside; nothing is downloaded`,
+		`catalog-info.yaml:9:48: the location "/etc/x.yaml" is outside; nothing is downloaded`,
+		`catalog-info.yaml:9:61: the location "../x.yaml" is outside; nothing is downloaded`,
+	}
+	if d := cmp.Diff(want, c.Skipped); d != "" || len(c.Services) > 0 {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
 func TestCharterWithCatalog(t *testing.T) {
 	folder := fstest.MapFS{
 		"charter.yaml": {Data: []byte(`charter: 1
