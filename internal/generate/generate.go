@@ -31,7 +31,7 @@ func Generated(content []byte) bool {
 type Options struct {
 	Language string // a folder of the templates: go, rust, docs, registry, policies, or one that Templates adds
 	Package  string // the name of the Go package; empty: charter
-	// SchemaURL is that of the registry; empty: one of the charter's version that leads nowhere.
+	// SchemaURL is that of the registry; empty: one that leads nowhere, with a version of its content.
 	SchemaURL string
 	All       bool // the whole vocabulary, not only what the charter defines and its contracts require
 	// Templates has files NAME.tmpl that replace those of the language or stand

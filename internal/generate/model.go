@@ -1,7 +1,6 @@
 package generate
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -93,7 +92,7 @@ func (b *modeller) fail(format string, args ...any) {
 
 func newModel(c *charter.Charter, o Options) (*Model, error) {
 	b := &modeller{c: c, style: styleOf(o.Language), scope: newScope(o.Language, "Attribute"), data: slices.Contains(dataLanguages, o.Language)}
-	m := &Model{Header: Header, Package: o.Package, Organisation: c.Organisation(), SchemaURL: cmp.Or(o.SchemaURL, schemaURL(c))}
+	m := &Model{Header: Header, Package: o.Package, Organisation: c.Organisation(), SchemaURL: o.SchemaURL}
 	for _, name := range c.Teams() {
 		t, _ := c.Team(name)
 		m.Teams = append(m.Teams, t)
@@ -150,6 +149,9 @@ func newModel(c *charter.Charter, o Options) (*Model, error) {
 	b.scope.errs = append(b.scope.errs, b.errs...)
 	if err := b.scope.err(); err != nil {
 		return nil, err
+	}
+	if m.SchemaURL == "" && o.Language == "registry" {
+		m.SchemaURL = schemaURL(m)
 	}
 	return m, nil
 }

@@ -2,6 +2,8 @@ package generate
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"math"
 	"slices"
 	"strconv"
@@ -13,11 +15,13 @@ import (
 // resolvedFormat is the form of Weaver's resolved registries that is written.
 const resolvedFormat = "resolved/2.0"
 
-// schemaURL gives the URL of a charter as a schema when none was chosen: one that
-// leads nowhere, so that nobody's place in the web is taken.
-func schemaURL(c *charter.Charter) string {
-	name := strings.Join(words(c.Organisation()), "-")
-	return "https://" + cmp.Or(name, "charter") + ".invalid/schemas/charter/0.0.0-" + c.Version()
+// schemaURL gives the URL of the model as a schema when none was chosen: one that
+// leads nowhere, so that nobody's place in the web is taken, and whose version
+// changes with what the registry says and with nothing else.
+func schemaURL(m *Model) string {
+	content := sha256.Sum256([]byte(resolvedRegistry(m)))
+	name := strings.Join(words(m.Organisation), "-")
+	return "https://" + cmp.Or(name, "charter") + ".invalid/schemas/charter/0.0.0-" + hex.EncodeToString(content[:6])
 }
 
 // resolvedRegistry writes the model as a resolved registry of Weaver. In it the
