@@ -55,7 +55,7 @@ func runKits(ctx context.Context, in *invocation) error {
 		return printJSON(in.std.out, body)
 	}
 	if a.Error != "" {
-		fmt.Fprintf(in.std.err, "The policy file is not in force as it stands: %s\n", clean(strings.ReplaceAll(a.Error, "\n", "; ")))
+		fmt.Fprintf(in.std.err, "The charter is not in force as it stands: %s\n", clean(strings.ReplaceAll(a.Error, "\n", "; ")))
 	}
 	if len(a.Instances) == 0 {
 		fmt.Fprintln(in.std.err, "No kit has asked for its policy; set CLEW_ENDPOINT to this server in the services.")

@@ -24,7 +24,6 @@ func nodeFlags() []flagDef {
 		{name: "listen.otlp-http", value: "ADDRESS", def: "127.0.0.1:4318", help: "Address that takes OTLP over HTTP, protobuf and JSON, and Zipkin's JSON at /api/v2/spans."},
 		{name: "listen.zipkin", value: "ADDRESS", help: "Address of Zipkin's own port too, for senders that cannot be told another: 127.0.0.1:9411. Off unless given."},
 		{name: "charter", value: "PATH", help: "The charter, a file or a folder: names, owners, checks, privacy, retention and limits. It is read again when it changes; one that does not check changes nothing. Without it the built-in defaults hold."},
-		{name: "kit-policy", value: "FILE", help: "What the kits of services are told: levels, sampling, redaction (JSON). It is read again when it changes. Defaults to kit-policy.json in the data folder."},
 		{name: "memory", kind: size, value: "SIZE", def: "450MiB", help: "Memory that the process aims to stay within: log, fresh spans, flush and queries share it."},
 		{name: "tls-cert", value: "FILE", help: "Certificate (PEM) for every listener; needs --tls-key. Read again when it changes."},
 		{name: "tls-key", value: "FILE", help: "Private key (PEM) of the certificate."},
@@ -86,7 +85,7 @@ func runNode(ctx context.Context, in *invocation, greet bool) error {
 	}
 	n, err := node.Open(ctx, node.Options{
 		Data: in.str("data"), ListenHTTP: in.str("listen.http"), ListenGRPC: in.str("listen.otlp-grpc"),
-		ListenOTLPHTTP: in.str("listen.otlp-http"), ListenZipkin: in.str("listen.zipkin"), Charter: in.str("charter"), KitPolicy: in.str("kit-policy"), MemoryBytes: in.bytes("memory"),
+		ListenOTLPHTTP: in.str("listen.otlp-http"), ListenZipkin: in.str("listen.zipkin"), Charter: in.str("charter"), MemoryBytes: in.bytes("memory"),
 		TLSCert: in.str("tls-cert"), TLSKey: in.str("tls-key"), Logger: newLogger(in),
 	})
 	if bad := (*node.CharterError)(nil); errors.As(err, &bad) {

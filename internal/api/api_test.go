@@ -51,20 +51,24 @@ func limits(change func(*charter.Limits)) func() charter.Limits {
 	return func() charter.Limits { return l }
 }
 
-// noPolicy is the policy of a server without a file of one.
-func noPolicy(t testing.TB) *policy.Source {
+// policyOf compiles what a charter with this text says to kits.
+func policyOf(t testing.TB, text string) *policy.Policy {
 	t.Helper()
-	s, err := policy.Watch("testdata/there-is-none.json", nil)
+	c, err := charter.Parse("charter.yaml", []byte("charter: 1\n"+text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	p, err := policy.Compile(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 func options(t testing.TB, f store.Store) api.Options {
 	return api.Options{
 		Store: f, Auth: openAuth(t), Limits: limits(nil), Now: func() time.Time { return apitest.Now }, Started: apitest.Now.Add(-time.Minute),
-		Governance: apitest.NewGovernance(), Policy: noPolicy(t), Instances: policy.NewInstances(func() time.Time { return apitest.Now }),
+		Governance: apitest.NewGovernance(), Policy: policy.NewSource(policyOf(t, "")), Instances: policy.NewInstances(func() time.Time { return apitest.Now }),
 		Build: api.Build{Version: "1.0", Revision: "abc", Go: "go1.26"},
 		Page: fstest.MapFS{
 			"index.html": {Data: []byte("<!doctype html><title>Clew</title>\n")}, "assets/app-1a2b.js": {Data: []byte("plain()\n")},

@@ -67,7 +67,7 @@ type kitInstanceJSON struct {
 
 // kitInstances lists the processes whose kits have asked, and what they have applied.
 func (s *Server) kitInstances(w http.ResponseWriter, r *http.Request) error {
-	file, broken := s.o.Policy.State()
+	file, _, broken := s.o.Governance.CharterState()
 	out := struct {
 		File      string            `json:"file"`
 		Error     string            `json:"error"`

@@ -1,15 +1,11 @@
 package api_test
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,18 +14,10 @@ import (
 	"github.com/clew-dev/clew/internal/policy"
 )
 
-// kitServer serves a policy file on a real port.
-func kitServer(t *testing.T, change func(*api.Options)) (url, file string, s *api.Server) {
+// kitServer serves a policy on a real port.
+func kitServer(t *testing.T, change func(*api.Options)) (url string, source *policy.Source, s *api.Server) {
 	t.Helper()
-	file = filepath.Join(t.TempDir(), "kit-policy.json")
-	source, err := policy.Watch(file, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	var g sync.WaitGroup
-	g.Go(func() { source.Run(ctx) })
-	t.Cleanup(func() { stop(); g.Wait() })
+	source = policy.NewSource(policyOf(t, ""))
 	o := options(t, apitest.Seed())
 	o.Policy = source
 	if change != nil {
@@ -38,7 +26,7 @@ func kitServer(t *testing.T, change func(*api.Options)) (url, file string, s *ap
 	s = api.New(o)
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
-	return server.URL, file, s
+	return server.URL, source, s
 }
 
 func ask(t *testing.T, url, etag, kit string) (int, string, string) {
@@ -68,7 +56,7 @@ func ask(t *testing.T, url, etag, kit string) (int, string, string) {
 // wait for the policy; people are served meanwhile; a change reaches every kit
 // within two seconds, and the page of instances says who has applied what.
 func TestKitsHearOfAChange(t *testing.T) {
-	url, file, _ := kitServer(t, func(o *api.Options) { o.MaxRequests = 8 })
+	url, source, _ := kitServer(t, func(o *api.Options) { o.MaxRequests = 8 })
 	status, tag, _ := ask(t, url+"/api/kit/policy?service=orders", "", "")
 	if status != 200 || tag == "" {
 		t.Fatalf("%d %q", status, tag)
@@ -105,11 +93,10 @@ func TestKitsHearOfAChange(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	if err := os.WriteFile(file, []byte(`{"version":"8","components":{"sql":"off"}}`), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	next := policyOf(t, "kits: { components: { sql: off } }")
+	source.Set(next)
 	for range cap(answers) {
-		if a := <-answers; a.status != 200 || a.body != `{"version":"8","ttl_seconds":3600,"components":{"sql":"off"}}` {
+		if a := <-answers; a.status != 200 || a.body != string(next.For("orders").Body) || !strings.Contains(a.body, `"components":{"sql":"off"}`) {
 			t.Fatalf("%+v", a)
 		}
 	}

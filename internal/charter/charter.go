@@ -28,6 +28,8 @@ type Charter struct {
 	imports      []Import
 	modes        []Mode // of rules, in their order
 	detectors    []string
+	kits         Kits
+	redacted     []Redaction
 	version      string
 }
 

@@ -41,7 +41,9 @@ func compile(root *value) *Charter {
 		c.modes = append(c.modes, Mode(root.get("checks", "rules", string(r.rule)).str()))
 	}
 	c.detectors = detectorsOf(root.get("privacy", "detectors"))
+	c.kits = kitsOf(root.get("kits"))
 	c.words = newVocabulary(c.own)
+	c.redacted = c.redactions()
 	c.version = c.hash()
 	return c
 }

@@ -15,6 +15,7 @@ func (p *parser) crossCheck() {
 	p.references(p.root)
 	p.attributes()
 	p.contracts()
+	p.kits()
 }
 
 func (p *parser) sizes() {
@@ -227,6 +228,7 @@ func (c *Charter) Check() error {
 		}
 	}
 	p.circlesOf(c)
+	p.checkKits(c)
 	return p.err()
 }
 

@@ -13,6 +13,9 @@ const year = 365 * 24 * time.Hour
 // laterSections are words of the language that other versions of Clew read.
 var laterSections = []string{"metrics", "logs", "journeys", "sampling", "export"}
 
+// laterMend says what to write instead, where something does the like now.
+var laterMend = map[string]string{"sampling": "; what kits keep stands in kits.sampling"}
+
 var (
 	tenantSpelling = &pattern{regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`), "a tenant's name", "names of tenants", "1 to 64 of A-Z a-z 0-9 _ -"}
 	nameSpelling   = &pattern{regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,99}$`), "a name", "names", "1 to 100 of A-Z a-z 0-9 . _ / -, the first a letter or digit"}
@@ -31,7 +34,7 @@ func language() *field {
 			entry: &field{kind: kindText, least: 1, most: 500, noun: "path"},
 			doc:   "More files that belong to the charter, relative to its folder and within it. A folder needs none: all its files belong to it."},
 		importSection(), environmentsSection(), teamsSection(), servicesSection(), attributesSection(), spansSection(),
-		checksSection(), privacySection(), retentionSection(), limitsSection(), tenantsSection(),
+		checksSection(), privacySection(), kitsSection(), retentionSection(), limitsSection(), tenantsSection(),
 	}}
 }
 

@@ -203,7 +203,7 @@ func (p *parser) unknown(v *value, k, n *yaml.Node, path string) {
 	if v.path == "" {
 		for _, later := range laterSections {
 			if k.Value == later {
-				p.fail(p.at(n), path, "not supported by this version yet; remove the section")
+				p.fail(p.at(n), path, "not supported by this version yet; remove the section%s", laterMend[later])
 				return
 			}
 		}

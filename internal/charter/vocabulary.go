@@ -240,6 +240,7 @@ func (c *Charter) WithVocabulary(attrs []Attribute) *Charter {
 	}
 	out.imported = slices.SortedFunc(slices.Values(attrs), func(a, b Attribute) int { return cmp.Compare(a.Name, b.Name) })
 	out.words = newVocabulary(all)
+	out.redacted = out.redactions()
 	out.version = out.hash()
 	return &out
 }

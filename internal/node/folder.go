@@ -16,7 +16,7 @@ import (
 // Files of the data folder that the store does not know.
 const (
 	stateFile  = "state.db"
-	policyFile = "kit-policy.json"
+	policyFile = "kit-policy.json" // of earlier versions
 
 	findingsFile = "findings.json"
 	keyFile      = "hash.key"

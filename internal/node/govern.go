@@ -16,6 +16,7 @@ import (
 	"github.com/clew-dev/clew/internal/charter/registry"
 	"github.com/clew-dev/clew/internal/finding"
 	"github.com/clew-dev/clew/internal/pipeline"
+	"github.com/clew-dev/clew/internal/policy"
 )
 
 // governance is what a node has of its charter: the one in force, compiled for the
@@ -25,6 +26,7 @@ type governance struct {
 	watcher  *charter.Watcher
 	findings *finding.Table
 	coverage *finding.Coverage
+	kits     *policy.Source
 	key      []byte // of hashes; it never leaves this process and its folder
 	log      *slog.Logger
 	saved    []byte // what is in findings.json
@@ -89,8 +91,17 @@ func (g *governance) compile(c *charter.Charter) error {
 	if err != nil {
 		return err
 	}
+	told, err := policy.Compile(c)
+	if err != nil {
+		return err
+	}
 	g.findings.Know(c.Services())
 	g.rules.Store(&compiled{c, rules, time.Now()})
+	if g.kits == nil {
+		g.kits = policy.NewSource(told)
+	} else {
+		g.kits.Set(told)
+	}
 	return nil
 }
 

@@ -47,7 +47,6 @@ type Options struct {
 	ListenOTLPHTTP string // OTLP/HTTP
 	ListenZipkin   string // Zipkin; empty: at the address of OTLP/HTTP only
 	Charter        string // path; empty: the built-in one
-	KitPolicy      string // path; empty: kit-policy.json in Data
 	MemoryBytes    int64  // 0: DefaultMemory
 	TLSCert        string // PEM files for every listener; empty: no TLS
 	TLSKey         string
@@ -62,7 +61,6 @@ type Node struct {
 
 	folder  *folder
 	charter *charter.Watcher
-	policy  *policy.Source
 
 	governance *governance
 	state      *auth.State
@@ -88,7 +86,7 @@ type Node struct {
 
 // charterEvery is how often the charter's files are looked at: a change is in force
 // within a second.
-const charterEvery = 500 * time.Millisecond
+const charterEvery = 250 * time.Millisecond
 
 // SelfTenant holds the spans of Clew's own work, apart from those of its users.
 const SelfTenant = "clew"
@@ -135,11 +133,8 @@ func (n *Node) open(ctx context.Context) error {
 	if n.governance, err = openGovernance(n.o.Charter, n.charter, n.folder, n.log); err != nil {
 		return err
 	}
-	if n.o.KitPolicy == "" {
-		n.o.KitPolicy = n.folder.join(policyFile)
-	}
-	if n.policy, err = policy.Watch(n.o.KitPolicy, n.log); err != nil {
-		return err
+	if _, err := os.Stat(n.folder.join(policyFile)); err == nil {
+		n.log.Warn("kit-policy.json is not read any more: what kits are told is in the charter's section kits; move it there and remove the file", "file", n.folder.join(policyFile))
 	}
 	if n.state, err = auth.Open(ctx, n.folder.join(stateFile), auth.Options{}); err != nil {
 		return err
@@ -179,7 +174,6 @@ func (n *Node) open(ctx context.Context) error {
 		n.charter.Run(n.ctx, hup)
 	})
 	n.background.Go(n.keepFindings)
-	n.background.Go(func() { n.policy.Run(n.ctx) })
 	n.background.Go(func() { n.tracer.Run(n.ctx) })
 	return nil
 }
@@ -299,7 +293,7 @@ func (n *Node) apiOptions() api.Options {
 			Limits: func() charter.Limits { return n.charter.Current().Limits() }, Names: func(key string) []string { return n.governance.Charter().AllNames(key) },
 			Ready: n.whyNotReady, Version: build.Version, Logger: n.log})),
 		Ready: n.whyNotReady, WriteMetrics: n.registry.WriteText, Observe: n.observe, Trace: n.traceRequest,
-		Governance: n.governance, Policy: n.policy, Instances: policy.NewInstances(nil), Backup: n.backup,
+		Governance: n.governance, Policy: n.governance.kits, Instances: policy.NewInstances(nil), Backup: n.backup,
 		Build: api.Build{Version: build.Version, Revision: build.Revision, Go: build.Go}, Started: n.started, Logger: n.log,
 	}
 }

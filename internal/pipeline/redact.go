@@ -378,7 +378,7 @@ func (w *redaction) count(of table, rows []uint32, subject, what string) {
 		o.Severity = finding.Information
 		o.Message = fmt.Sprintf("%s is marked personal; its values were redacted (%s)", subject, what)
 		o.Mend = "Nothing: the charter says so. What is not sent costs nothing, so leave it out where it is not needed."
-	case w.actions[subject].Kind != "":
+	case w.actions[subject].Action.Kind != "":
 		o.Severity = finding.Information
 		o.Message = fmt.Sprintf("values of %s were redacted, as the charter says (%s)", subject, what)
 		o.Mend = "Nothing: the charter says so."

@@ -25,7 +25,7 @@ type Rules struct {
 	charter *charter.Charter
 	scanner *privacy.Scanner
 	hasher  *privacy.Hasher
-	actions map[string]charter.Action // of names, former ones included, whose values do not stay as they are
+	actions map[string]charter.Redaction // of names, former ones included, whose values do not stay as they are
 	byRule  map[charter.Rule]charter.Mode
 
 	contracts map[string][]contract // by service
@@ -52,7 +52,7 @@ func CompileRules(c *charter.Charter, key []byte) (*Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Rules{charter: c, scanner: scanner, hasher: hasher, actions: map[string]charter.Action{},
+	r := &Rules{charter: c, scanner: scanner, hasher: hasher, actions: map[string]charter.Redaction{},
 		byRule: map[charter.Rule]charter.Mode{}, contracts: contractsOf(c), named: len(c.Services()) > 0,
 		keys: newVerdicts[attributeVerdict](), names: newVerdicts[bool](), nearest: newNearest(c.Attributes())}
 	for _, rule := range charter.Rules() {
@@ -63,38 +63,11 @@ func CompileRules(c *charter.Charter, key []byte) (*Rules, error) {
 		if a.Common {
 			r.common = append(r.common, name)
 		}
-		action := actionOf(a)
-		if action.Kind == charter.ActionKeep {
-			continue
-		}
-		r.actions[name] = action
-		for _, old := range a.Formerly {
-			r.actions[old] = action
-		}
 	}
-	// A deprecated name that an import defines is redacted as the one that replaced it.
-	for _, name := range c.Attributes() {
-		to, former := c.Canonical(name)
-		action, redacted := r.actions[to]
-		if _, own := r.actions[name]; former && redacted && !own {
-			r.actions[name] = action
-		}
+	for _, one := range c.Redactions() {
+		r.actions[one.Key] = one
 	}
 	return r, nil
-}
-
-// actionOf gives what is done to the values of an attribute. A secret for which
-// nothing is said is masked: whoever marks it so does not want it on a disk.
-func actionOf(a charter.Attribute) charter.Action {
-	switch {
-	case a.OnIngest.Kind == "" && a.Personal == charter.PersonalSecret:
-		return charter.Action{Kind: charter.ActionMask}
-	case a.OnIngest.Kind == "":
-		return charter.Action{Kind: charter.ActionKeep}
-	case a.Name == telemetry.KeyServiceName && a.OnIngest.Kind == charter.ActionDrop:
-		return charter.Action{Kind: charter.ActionMask} // every part groups by it
-	}
-	return a.OnIngest
 }
 
 // action gives what is done to the values of a key. A family of names, such as
@@ -103,18 +76,15 @@ func (r *Rules) action(key []byte) (charter.Action, bool) {
 	if len(r.actions) == 0 {
 		return charter.Action{}, false
 	}
-	if a, ok := r.actions[string(key)]; ok {
-		return a, true
+	if one, ok := r.actions[string(key)]; ok {
+		return one.Action, true
 	}
 	for i := len(key) - 1; i > 0; i-- {
 		if key[i] != '.' {
 			continue
 		}
-		if a, ok := r.actions[string(key[:i])]; ok {
-			definition, _ := r.charter.Attribute(string(key[:i]))
-			if _, template := definition.Type.Element(); template {
-				return a, true
-			}
+		if one, ok := r.actions[string(key[:i])]; ok && one.Family {
+			return one.Action, true
 		}
 	}
 	return charter.Action{}, false

@@ -6,46 +6,28 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
-	"strings"
+
+	"github.com/clew-dev/clew/internal/charter"
 )
 
-// MaxBytes bounds the file.
-const MaxBytes = 1 << 20
+// maxDocument is what a kit takes; it refuses more.
+const maxDocument = 256 << 10
 
-// Bounds of one document; a kit refuses more.
-const (
-	maxDocument = 256 << 10
-	maxRules    = 10_000
-	maxText     = 256
-	maxVersion  = 128
-	maxTargets  = 1024 // kits leave out the rest
-	maxServices = 10_000
-)
+// maxText bounds what a kit says of its service and instance.
+const maxText = 256
 
-// defaultTTL is how long a kit believes the last document without hearing from us.
-const defaultTTL = 3600
-
-var (
-	levels     = []string{"off", "edges", "standard", "detailed"}
-	logLevels  = []string{"trace", "debug", "info", "warn", "error"}
-	components = []string{"app", "grpc", "http", "logs", "messaging", "metrics", "sql"}
-	matchKeys  = []string{"kind", "method", "name", "route"}
-	actions    = []string{"drop", "mask", "truncate"}
-)
-
-// section is what can be said for all services and again for one. An empty list of those that may have baggage is a word too.
-type section struct {
-	Version     string            `json:"version,omitempty"`
-	TTLSeconds  *int64            `json:"ttl_seconds,omitempty"`
+// document is the JSON that kits read. An empty list of those that may have baggage
+// is a word too.
+type document struct {
+	Version     string            `json:"version"`
+	TTLSeconds  int64             `json:"ttl_seconds"`
 	Level       string            `json:"level,omitempty"`
 	Components  map[string]string `json:"components,omitempty"`
 	LogLevel    string            `json:"log_level,omitempty"`
-	LogLines    *int64            `json:"log_lines_per_second,omitempty"`
+	LogLines    int64             `json:"log_lines_per_second,omitempty"`
 	Sampling    *sampling         `json:"sampling,omitempty"`
 	Redact      []redaction       `json:"redact,omitempty"`
 	PropagateTo []string          `json:"propagate_to,omitzero"`
@@ -53,7 +35,6 @@ type section struct {
 }
 
 type sampling struct {
-	Ratio          string `json:"ratio,omitempty"` // of the file only
 	Threshold      string `json:"th,omitempty"`
 	PerSecond      *int64 `json:"per_second,omitempty"`
 	SummaryOnError *bool  `json:"summary_on_error,omitempty"`
@@ -63,7 +44,6 @@ type sampling struct {
 type rule struct {
 	Name      string            `json:"name,omitempty"`
 	Match     map[string]string `json:"match"`
-	Ratio     string            `json:"ratio,omitempty"`
 	Threshold string            `json:"th,omitempty"`
 	PerSecond *int64            `json:"per_second,omitempty"`
 }
@@ -71,109 +51,19 @@ type rule struct {
 type redaction struct {
 	Key    string `json:"key"`
 	Action string `json:"action"`
-	Length *int64 `json:"length,omitempty"`
+	Length *int   `json:"length,omitempty"`
 }
 
-// File is a checked policy file.
-type File struct {
-	common   section
-	services map[string]section
-	// The names of the documents, made once: thousands of kits compare theirs
-	// whenever the file changes, few need the text.
-	tags map[string]Tag // by service; that of the others under no name
+// Policy is what a charter says to kits. It is immutable.
+type Policy struct {
+	services map[string]Document
+	others   Document // of services that have no section of their own
 }
 
 // Tag names one document.
 type Tag struct {
-	Version string // as people call it, or the start of its checksum
+	Version string // of the charter
 	ETag    string // quoted, as in the header
-}
-
-// Parse reads and checks a policy file. The error lists everything that is wrong,
-// a line each.
-func Parse(name string, text []byte) (*File, error) {
-	if len(text) > MaxBytes {
-		return nil, fmt.Errorf("%s: over %d bytes, which is the limit", name, MaxBytes)
-	}
-	var raw struct {
-		section
-		Services map[string]section `json:"services"`
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	err := d.Decode(&raw)
-	if err == nil {
-		if _, more := d.Token(); more != io.EOF {
-			err = errors.New("something follows the document; end it with the last }")
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s%s", name, explain(text, err))
-	}
-	c := &checker{file: name}
-	c.section("", &raw.section)
-	if len(raw.Services) > maxServices {
-		c.wrong("services", "%d services are over the limit of %d", len(raw.Services), maxServices)
-	}
-	names := slices.Sorted(maps.Keys(raw.Services))
-	for _, service := range names {
-		if service == "" {
-			c.wrong("services", "a section has no name; what holds for every service stands at the top")
-		}
-		s := raw.Services[service]
-		c.section("services."+service+".", &s)
-		raw.Services[service] = s
-	}
-	if len(c.errs) > 0 {
-		return nil, errors.Join(c.errs...)
-	}
-	f := &File{common: raw.section, services: raw.Services, tags: map[string]Tag{}}
-	for _, service := range append(names, "") {
-		d := f.For(service)
-		if n := len(d.Body); n > maxDocument {
-			c.wrong("services."+service, "its document has %d bytes; kits take %d", n, maxDocument)
-		}
-		f.tags[service] = d.Tag
-	}
-	return f, errors.Join(c.errs...)
-}
-
-// noFile is the policy of a server without a file of one.
-func noFile() *File {
-	f := &File{}
-	f.tags = map[string]Tag{"": f.For("").Tag}
-	return f
-}
-
-// tagOf names the document of a service.
-func (f *File) tagOf(service string) Tag {
-	if t, ok := f.tags[service]; ok {
-		return t
-	}
-	return f.tags[""]
-}
-
-// explain gives the place of an error of the JSON reader and says it in words. The
-// reader does not tell where an unknown key stands.
-func explain(text []byte, err error) string {
-	var syntax *json.SyntaxError
-	var typ *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syntax):
-		return fmt.Sprintf("%s: %v", place(text, syntax.Offset), err)
-	case errors.As(err, &typ):
-		return fmt.Sprintf("%s: %s: a %s stands where a %s is needed", place(text, typ.Offset), strings.TrimPrefix(strings.TrimPrefix(typ.Field, "section"), "."), typ.Value, typ.Type)
-	}
-	if key, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return fmt.Sprintf(": there is no key %s", key)
-	}
-	return ": " + err.Error()
-}
-
-// place gives line and column, from 1, of the byte before offset.
-func place(text []byte, offset int64) string {
-	before := text[:min(int(offset), len(text))]
-	return fmt.Sprintf(":%d:%d", 1+bytes.Count(before, []byte("\n")), max(1, len(before)-bytes.LastIndexByte(before, '\n')-1))
 }
 
 // Document is what one service is told.
@@ -182,55 +72,117 @@ type Document struct {
 	Body []byte // JSON
 }
 
-// For gives the document of a service: its own section where that speaks, the
-// common one where it does not. Its own rules and redactions come first; the common
-// redactions always stay.
-func (f *File) For(service string) Document {
-	d := f.common
-	if own, ok := f.services[service]; ok {
-		d.Version = cmp.Or(own.Version, d.Version)
-		d.TTLSeconds = cmp.Or(own.TTLSeconds, d.TTLSeconds)
-		d.Level = cmp.Or(own.Level, d.Level)
-		d.LogLevel = cmp.Or(own.LogLevel, d.LogLevel)
-		d.LogLines = cmp.Or(own.LogLines, d.LogLines)
-		d.Components = maps.Clone(d.Components)
-		if d.Components == nil {
-			d.Components = map[string]string{}
-		}
-		maps.Copy(d.Components, own.Components)
-		d.Sampling = over(own.Sampling, d.Sampling)
-		d.Redact = slices.Concat(own.Redact, d.Redact)
-		if own.PropagateTo != nil {
-			d.PropagateTo = own.PropagateTo
-		}
-		if own.BaggageKeys != nil {
-			d.BaggageKeys = own.BaggageKeys
+// Compile makes the documents of a charter. It fails when one is larger than a kit
+// takes; the bounds of the language leave room for all but strange names.
+func Compile(c *charter.Charter) (*Policy, error) {
+	kits := c.Kits()
+	common := document{Version: c.Version(), TTLSeconds: int64(kits.TTL.Seconds()), Redact: redactions(c)}
+	common.say(kits.Common)
+	p := &Policy{services: map[string]Document{}}
+	var err error
+	if p.others, err = common.encode(); err != nil {
+		return nil, fmt.Errorf("compile kits: %w", err)
+	}
+	for _, service := range slices.Sorted(maps.Keys(kits.Services)) {
+		own := common
+		own.say(kits.Services[service])
+		if p.services[service], err = own.encode(); err != nil {
+			return nil, fmt.Errorf("compile kits.services.%s: %w", service, err)
 		}
 	}
-	ttl := int64(defaultTTL)
-	d.TTLSeconds = cmp.Or(d.TTLSeconds, &ttl)
-	sum := sha256.Sum256(marshal(d))
-	tag := hex.EncodeToString(sum[:6])
-	d.Version = cmp.Or(d.Version, tag)
-	return Document{Tag{Version: d.Version, ETag: `"` + tag + `"`}, marshal(d)}
+	return p, nil
 }
 
-func over(own, common *sampling) *sampling {
-	if own == nil || common == nil {
-		return cmp.Or(own, common)
+// redactions are those that kits do. They are what compiled-in rules are too: a kit
+// only ever adds to those.
+func redactions(c *charter.Charter) []redaction {
+	var out []redaction
+	for _, r := range c.KitRedactions() {
+		one := redaction{Key: r.Key, Action: string(r.Action.Kind)}
+		if r.Action.Kind == charter.ActionTruncate {
+			one.Length = &r.Action.Length
+		}
+		out = append(out, one)
+		if r.Family {
+			one.Key += ".*"
+			out = append(out, one)
+		}
 	}
-	out := *common
-	out.Threshold = cmp.Or(own.Threshold, common.Threshold)
-	out.PerSecond = cmp.Or(own.PerSecond, common.PerSecond)
-	out.SummaryOnError = cmp.Or(own.SummaryOnError, common.SummaryOnError)
-	out.Rules = slices.Concat(own.Rules, common.Rules)
-	return &out
+	return out
 }
 
-func marshal(s section) []byte {
-	text, err := json.Marshal(s)
-	if err != nil {
-		panic(err) // texts and finite numbers always marshal
+// RedactionDocument gives a document that redacts and says nothing else, to be
+// compiled into programs.
+func RedactionDocument(c *charter.Charter) []byte {
+	return marshal(struct {
+		Redact []redaction `json:"redact,omitempty"`
+	}{redactions(c)})
+}
+
+// say puts what a section says over what is there: its rules come first.
+func (d *document) say(k charter.Kit) {
+	d.Level, d.LogLevel, d.LogLines = cmp.Or(k.Level, d.Level), cmp.Or(k.LogLevel, d.LogLevel), cmp.Or(k.LogLines, d.LogLines)
+	if len(k.Components) > 0 {
+		components := maps.Clone(k.Components)
+		for part, level := range d.Components {
+			if components[part] == "" {
+				components[part] = level
+			}
+		}
+		d.Components = components
 	}
-	return text
+	if k.PropagateTo != nil {
+		d.PropagateTo = k.PropagateTo
+	}
+	if k.BaggageKeys != nil {
+		d.BaggageKeys = k.BaggageKeys
+	}
+	if k.Sampling == nil {
+		return
+	}
+	s := sampling{}
+	if d.Sampling != nil {
+		s = *d.Sampling
+	}
+	if k.Sampling.Ratio != "" {
+		s.Threshold = thresholdOf(k.Sampling.Ratio)
+	}
+	s.PerSecond, s.SummaryOnError = cmp.Or(k.Sampling.PerSecond, s.PerSecond), cmp.Or(k.Sampling.SummaryOnError, s.SummaryOnError)
+	var rules []rule
+	for _, r := range k.Sampling.Rules {
+		one := rule{Name: r.Name, Match: r.Match, PerSecond: r.PerSecond}
+		if r.Ratio != "" {
+			one.Threshold = thresholdOf(r.Ratio)
+		}
+		rules = append(rules, one)
+	}
+	s.Rules = append(rules, s.Rules...)
+	d.Sampling = &s
+}
+
+func (d *document) encode() (Document, error) {
+	body := marshal(d)
+	if n := len(body); n > maxDocument {
+		return Document{}, fmt.Errorf("the document of a service has %d bytes; kits take %d", n, maxDocument)
+	}
+	sum := sha256.Sum256(body)
+	return Document{Tag{Version: d.Version, ETag: `"` + hex.EncodeToString(sum[:6]) + `"`}, body}, nil
+}
+
+func marshal(v any) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // kits are no pages, and have a bound of bytes
+	if err := e.Encode(v); err != nil {
+		panic(err) // texts and numbers always can be encoded
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// For gives the document of a service.
+func (p *Policy) For(service string) Document {
+	if d, own := p.services[service]; own {
+		return d
+	}
+	return p.others
 }

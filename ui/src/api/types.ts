@@ -285,9 +285,9 @@ export type LinkedTrace = {
 };
 
 export type KitInstances = {
-  /** Where the policy is read from. Empty without the role admin. */
+  /** Where the charter is read from. Empty without the role admin. */
   file: string;
-  /** Empty, or why the file as it stands is not in force. */
+  /** Empty, or why the charter as it stands is not in force. */
   error: string;
   instances: {
     service: string;
@@ -295,7 +295,7 @@ export type KitInstances = {
     language: string;
     /** Of the kit. */
     version: string;
-    /** Version of the document in force there. */
+    /** Version of the charter that is in force there. */
     applied: string;
     /** That is the one it should have. */
     current: boolean;
