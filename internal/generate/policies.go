@@ -14,11 +14,12 @@ import (
 // proto as JSON. Implementations skip a policy that fails and let telemetry pass,
 // so that only what may fail open can be one.
 type Policy struct {
-	Description string     `json:"description"` // first, so that the header is among the first lines
-	ID          string     `json:"id"`
-	Name        string     `json:"name"`
-	Enabled     bool       `json:"enabled"`
-	Log         *logTarget `json:"log,omitempty"`
+	Description string       `json:"description"` // first, so that the header is among the first lines
+	ID          string       `json:"id"`
+	Name        string       `json:"name"`
+	Enabled     bool         `json:"enabled"`
+	Log         *logTarget   `json:"log,omitempty"`
+	Trace       *traceTarget `json:"trace,omitempty"`
 }
 
 type logTarget struct {
@@ -29,8 +30,15 @@ type logTarget struct {
 
 // policyMatch names one field and one condition on it.
 type policyMatch struct {
-	LogAttribute []string `json:"log_attribute,omitempty"` // a path; one element is a whole name, dots included
-	Exists       bool     `json:"exists,omitempty"`
+	LogAttribute      []string `json:"log_attribute,omitempty"` // a path; one element is a whole name, dots included
+	TraceField        string   `json:"trace_field,omitempty"`
+	SpanAttribute     []string `json:"span_attribute,omitempty"`
+	ResourceAttribute []string `json:"resource_attribute,omitempty"`
+	SpanKind          string   `json:"span_kind,omitempty"`
+	Exact             string   `json:"exact,omitempty"`
+	StartsWith        string   `json:"starts_with,omitempty"`
+	Exists            bool     `json:"exists,omitempty"`
+	Negate            bool     `json:"negate,omitempty"`
 }
 
 type logTransform struct {
@@ -47,6 +55,8 @@ type logRename struct {
 // what of the charter is none.
 func policiesOf(c *charter.Charter, all bool) (policies []Policy, leftOut []string) {
 	policies, leftOut = renamePolicies(c, all)
+	sampling, more := samplingPolicies(c)
+	policies, leftOut = append(policies, sampling...), append(leftOut, more...)
 	for _, name := range c.Attributes() {
 		switch a, _ := c.Attribute(name); a.OnIngest.Kind {
 		case "", charter.ActionKeep:
