@@ -36,7 +36,8 @@ func backupCommand() *command {
 		long: `Asks the running server for a backup and writes it to a folder, or to one file
 when the name ends in .tar. It holds every span that was acknowledged before
 the command began, the tokens, the charter in force, the key of hashes and the
-findings; not the TLS files. The server goes on receiving; merges and retention wait for nothing.
+findings; not the TLS files. The server goes on receiving; merges and retention
+wait for nothing.
 
 The files of a folder, or the name of a file, are there only when every byte is
 on disk and its checksum was compared; what a run that broke off leaves cannot
