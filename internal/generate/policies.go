@@ -57,12 +57,8 @@ func policiesOf(c *charter.Charter, all bool) (policies []Policy, leftOut []stri
 	policies, leftOut = renamePolicies(c, all)
 	sampling, more := samplingPolicies(c)
 	policies, leftOut = append(policies, sampling...), append(leftOut, more...)
-	for _, name := range c.Attributes() {
-		switch a, _ := c.Attribute(name); a.OnIngest.Kind {
-		case "", charter.ActionKeep:
-		default:
-			leftOut = append(leftOut, fmt.Sprintf("attributes.%s.on_ingest (%s): a rule of privacy drops the value when it fails; a policy would let it pass", name, a.OnIngest.Kind))
-		}
+	for _, r := range c.Redactions() {
+		leftOut = append(leftOut, fmt.Sprintf("attributes.%s.on_ingest (%s): a rule of privacy drops the value when it fails; a policy would let it pass", r.Key, r.Action.Kind))
 	}
 	if detectors := c.Privacy().Detectors; len(detectors) > 0 {
 		leftOut = append(leftOut, fmt.Sprintf("privacy.detectors (%d): a rule of privacy drops the value when it fails; a policy would let it pass", len(detectors)))

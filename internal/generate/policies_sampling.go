@@ -88,7 +88,7 @@ func (l *layer) add(s charter.KitSampling) {
 			l.leave(".rules", fmt.Sprintf("rule %s: a policy of traces has no rate", name))
 		}
 		if r.Ratio != "" {
-			l.policy(l.id+".rule."+strconv.Itoa(i+1), "rule "+name+" ", r.Ratio, match, rest)
+			l.policy(l.id+".rule."+strconv.Itoa(i+1), "rule "+name, r.Ratio, match, rest)
 		}
 		var next [][]policyMatch
 		for _, before := range rest {
@@ -113,12 +113,15 @@ func (l *layer) policy(id, what, ratio string, match []policyMatch, rest [][]pol
 	}
 	percent, _ := share.Float64()
 	for i, alternative := range rest {
-		p := Policy{ID: id, Name: "Keep " + what + l.of, Enabled: true,
-			Trace: &traceTarget{Match: slices.Concat(l.scope, match, alternative), Keep: traceKeep{percent * 100, "equalizing", 14}}}
-		if what == "" {
-			p.Description = fmt.Sprintf("%s of the traces %s is kept. The first span of a trace decides.", ratio, l.of)
-		} else {
-			p.Description = fmt.Sprintf("%s of the traces %s that %smatches is kept. The first span of a trace decides.", ratio, l.of, what)
+		p := Policy{ID: id, Name: "Sample the traces " + l.of, Enabled: true,
+			Description: fmt.Sprintf("Of the traces %s %s is kept. The first span of a trace decides.", l.of, ratio),
+			Trace:       &traceTarget{Match: slices.Concat(l.scope, match, alternative), Keep: traceKeep{percent * 100, "equalizing", 14}}}
+		switch {
+		case what != "":
+			p.Name += ", " + what
+			p.Description = fmt.Sprintf("Of the traces %s that %s matches %s is kept. The first span of a trace decides.", l.of, what, ratio)
+		case len(rest[0]) > 0:
+			p.Description = fmt.Sprintf("Of the traces %s that no rule matches %s is kept. The first span of a trace decides.", l.of, ratio)
 		}
 		if len(rest) > 1 {
 			p.ID += "." + strconv.Itoa(i+1)

@@ -70,6 +70,7 @@ attributes:
   a.number: { type: int }
   a.text: { type: string, deprecated: { reason: renamed, renamed_to: a.number } }
   a.secret: { type: string, formerly: [secret], personal: secret, on_ingest: hash }
+  a.token: { type: string, personal: secret }
   a.kept: { type: string, on_ingest: keep }
 checks: { rules: { wrong_type: refuse } }
 `)
@@ -88,7 +89,7 @@ checks: { rules: { wrong_type: refuse } }
 	for _, left := range []string{
 		"- attributes.a.text: its type is string and that of a.number is int; a policy would not look\n",
 		"- attributes.a.secret.on_ingest (hash): a rule of privacy drops the value when it fails; a policy would let it pass\n",
-		"- privacy.detectors (", "- checks.rules.wrong_type: refuse: no policy can tell the sender\n",
+		"- attributes.secret.on_ingest (hash): ", "- attributes.a.token.on_ingest (mask): ", "- privacy.detectors (", "- checks.rules.wrong_type: refuse: no policy can tell the sender\n",
 	} {
 		if !strings.Contains(files["README.md"], left) {
 			t.Errorf("the page does not say %q:\n%s", left, files["README.md"])
