@@ -15,11 +15,12 @@ type Model struct {
 	Package      string
 	Organisation string
 	SchemaURL    string
-	Attributes   []Attribute // by their names
-	Contracts    []Contract  // by their ids
-	Services     []Service   // by their names
-	Policies     []Policy    // by their ids; of the language policies alone
-	LeftOut      []string    // what of the charter cannot be a policy
+	Attributes   []Attribute         // by their names
+	Contracts    []Contract          // by their ids
+	Redactions   []charter.Redaction // that kits do, by their keys; a family's key has .* at its end too
+	Services     []Service           // by their names
+	Policies     []Policy            // by their ids; of the language policies alone
+	LeftOut      []string            // what of the charter cannot be a policy
 	Teams        []charter.Team
 }
 
@@ -91,7 +92,7 @@ func (b *modeller) fail(format string, args ...any) {
 }
 
 func newModel(c *charter.Charter, o Options) (*Model, error) {
-	b := &modeller{c: c, style: styleOf(o.Language), scope: newScope(o.Language, "Attribute"), data: slices.Contains(dataLanguages, o.Language)}
+	b := &modeller{c: c, style: styleOf(o.Language), scope: newScope(o.Language, "Attribute", "Redact"), data: slices.Contains(dataLanguages, o.Language)}
 	m := &Model{Header: Header, Package: o.Package, Organisation: c.Organisation(), SchemaURL: o.SchemaURL}
 	for _, name := range c.Teams() {
 		t, _ := c.Team(name)
@@ -99,6 +100,13 @@ func newModel(c *charter.Charter, o Options) (*Model, error) {
 	}
 	if o.Language == "policies" {
 		m.Policies, m.LeftOut = policiesOf(c, o.All)
+	}
+	for _, r := range c.KitRedactions() {
+		m.Redactions = append(m.Redactions, r)
+		if r.Family {
+			r.Key += ".*"
+			m.Redactions = append(m.Redactions, r)
+		}
 	}
 	chosen := b.choose(o)
 	contracts := b.contracts(chosen)

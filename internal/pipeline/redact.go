@@ -210,6 +210,9 @@ func (w *redaction) apply(action charter.Action, v []byte) []byte {
 	case charter.ActionMask, charter.ActionDrop:
 		return privacy.MaskText(nil, v)
 	case charter.ActionTruncate:
+		if string(v) == privacy.Hidden {
+			return v // a kit has masked what it could not cut
+		}
 		return privacy.TruncateText(v, action.Length)
 	case charter.ActionTruncateIP:
 		return privacy.TruncateIP(nil, v)
@@ -224,7 +227,7 @@ func (w *redaction) apply(action charter.Action, v []byte) []byte {
 // numColumn looks at numbers. One that has to go is dropped from the column: a
 // column of numbers cannot say what was there, the finding does.
 func (w *redaction) numColumn(of table, c *telemetry.Column, action charter.Action) *telemetry.Column {
-	if k := action.Kind; k != "" && k != charter.ActionKeep && k != charter.ActionTruncate {
+	if k := action.Kind; k != "" && k != charter.ActionKeep {
 		w.count(of, c.Rows, c.Key, string(k))
 		return nil
 	}
@@ -330,7 +333,7 @@ func (w *redaction) entry(r *telemetry.Rest, i int, key []byte) (drop bool, text
 		text, what = w.nested(string(key), r.Text(i), action)
 	case typ.IsText():
 		text, what = w.value(string(key), r.Text(i), action)
-	case action.Kind != "" && action.Kind != charter.ActionKeep && action.Kind != charter.ActionTruncate:
+	case action.Kind != "" && action.Kind != charter.ActionKeep:
 		return true, nil, string(action.Kind), string(key)
 	case typ != telemetry.TypeBool:
 		what, drop = w.number(string(key), typ, r.Nums[i]), true

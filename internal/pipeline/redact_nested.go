@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/clew-dev/clew/internal/charter"
+	"github.com/clew-dev/clew/internal/privacy"
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
@@ -191,7 +192,11 @@ func (n *nestedWalk) literal(key string, action charter.Action) bool {
 		return false
 	}
 	number := word[0] == '-' || word[0] >= '0' && word[0] <= '9'
-	if k := action.Kind; number && k != "" && k != charter.ActionKeep && k != charter.ActionTruncate {
+	if k := action.Kind; number && k == charter.ActionTruncate {
+		n.note(string(k)) // no text that could be cut, as in a kit
+		n.dst = telemetry.AppendValueString(n.dst, privacy.MaskText(nil, word))
+		return true
+	} else if number && k != "" && k != charter.ActionKeep {
 		n.note(string(k))
 		n.dst = telemetry.AppendValueString(n.dst, n.apply(action, word))
 		return true

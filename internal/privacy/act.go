@@ -64,7 +64,7 @@ func TruncateText(value []byte, n int) []byte {
 	if len(value) <= n {
 		return value
 	}
-	for back := 0; back < utf8.UTFMax-1 && n-back > 0; back++ {
+	for back := 0; back < utf8.UTFMax && n-back > 0; back++ {
 		if utf8.RuneStart(value[n-back]) {
 			return value[:n-back]
 		}

@@ -490,6 +490,29 @@ func TestRedactionWhenSet(t *testing.T) {
 	}
 }
 
+// What options redact is the floor: documents add to it, in whatever order they come.
+func TestRedactionByOptions(t *testing.T) {
+	document := clew.Policy([]byte(`{"redact":[{"key":"card.*","action":"mask"},{"key":"user.email","action":"truncate","length":1}]}`))
+	options := clew.Options(clew.Redact("user.email"), clew.Mask("user.*"), clew.Truncate("note", 3))
+	for name, order := range map[string][]clew.Option{"before": {options, document}, "after": {document, options}} {
+		t.Run(name, func(t *testing.T) {
+			k := start(t, "", order...)
+			if err := k.ApplyPolicy([]byte(`{"redact":[]}`)); err != nil {
+				t.Fatal(err)
+			}
+			_, s := clew.Span(context.Background(), name, clew.String("user.email", "a@b"), clew.String("user.name", "Ada"), clew.Int("card.number", 42), clew.String("note", "näh"))
+			s.End()
+			want := "map[card.number:*** note:nä user.name:***]"
+			if name == "after" {
+				want = "map[card.number:*** note:nä user.email:a user.name:***]" // the first rule counts
+			}
+			if got := k.one(t, name); fmt.Sprint(got.attrs) != want {
+				t.Errorf("%v, want %s", got.attrs, want)
+			}
+		})
+	}
+}
+
 func TestHooks(t *testing.T) {
 	k := start(t, "")
 	calls := 0

@@ -84,7 +84,8 @@ func Sample(ratio string) Option {
 }
 
 // Policy is a policy document (kit/contract/README.md, section 3) that is compiled into the program: levels, sampling rules, redaction,
-// propagate_to. It holds until another one comes from Clew, and after that one has expired; its redactions hold always.
+// propagate_to. It holds until another one comes from Clew, and after that one has expired; its redactions hold always, beside those
+// that options before it have named.
 func Policy(document []byte) Option {
 	return func(c *config) {
 		d, err := policy.Parse(document)
@@ -92,7 +93,32 @@ func Policy(document []byte) Option {
 			c.refuse("%v", err)
 			return
 		}
+		d.Redact = append(c.own.Redact, d.Redact...)
 		c.own = *d
+	}
+}
+
+// Redact names attributes that are never sent; a last * matches the rest of a key. Live policies add to these rules and take none away.
+func Redact(key string) Option { return redaction(key, policy.Action{Do: policy.Drop}) }
+
+// Mask names attributes that are sent as ***, as Redact does.
+func Mask(key string) Option { return redaction(key, policy.Action{Do: policy.Mask}) }
+
+// Truncate names attributes whose texts are cut to so many bytes, at a character's border, as Redact does.
+func Truncate(key string, bytes int) Option {
+	return redaction(key, policy.Action{Do: policy.Truncate, Length: max(bytes, 0)})
+}
+
+func redaction(key string, action policy.Action) Option {
+	return func(c *config) { c.own.Redact = append(c.own.Redact, policy.Redaction{Key: key, Action: action}) }
+}
+
+// Options makes one of several.
+func Options(all ...Option) Option {
+	return func(c *config) {
+		for _, one := range all {
+			one(c)
+		}
 	}
 }
 

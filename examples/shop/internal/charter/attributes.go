@@ -16,6 +16,14 @@ type Attribute interface {
 	sealed()
 }
 
+// Redact makes the kit drop, mask and truncate what the charter says so of, before it
+// sends anything. What Clew says later adds to it and takes none of it away.
+func Redact() clew.Option {
+	return clew.Options(
+		clew.Redact("user.email"),
+	)
+}
+
 // ShopCustomerIDKey is the name of an attribute.
 const ShopCustomerIDKey = "shop.customer.id"
 

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/clew-dev/clew/examples/shop/internal/charter"
 	clew "github.com/clew-dev/clew/kit/go"
 	clewgrpc "github.com/clew-dev/clew/kit/go/grpc"
 )
@@ -20,7 +21,7 @@ type clewKit struct{ k *clew.Kit }
 var kit = &clewKit{}
 
 func (c *clewKit) start(ctx context.Context, service string) (func(context.Context) error, error) {
-	c.k = clew.Start(ctx, clew.Service(service, Version), clew.PropagateTo("*"), clew.Output(os.Stderr),
+	c.k = clew.Start(ctx, clew.Service(service, Version), clew.PropagateTo("*"), clew.Output(os.Stderr), charter.Redact(),
 		clew.Resource(clew.String("service.namespace", "shop"), clew.String("deployment.environment.name", "example")))
 	slog.SetDefault(c.k.Logger())
 	return c.k.Stop, nil

@@ -26,6 +26,14 @@ pub trait Attribute: sealed::Sealed {
     }
 }
 
+/// Makes the kit drop, mask and truncate what the charter says so of, before it sends anything.
+/// What Clew says later adds to it and takes none of it away.
+#[rustfmt::skip]
+pub fn redact(config: ::clew::Config) -> ::clew::Config {
+    config
+        .redact("user.email")
+}
+
 /// `shop.customer.id`. The customer's number.
 ///
 /// Type: string. Owner: storefront (#storefront). Personal: subject. Examples: "c-7".

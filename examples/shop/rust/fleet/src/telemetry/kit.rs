@@ -6,7 +6,7 @@ use std::time::Duration;
 use clew::Context;
 
 use super::SESSION_KEY;
-use crate::charter::{Attribute, ShopSessionId};
+use crate::charter::{Attribute, ShopSessionId, redact};
 
 /// How long the last spans may take.
 pub const FLUSH_WITHIN: Duration = Duration::from_secs(2);
@@ -18,7 +18,7 @@ pub fn start(service: &str) -> clew::Guard {
         .resource("deployment.environment.name", "example")
         .propagate_to(["*"])
         .lines_to_stderr();
-    clew::start(config)
+    clew::start(redact(config))
 }
 
 /// Returns the session in the baggage.
