@@ -139,7 +139,9 @@ func redacted(t *testing.T, rules *pipeline.Rules, set [][2]any) map[string]stri
 		if !last {
 			continue
 		}
-		col := func(typ telemetry.Type) *telemetry.ColumnBuilder { return b.Spans.Col(telemetry.ScopeSpan, []byte(key), typ) }
+		col := func(typ telemetry.Type) *telemetry.ColumnBuilder {
+			return b.Spans.Col(telemetry.ScopeSpan, []byte(key), typ)
+		}
 		switch v := one[1].(type) {
 		case string:
 			col(telemetry.TypeString).AddText(row, []byte(v))
