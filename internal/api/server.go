@@ -14,6 +14,7 @@ import (
 	"github.com/clew-dev/clew/internal/auth"
 	"github.com/clew-dev/clew/internal/charter"
 	"github.com/clew-dev/clew/internal/policy"
+	"github.com/clew-dev/clew/internal/score"
 	"github.com/clew-dev/clew/internal/store"
 )
 
@@ -49,7 +50,9 @@ type Options struct {
 	Trace func(ctx context.Context, method, route, traceparent string) (context.Context, func(status int, err error))
 	// Backup writes a backup of the whole data folder as a tar stream; nil: the
 	// store has none. One runs at a time.
-	Backup      func(ctx context.Context, w io.Writer, allowDamaged bool) error
+	Backup func(ctx context.Context, w io.Writer, allowDamaged bool) error
+	// Score evaluates a tenant's traces; nil: no service has a score.
+	Score       ScoreFunc
 	Governance  Governance
 	Policy      *policy.Source    // what kits are told
 	Instances   *policy.Instances // kits that asked
@@ -86,6 +89,11 @@ func New(o Options) *Server {
 	}
 	if o.Ready == nil {
 		o.Ready = func() string { return "" }
+	}
+	if o.Score == nil {
+		o.Score = func(context.Context, string, time.Duration) (*Scores, error) {
+			return &Scores{Evaluation: score.NewEvaluation(), From: o.Now(), To: o.Now()}, nil
+		}
 	}
 	if o.Observe == nil {
 		o.Observe = func(Observation) {}
@@ -191,6 +199,7 @@ func (s *Server) table() []route {
 		{"GET /api/charter", auth.RoleRead, limitQuery, s.charter, ""},
 		{"GET /api/charter/attributes", auth.RoleRead, limitQuery, s.glossary, "text source limit"},
 		{"GET /api/findings", auth.RoleRead, limitQuery, s.findings, "service team rule severity limit"},
+		{"GET /api/score", auth.RoleRead, limitQuery, s.score, "service window"},
 		{"GET /api/status", auth.RoleRead, limitQuery, s.status, ""},
 		{"POST /api/flush", auth.RoleAdmin, limitLong, s.flush, ""},
 		{"POST /api/backup", auth.RoleAdmin, limitNone, s.backup, "damaged"},

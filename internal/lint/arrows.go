@@ -29,6 +29,7 @@ var layers = map[string]layer{
 
 	"internal/charter":  {height: 1},
 	"internal/finding":  {height: 1},
+	"internal/score":    {height: 1},
 	"internal/otlp":     {height: 1},
 	"internal/query":    {height: 1, beside: []string{"internal/otlp"}}, // the elements of lists
 	"internal/privacy":  {height: 1},

@@ -19,6 +19,7 @@ const (
 	policyFile = "kit-policy.json" // of earlier versions
 
 	findingsFile = "findings.json"
+	scoresFile   = "scores.json"
 	keyFile      = "hash.key"
 	charterFile  = "charter.zip"
 )

@@ -63,6 +63,7 @@ type Node struct {
 	charter *charter.Watcher
 
 	governance *governance
+	scores     *scores
 	state      *auth.State
 	store      *store.Embedded
 	tail       *pipeline.Log
@@ -278,6 +279,8 @@ func (n *Node) openEdges(mem memory) error {
 		case <-n.ctx.Done():
 		}
 	})
+	n.scores = openScores(n.store, n.folder.join(scoresFile), n.log)
+	n.background.Go(func() { n.scores.run(n.ctx) })
 	n.api = api.New(n.apiOptions())
 	var h http.Handler = n.api
 	n.handler.Store(&h)
@@ -293,7 +296,7 @@ func (n *Node) apiOptions() api.Options {
 			Limits: func() charter.Limits { return n.charter.Current().Limits() }, Names: func(key string) []string { return n.governance.Charter().AllNames(key) },
 			Ready: n.whyNotReady, Version: build.Version, Logger: n.log})),
 		Ready: n.whyNotReady, WriteMetrics: n.registry.WriteText, Observe: n.observe, Trace: n.traceRequest,
-		Governance: n.governance, Policy: n.governance.kits, Instances: policy.NewInstances(nil), Backup: n.backup,
+		Score: n.scores.of, Governance: n.governance, Policy: n.governance.kits, Instances: policy.NewInstances(nil), Backup: n.backup,
 		Build: api.Build{Version: build.Version, Revision: build.Revision, Go: build.Go}, Started: n.started, Logger: n.log,
 	}
 }
