@@ -49,7 +49,7 @@ type flagDef struct {
 func commands() []*command {
 	return []*command{
 		upCommand(), serveCommand(),
-		searchCommand(), traceCommand(), tailCommand(), servicesCommand(), findingsCommand(), privacyReportCommand(), kitsCommand(),
+		searchCommand(), traceCommand(), tailCommand(), servicesCommand(), findingsCommand(), scoreCommand(), privacyReportCommand(), kitsCommand(),
 		statusCommand(), flushCommand(),
 		charterCheckCommand(), charterEffectiveCommand(), charterExplainCommand(), charterSchemaCommand(), charterInitCommand(), charterDiffCommand(), charterGenerateCommand(), charterImportCommand(),
 		backupCommand(), restoreCommand(), verifyCommand(), ledgerCommand(),

@@ -68,6 +68,7 @@ func policyOf(t testing.TB, text string) *policy.Policy {
 func options(t testing.TB, f store.Store) api.Options {
 	return api.Options{
 		Store: f, Auth: openAuth(t), Limits: limits(nil), Now: func() time.Time { return apitest.Now }, Started: apitest.Now.Add(-time.Minute),
+		Score:      scoreOf(t, f),
 		Governance: apitest.NewGovernance(), Policy: policy.NewSource(policyOf(t, "")), Instances: policy.NewInstances(func() time.Time { return apitest.Now }),
 		Build: api.Build{Version: "1.0", Revision: "abc", Go: "go1.26"},
 		Page: fstest.MapFS{

@@ -16,9 +16,9 @@ import (
 type Scores struct {
 	Evaluation    *score.Evaluation
 	History       func(service string) []score.Point
-	OfTraces      int64 // more than were looked at: the newest were taken
 	From, To      time.Time
-	More          bool // OfTraces is a lower bound
+	More          bool  // older traces of the window were not looked at
+	TooLong       int64 // traces that were passed over
 	NoRoomHistory int
 }
 
@@ -98,12 +98,12 @@ func (s *Server) score(w http.ResponseWriter, r *http.Request) error {
 		CommitDate string `json:"commitDate"`
 	}
 	type looked struct {
-		Spans  int64  `json:"spans"`
-		Traces int64  `json:"traces"`
-		Of     int64  `json:"of"`
-		More   bool   `json:"more"`
-		From   string `json:"from"`
-		To     string `json:"to"`
+		Spans   int64  `json:"spans"`
+		Traces  int64  `json:"traces"`
+		TooLong int64  `json:"tooLong"`
+		More    bool   `json:"more"`
+		From    string `json:"from"`
+		To      string `json:"to"`
 	}
 	out := struct {
 		Specification   specification      `json:"specification"`
@@ -115,7 +115,7 @@ func (s *Server) score(w http.ResponseWriter, r *http.Request) error {
 		HistoryOverflow int                `json:"historyOverflow"`
 		Services        []scoreServiceJSON `json:"services"`
 	}{specification{score.SpecName, score.SpecVersion, score.SpecCommit, score.SpecDate}, len(score.Rules), score.RulesTotal, nil,
-		looked{in.Evaluation.Spans, in.Evaluation.Traces, in.OfTraces, in.More, instant(in.From), instant(in.To)},
+		looked{in.Evaluation.Spans, in.Evaluation.Traces, in.TooLong, in.More, instant(in.From), instant(in.To)},
 		in.Evaluation.LeftOut, in.NoRoomHistory, []scoreServiceJSON{}}
 	for _, m := range score.Missing {
 		out.Missing = append(out.Missing, lackJSON(m))

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -17,12 +18,16 @@ import (
 	"github.com/clew-dev/clew/internal/telemetry"
 )
 
-// Bounds of one evaluation. Traces are taken from the newest to the older ones, so
-// that the same store gives the same answer.
+// Bounds of one evaluation. The window is cut into parts and the newest traces of each
+// are judged, so that the newest minutes do not stand for a month; services that the
+// parts hardly show are looked for by name. The same store gives the same answer.
 const (
-	scoreTraces  = 2000
-	scoreSpans   = 200_000
-	scorePage    = 500
+	scoreParts   = 20
+	scoreTraces  = 100    // judged of a part
+	scoreFound   = 200    // found for it, with those that are passed over
+	scoreSpans   = 10_000 // judged of a part; a trace of more is passed over
+	scoreByName  = 20     // traces that a service is judged by at the least, if it has them
+	scoreMore    = 50_000 // spans judged of services that are looked for by name
 	scoreEvery   = 5 * time.Minute
 	scoreFresh   = 30 * time.Second
 	scoreSettled = time.Minute // newer traces may still be arriving
@@ -102,41 +107,88 @@ func (s *scores) of(ctx context.Context, tenant string, window time.Duration) (*
 	return out, nil
 }
 
-// evaluate judges the newest traces that have a span within r and none after it.
+// evaluate judges traces that began within r and ended before its end.
 func (s *scores) evaluate(ctx context.Context, tenant string, r store.Range) (*api.Scores, error) {
-	out := &api.Scores{Evaluation: score.NewEvaluation(), From: time.Unix(0, r.Start), To: time.Unix(0, r.End)}
-	p, err := query.Compile("{}")
-	if err != nil {
-		return nil, err
-	}
-	o := store.SearchOptions{Range: r, Limit: scorePage}
-	for {
-		page, err := s.store.Search(ctx, tenant, p, o)
-		if err != nil {
+	j := &judge{scores: s, tenant: tenant, seen: map[telemetry.TraceID]struct{}{},
+		out: &api.Scores{Evaluation: score.NewEvaluation(), From: time.Unix(0, r.Start), To: time.Unix(0, r.End)}}
+	for part, width := int64(0), (r.End-r.Start)/scoreParts; part < scoreParts; part++ {
+		of := store.Range{Start: r.Start + part*width, End: r.Start + (part+1)*width}
+		if part == scoreParts-1 {
+			of.End = r.End
+		}
+		if err := j.newest(ctx, "{}", of, r, scoreTraces, scoreFound, scoreSpans); err != nil {
 			return nil, err
 		}
-		out.OfTraces += int64(len(page.Traces))
-		for i, found := range page.Traces {
-			if out.Evaluation.Traces >= scoreTraces || out.Evaluation.Spans+int64(found.Spans) > scoreSpans {
-				out.More = out.More || i < len(page.Traces)
-				return out, nil
-			}
-			if query.SaturatingAdd(found.Start, found.Duration) > r.End {
-				continue
-			}
-			if err := s.add(ctx, tenant, found.TraceID, out.Evaluation); err != nil {
-				return nil, err
-			}
-		}
-		if page.Cursor == "" {
-			return out, nil
-		}
-		o.Cursor = page.Cursor
 	}
+	all, err := s.store.Services(ctx, tenant, r)
+	switch {
+	case telemetry.KindOf(err) == telemetry.KindExhausted && ctx.Err() == nil:
+		j.out.More = true // too much to be listed: what the parts show has to do
+		return j.out, nil
+	case err != nil:
+		return nil, err
+	}
+	most := j.out.Evaluation.Spans + scoreMore
+	for _, service := range all.Services {
+		lacking, left := scoreByName-j.out.Evaluation.Judged(service.Name), most-j.out.Evaluation.Spans
+		if lacking <= 0 {
+			continue
+		}
+		if left <= 0 {
+			j.out.More = true
+			break
+		}
+		if err := j.newest(ctx, "{ resource.service.name = "+strconv.Quote(service.Name)+" }", r, r, lacking, 2*scoreByName, min(left, scoreSpans)); err != nil {
+			return nil, err
+		}
+	}
+	return j.out, nil
 }
 
-func (s *scores) add(ctx context.Context, tenant string, id telemetry.TraceID, e *score.Evaluation) error {
-	t, err := s.store.Trace(ctx, tenant, id, store.TraceOptions{})
+// judge adds traces to one evaluation, none twice.
+type judge struct {
+	*scores
+	tenant string
+	seen   map[telemetry.TraceID]struct{}
+	out    *api.Scores
+}
+
+// newest judges the newest traces that match q and began within part, until it judged
+// as many as said, found as many, or judged as many spans.
+func (j *judge) newest(ctx context.Context, q string, part, window store.Range, traces int64, found int, spans int64) error {
+	p, err := query.Compile(q)
+	if err != nil {
+		return err
+	}
+	e := j.out.Evaluation
+	most, mostSpans := e.Traces+traces, e.Spans+spans
+	page, err := j.store.Search(ctx, j.tenant, p, store.SearchOptions{Range: part, Limit: found})
+	if err != nil {
+		return err
+	}
+	for _, t := range page.Traces {
+		if e.Traces >= most || e.Spans >= mostSpans {
+			j.out.More = true
+			return nil
+		}
+		if _, twice := j.seen[t.TraceID]; twice || t.Start < part.Start || query.SaturatingAdd(t.Start, t.Duration) > window.End {
+			continue
+		}
+		j.seen[t.TraceID] = struct{}{}
+		if int64(t.Spans) > scoreSpans {
+			j.out.TooLong++
+			continue
+		}
+		if err := j.add(ctx, t.TraceID); err != nil {
+			return err
+		}
+	}
+	j.out.More = j.out.More || page.Cursor != "" || page.Partial != ""
+	return nil
+}
+
+func (j *judge) add(ctx context.Context, id telemetry.TraceID) error {
+	t, err := j.store.Trace(ctx, j.tenant, id, store.TraceOptions{})
 	switch kind := telemetry.KindOf(err); {
 	case err == nil:
 		defer t.Release()
@@ -146,7 +198,7 @@ func (s *scores) add(ctx context.Context, tenant string, id telemetry.TraceID, e
 		return err
 	}
 	if t.Partial == "" { // else a span would seem an orphan
-		e.Add(t.Batch)
+		j.out.Evaluation.Add(t.Batch)
 	}
 	return nil
 }

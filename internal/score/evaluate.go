@@ -55,6 +55,14 @@ var logical = [...]string{"k8s.pod.uid", "k8s.pod.name", "container.id", "host.n
 // NewEvaluation returns one that has seen nothing.
 func NewEvaluation() *Evaluation { return &Evaluation{services: map[string]*service{}} }
 
+// Judged is the number of traces with a span of a service.
+func (e *Evaluation) Judged(service string) int64 {
+	if s := e.services[service]; s != nil {
+		return s.rules[spa001].Checked
+	}
+	return 0
+}
+
 func (e *Evaluation) service(name string) *service {
 	s := e.services[name]
 	if s == nil && len(e.services) < maxServices {

@@ -50,7 +50,7 @@ var Rules = [ruleCount]Rule{
 		"The resource has service.instance.id.",
 		"Set service.instance.id once at start, such as to a random UUID; in Go resource.WithAttributes, in Rust Resource::builder().with_attribute."},
 	{"RES-002", "service.instance.id is unique", "Important", important,
-		"No two logical resources of a service share a service.instance.id: it comes with one k8s.pod.uid, k8s.pod.name, container.id and host.name only.",
+		"No two logical resources of a service share a service.instance.id: it comes with one k8s.pod.uid, k8s.pod.name, container.id and host.name only. The first 10,000 ids of a service are compared.",
 		"Make service.instance.id in each process anew instead of writing it into an image, a chart or an environment that replicas share."},
 	{"RES-003", "k8s.pod.uid is present", "Important", important,
 		"A resource that describes a Kubernetes pod (it has another attribute k8s.pod.*) has k8s.pod.uid.",

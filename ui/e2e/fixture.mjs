@@ -8,6 +8,7 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { pathToFileURL } from "node:url";
 import { fleet, skeleton, UGLY, ugly } from "./fixture-data.mjs";
+import { charter, findings, scores, TERMS } from "./fixture-charter.mjs";
 
 const dist = new URL("../dist", import.meta.url).pathname;
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2" };
@@ -144,12 +145,14 @@ export async function startFixture(port = 0) {
     },
     "/api/tags": () => ({ scopes: [{ scope: "resource", names: ["service.name", "service.version", "host.name"] }, { scope: "span", names: ["http.route", "http.request.method", "http.response.status_code", "db.system.name", "db.query.text", "rpc.method"] }] }),
     "/api/services": (p) => ({ services: summarise(within(p).flatMap((b) => b.spans.map((s) => [b, s])), (s) => s.service), partial: "" }),
-    // A fleet whose charter names one team, and in which nothing is found.
-    "/api/charter": () => ({
-      version: "0123456789ab", organisation: "shop", file: "", since: new Date().toISOString(), error: "", environments: [], attributes: 0, ownAttributes: 0, detectors: [], contracts: [], rules: [],
-      teams: [{ name: "payments", contact: "#payments", escalation: "", runbook: "https://wiki.example.com/payments" }], services: [{ name: "payment", team: "payments", language: "rust", tier: "high" }],
-    }),
-    "/api/findings": () => ({ findings: [], total: 0, overflow: [], version: "0123456789ab" }),
+    "/api/charter": () => charter(),
+    "/api/charter/attributes": (p) => {
+      const text = (p.get("text") ?? "").toLowerCase();
+      const fit = TERMS.filter((t) => `${t.name} ${t.brief}`.toLowerCase().includes(text) && (!p.get("source") || t.source === p.get("source")));
+      return { terms: fit.slice(0, Number(p.get("limit") || 100)), total: fit.length };
+    },
+    "/api/findings": () => findings(everyday[0]),
+    "/api/score": (p) => scores(everyday[0], p.get("window") || "30d"),
     "/api/status": () => ({ ready: true, read_only: "", lag_bytes: 0, merges_running: 0, spans_stored: 1_284_113, disk_bytes: 96_480_112, log_bytes: 1_048_576, fresh_rows: 2048, fresh_bytes: 409_600, segments: 6, quarantined: 0, tenants: [], counters: {}, version: "0.0.0-fixture", uptime_seconds: 321 }),
   };
   const patterns = [

@@ -223,6 +223,11 @@ for (const colorScheme of ["light", "dark"]) {
       trace: [`/trace/${trace.traceId}?span=${trace.found[0].spanId}`, ".panel .attribute"],
       services: ["/services", "table.summaries tbody tr"],
       service: [`/services/${encodeURIComponent(services[0].name)}`, "table.summaries tbody tr"],
+      findings: ["/findings", "table.findings tbody tr, .state"],
+      charter: ["/charter", ".charter-facts"],
+      terms: ["/charter/terms", "h1"],
+      quality: ["/quality", "table.quality tbody tr, .state"],
+      "service-quality": [`/quality/${encodeURIComponent(services.find((s) => s.name !== "").name)}`, ".rules .rule, .state"],
       missing: ["/no/such/page", ".state"],
     };
     for (const [name, [path, ready]] of Object.entries(pages)) {
@@ -246,7 +251,7 @@ for (const colorScheme of ["light", "dark"]) {
 
 test("the page works at 360 pixels wide without scrolling sideways", async () => {
   const { page, faults, close } = await openPage(browser, base, { viewport: { width: 360, height: 740 } });
-  for (const path of ["/traces", "/services"]) {
+  for (const path of ["/traces", "/services", "/quality"]) {
     await page.goto(base + path);
     await page.locator("table.data tbody tr").first().waitFor();
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${path} scrolls sideways`);

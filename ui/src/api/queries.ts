@@ -5,7 +5,7 @@ import { filterOf } from "../model/query.ts";
 import { toHistogram } from "../model/histogram.ts";
 import { toRfc3339, type RangeMs, type RangeText } from "../model/time.ts";
 import { apiUrl, getBytes, getJson, segment } from "./client.ts";
-import type { Charter, Findings, Glossary, Linked, MetricsAnswer, Operations, SearchAnswer, Services, SpanDetails, Status, TagNames, TagValues } from "./types.ts";
+import type { Charter, Findings, Glossary, Linked, MetricsAnswer, Operations, Scores, SearchAnswer, Services, SpanDetails, Status, TagNames, TagValues } from "./types.ts";
 
 /** Relative ranges travel as written, so that the server's clock decides what now is. */
 export interface Asked {
@@ -136,6 +136,16 @@ export const findingsQuery = queryOptions({
   queryFn: ({ signal }) => getJson<Findings>(apiUrl("/api/findings", { limit: FINDINGS_LIMIT }), signal),
   staleTime: FRESH_MS,
 });
+
+/** The Instrumentation Score of every service. Judging takes a moment, and the server keeps its answer for 30 s. */
+export function scoresQuery(window: string) {
+  return queryOptions({
+    queryKey: ["scores", window],
+    queryFn: ({ signal }) => getJson<Scores>(apiUrl("/api/score", { window }), signal),
+    placeholderData: keepPreviousData,
+    staleTime: 30_000,
+  });
+}
 
 export function glossaryQuery(text: string, source: string, limit: number) {
   return queryOptions({

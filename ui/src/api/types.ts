@@ -477,3 +477,78 @@ export type Findings = {
   /** Of the charter. */
   version: string;
 };
+
+export type ScoreExample = {
+  trace: string;
+  span: string;
+};
+
+export type ScoredRule = {
+  /** Of the specification, such as SPA-002. */
+  id: string;
+  name: string;
+  impact: "Critical" | "Important" | "Normal" | "Low";
+  weight: number;
+  /** Nothing that was checked failed; also when nothing was checked. */
+  passed: boolean;
+  /** Resources, spans or traces. */
+  checked: number;
+  failed: number;
+  criterion: string;
+  mend: string;
+  /** Five at the most. */
+  examples: ScoreExample[];
+};
+
+export type ScorePoint = {
+  /** In UTC, such as 2026-03-01. */
+  day: string;
+  score: number;
+};
+
+export type ScoredService = {
+  service: string;
+  team?: Team;
+  /** 0 to 100 in hundredths. */
+  score: number;
+  band: "excellent" | "good" | "needs_improvement" | "poor";
+  rules: ScoredRule[];
+  /** The last score of each day, of windows of 30 days. */
+  history: ScorePoint[];
+};
+
+export type UndecidedRule = {
+  id: string;
+  reason: string;
+};
+
+export type Scores = {
+  specification: {
+    name: string;
+    version: string;
+    commit: string;
+    commitDate: string;
+  };
+  rulesDecided: number;
+  rulesTotal: number;
+  /** Rules that are not decided. */
+  missing: UndecidedRule[];
+  lookedAt: {
+    spans: number;
+    traces: number;
+    /** Traces that were passed over for having more than 10000 spans. */
+    tooLong: number;
+    /** Not all traces of the window were judged but the newest of each of its 20 parts, and of services that those hardly show. */
+    more: boolean;
+    /** RFC 3339. */
+    from: string;
+    /** RFC 3339; a minute ago, since newer traces may still be arriving. */
+    to: string;
+  };
+  /** Spans of services beyond the bound of 2000. */
+  leftOut: number;
+  /** Services that have no room in the history. */
+  historyOverflow: number;
+  /** By name. */
+  services: ScoredService[];
+};

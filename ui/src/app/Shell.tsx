@@ -11,14 +11,15 @@ import { LookMenu } from "./LookMenu.tsx";
 import { TimeRange } from "./TimeRange.tsx";
 import { TokenBar } from "./TokenBar.tsx";
 
-const PAGES: { to: "/traces" | "/services" | "/findings" | "/charter"; title: string; icon: IconName; keys: string; prefix: string }[] = [
+const PAGES: { to: "/traces" | "/services" | "/findings" | "/quality" | "/charter"; title: string; icon: IconName; keys: string; prefix: string }[] = [
   { to: "/traces", title: "Traces", icon: "traces", keys: "g t", prefix: "/trace" },
   { to: "/services", title: "Services", icon: "services", keys: "g s", prefix: "/services" },
   { to: "/findings", title: "Findings", icon: "findings", keys: "g f", prefix: "/findings" },
+  { to: "/quality", title: "Quality", icon: "quality", keys: "g q", prefix: "/quality" },
   { to: "/charter", title: "Charter", icon: "charter", keys: "g c", prefix: "/charter" },
 ];
 /** Pages that show what is now, or one trace: a range says nothing there. */
-const WITHOUT_RANGE = /^\/(?:trace\/|findings|charter)/;
+const WITHOUT_RANGE = /^\/(?:trace\/|findings|quality|charter)/;
 
 export function Shell() {
   const navigate = useNavigate();
@@ -38,6 +39,7 @@ export function Shell() {
     "g t": () => void navigate({ to: "/traces", search: shared }),
     "g s": () => void navigate({ to: "/services", search: shared }),
     "g f": () => void navigate({ to: "/findings", search: shared }),
+    "g q": () => void navigate({ to: "/quality", search: shared }),
     "g c": () => void navigate({ to: "/charter", search: shared }),
     "?": () => setSheet(true),
     "Ctrl+k": () => document.getElementById("command")?.focus(),

@@ -11,6 +11,7 @@ const GROUPS: { title: string; keys: [string, string][] }[] = [
       ["g t", "Traces"],
       ["g s", "Services"],
       ["g f", "Findings"],
+      ["g q", "Quality"],
       ["g c", "Charter"],
       ["?", "This sheet"],
     ],

@@ -3,6 +3,7 @@ import { QueryClient } from "@tanstack/react-query";
 import { createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, redirect, retainSearchParams } from "@tanstack/react-router";
 import { validateCharter, validateTerms } from "../features/charter/params.ts";
 import { validateFindings } from "../features/findings/params.ts";
+import { validateQuality } from "../features/quality/params.ts";
 import { validateSearch } from "../features/search/params.ts";
 import { validateServices } from "../features/services/params.ts";
 import { validateTrace } from "../features/trace/params.ts";
@@ -73,6 +74,18 @@ const findings = createRoute({
   validateSearch: validateFindings,
   component: lazyRouteComponent(() => import("../features/findings/FindingsPage.tsx"), "FindingsPage"),
 });
+const quality = createRoute({
+  getParentRoute: () => root,
+  path: "/quality",
+  validateSearch: validateQuality,
+  component: lazyRouteComponent(() => import("../features/quality/QualityPage.tsx"), "QualityPage"),
+});
+const serviceQuality = createRoute({
+  getParentRoute: () => root,
+  path: "/quality/$name",
+  validateSearch: validateQuality,
+  component: lazyRouteComponent(() => import("../features/quality/ServiceQualityPage.tsx"), "ServiceQualityPage"),
+});
 const charter = createRoute({
   getParentRoute: () => root,
   path: "/charter",
@@ -87,7 +100,7 @@ const terms = createRoute({
 });
 
 export const router = createRouter({
-  routeTree: root.addChildren([home, traces, trace, services, service, findings, charter, terms]),
+  routeTree: root.addChildren([home, traces, trace, services, service, findings, quality, serviceQuality, charter, terms]),
   context: { client: queryClient },
   defaultPreload: "intent",
   defaultPreloadStaleTime: 0,

@@ -3,6 +3,7 @@ const PATHS = {
   traces: "M2 4h8M5 8h9M3 12h6",
   services: "M3 3h4v4H3zM9 9h4v4H9zM9 3h4v4H9zM3 9h4v4H3z",
   findings: "M4 14V2.5h8.5l-2 3 2 3H4",
+  quality: "M3 13a6.5 6.5 0 1 1 10 0M8 10l2.5-4M8 10.1v-.1",
   charter: "M3.5 2h6.5l2.5 2.5V14h-9zM6 7h4M6 10h4",
   search: "M7 12a5 5 0 1 0 0-10 5 5 0 0 0 0 10zM11 11l3.5 3.5",
   clock: "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM8 5v3l2 1.5",

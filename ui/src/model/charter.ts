@@ -17,6 +17,17 @@ export function addressOf(text: string): string | undefined {
 interface Team {
   name: string;
 }
+
+/** A team with the ways to reach it, as they are shown. A runbook's address says less than the word. */
+export function answersOf(team: { name: string; contact: string; escalation: string; runbook: string } | undefined) {
+  if (!team) return undefined;
+  const ways = [team.contact, team.escalation, team.runbook].filter((w) => w !== "").map((text) => {
+    const href = addressOf(text);
+    return { text, shown: href && text === team.runbook ? "runbook" : text, href };
+  });
+  return { name: team.name, ways };
+}
+
 interface Service {
   name: string;
   team: string;

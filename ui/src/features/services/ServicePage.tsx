@@ -5,15 +5,15 @@ import { slotOf } from "../../api/colours.ts";
 import { charterQuery, findingsQuery, operationsQuery } from "../../api/queries.ts";
 import type { Summary } from "../../api/types.ts";
 import { Banner, Bones, ErrorMark, ServiceName, State, useLate } from "../../base/parts.tsx";
+import { Owner } from "../../base/Owner.tsx";
 import { useNow } from "../../base/now.ts";
 import { Icon } from "../../base/Icon.tsx";
-import { ownersOf } from "../../model/charter.ts";
+import { answersOf, ownersOf } from "../../model/charter.ts";
 import { tallies } from "../../model/findings.ts";
 import { groupDigits, plural } from "../../model/format.ts";
 import { fieldOf, quote } from "../../model/query.ts";
 import { resolveRange } from "../../model/time.ts";
 import { rangeOf, type ServicesParams } from "./params.ts";
-import { Owner } from "./Owner.tsx";
 import { SummaryTable } from "./SummaryTable.tsx";
 import "./services.css";
 
@@ -40,12 +40,13 @@ export function ServicePage() {
         <Link to="/services" search={share} className="button quiet square" aria-label="All services" title="All services"><Icon name="left" /></Link>
         <h1><ServiceName name={name} slot={slotOf(name)} /></h1>
         {data && <span className="dim num">{plural(data.operations.length, "operation")}</span>}
-        {charter && <Owner service={name} team={ownersOf(charter).get(name)} />}
+        {charter && <Owner service={name} team={answersOf(ownersOf(charter).get(name))} />}
         <span className="grow" />
         <Link className="button" to="/findings" search={{ service: name }}>
           <Icon name="findings" />Findings
           {found && (found.violations > 0 ? <ErrorMark>{groupDigits(found.violations)}<span className="hidden-text"> violations</span></ErrorMark> : <span className="num dim">{groupDigits(found.findings)}</span>)}
         </Link>
+        <Link className="button" to="/quality/$name" params={{ name }}><Icon name="quality" />Quality</Link>
         <Link className="button" to="/traces" search={{ ...share, q: `{ ${service} }` }}><Icon name="traces" />Traces</Link>
         <Link className="button" to="/traces" search={{ ...share, q: `{ ${service} && status = error }` }}><Icon name="diamond" small />Errors</Link>
       </header>

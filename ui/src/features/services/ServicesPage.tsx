@@ -5,14 +5,15 @@ import { learn, slotOf } from "../../api/colours.ts";
 import { charterQuery, findingsQuery, servicesQuery } from "../../api/queries.ts";
 import { Banner, Bones, ServiceName, State, useLate } from "../../base/parts.tsx";
 import { useNow } from "../../base/now.ts";
+import { Owner } from "../../base/Owner.tsx";
 import { useZone } from "../../base/zone.ts";
-import { ownersOf } from "../../model/charter.ts";
+import { answersOf, ownersOf } from "../../model/charter.ts";
 import { tallies } from "../../model/findings.ts";
 import { plural } from "../../model/format.ts";
 import { fieldOf, quote } from "../../model/query.ts";
 import { rangeLabel, resolveRange } from "../../model/time.ts";
 import { rangeOf, type ServicesParams } from "./params.ts";
-import { FoundMark, Owner } from "./Owner.tsx";
+import { FoundMark } from "./FoundMark.tsx";
 import { SummaryTable } from "./SummaryTable.tsx";
 import "./services.css";
 
@@ -75,7 +76,7 @@ export function ServicesPage() {
             )}
             owner={(s) => (
               <span className="owner-cell">
-                <Owner service={s.name} team={owners.get(s.name)} short />
+                <Owner service={s.name} team={answersOf(owners.get(s.name))} short />
                 <FoundMark service={s.name} tally={found.get(s.name)} />
               </span>
             )}
