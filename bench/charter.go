@@ -39,6 +39,9 @@ checks: { default: observe }
 // and redaction take of its CPU, by a profile of the server while it works: between
 // runs with and without them the machine changes more than they cost.
 func (b *bench) governance(ctx context.Context) error {
+	if err := b.fleet(ctx); err != nil {
+		return err
+	}
 	b.say("with a charter, all checks and all detectors")
 	l, err := makeLoad(filepath.Join(b.folder, "governed"), "shop", b.spans, perFrame, b.seed)
 	if err != nil {
