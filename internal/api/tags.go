@@ -70,7 +70,7 @@ func (s *Server) tagNames(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := tagNamesJSON{Scopes: make([]tagScopeJSON, len(names.Scopes)), Partial: names.Partial}
 	for i, t := range names.Scopes {
-		out.Scopes[i] = tagScopeJSON{scopeNames[t.Scope], append([]string{}, t.Names...)}
+		out.Scopes[i] = tagScopeJSON{scopeNames[t.Scope], append([]string{}, query.PresentNames(t.Names, s.o.Governance.Charter().AllNames)...)}
 	}
 	return writeJSON(w, out)
 }
@@ -84,6 +84,7 @@ func (s *Server) tagValues(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	f = f.Named(s.o.Governance.Charter().AllNames)
 	values, err := s.o.Store.TagValues(r.Context(), auth.FromContext(r.Context()).Tenant, f, o)
 	if err != nil {
 		return err

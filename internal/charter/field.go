@@ -128,6 +128,9 @@ func (f *field) describeMany() string {
 	case f.kind == kindChoice:
 		return strings.TrimPrefix(f.describeKind(), "one of ")
 	}
+	if f.kind == kindMapping {
+		return "mappings"
+	}
 	return f.describeKind() + "s"
 }
 

@@ -158,7 +158,7 @@ func (t *tempo) scopes(ctx context.Context, a ask) (*tagScopesAnswer, error) {
 		}
 		for _, s := range names.Scopes {
 			if name, ok := scopeNames[s.Scope]; ok && len(s.Names) > 0 {
-				out.Scopes = append(out.Scopes, tagScope{name, s.Names})
+				out.Scopes = append(out.Scopes, tagScope{name, query.PresentNames(s.Names, t.o.Names)})
 			}
 		}
 		out.Metrics = metadataOf(names.Partial)
@@ -246,7 +246,7 @@ func (t *tempo) values(ctx context.Context, a ask) (*typedValuesAnswer, error) {
 	if f.Intrinsic == query.ParentID { // the store lists no ids of parents, and nobody picks one from a list
 		return &typedValuesAnswer{[]tagValue{}, metadataOf("")}, nil
 	}
-	found, err := t.o.Store.TagValues(ctx, a.tenant, f, o)
+	found, err := t.o.Store.TagValues(ctx, a.tenant, f.Named(t.o.Names), o)
 	if err != nil {
 		return nil, err
 	}

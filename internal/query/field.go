@@ -14,7 +14,8 @@ type Field struct {
 	Scope     telemetry.Scope // ScopeIntrinsic: Intrinsic says which, Key is empty
 	Intrinsic Intrinsic
 	Key       string
-	Parent    bool // of the span's parent instead of the span
+	Former    string // other names that Key is stored under, see [Field.Keys]; not part of its text
+	Parent    bool   // of the span's parent instead of the span
 }
 
 // Intrinsic is a field that is no attribute.

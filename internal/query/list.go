@@ -65,17 +65,20 @@ func (r *Reader) list(o Operand, at spot) []Value {
 		return nil
 	}
 	found := false
+	keys := f.Keys()
 	tables, n := r.tables(f, row, at.child)
 	for _, t := range tables[:n] {
-		for _, c := range r.columns(t.table, t.scope, f.Key) {
-			i, has := slices.BinarySearch(c.Rows, t.row)
-			if has && c.Type == telemetry.TypeValue {
-				return r.elements(c, c.Codes[i])
+		for _, key := range keys {
+			for _, c := range r.columns(t.table, t.scope, key) {
+				i, has := slices.BinarySearch(c.Rows, t.row)
+				if has && c.Type == telemetry.TypeValue {
+					return r.elements(c, c.Codes[i])
+				}
+				found = found || has
 			}
-			found = found || has
-		}
-		if found {
-			return nil // the span's own attribute, which hides the resource's
+			if found {
+				return nil // what hides the resource's attribute and those under former names
+			}
 		}
 	}
 	return nil

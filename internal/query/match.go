@@ -69,6 +69,9 @@ func (r *Reader) matchColumn(e Compare, out []bool) bool {
 		return false
 	}
 	s := &r.b.Spans
+	if ref.Field, ok = r.single(ref.Field); !ok {
+		return false
+	}
 	switch {
 	case ref.Field.Scope == telemetry.ScopeSpan:
 		for _, c := range r.columns(&s.Table, ref.Field.Scope, ref.Field.Key) {
@@ -99,6 +102,28 @@ func (r *Reader) matchColumn(e Compare, out []bool) bool {
 		return false
 	}
 	return true
+}
+
+// single gives the field without its former names when the Batch has it under one name at most.
+func (r *Reader) single(f Field) (Field, bool) {
+	if f.Former == "" {
+		return f, true
+	}
+	t := &r.b.Spans.Table
+	if f.Scope == telemetry.ScopeResource {
+		t = &r.b.Resources
+	}
+	one := Field{Scope: f.Scope, Key: f.Key}
+	found := false
+	for _, key := range f.Keys() {
+		if len(r.columns(t, f.Scope, key)) > 0 {
+			if found {
+				return f, false
+			}
+			one.Key, found = key, true
+		}
+	}
+	return one, true
 }
 
 func matchByte(e Compare, lit Value, t Type, col []uint8, out []bool) {

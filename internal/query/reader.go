@@ -135,6 +135,14 @@ func (r *Reader) values(dst []Value, f Field, at spot) ([]Value, bool) {
 		if dst, ok = r.attribute(dst, t.table, t.scope, f.Key, t.row); ok {
 			return dst, true
 		}
+		if f.Former == "" {
+			continue
+		}
+		for _, key := range f.Keys()[1:] {
+			if dst, ok = r.attribute(dst, t.table, t.scope, key, t.row); ok {
+				return dst, true
+			}
+		}
 	}
 	return dst, false
 }

@@ -225,7 +225,7 @@ func columnOf(c *segment.ColumnInfo, f query.Field) bool {
 	if f.Intrinsic == query.StatusMessage {
 		return c.Scope == telemetry.ScopeIntrinsic && c.Key == telemetry.KeyStatusMessage
 	}
-	return c.Scope == telemetry.ScopeSpan && c.Key == f.Key && f.Scope != telemetry.ScopeIntrinsic &&
+	return c.Scope == telemetry.ScopeSpan && f.Has(c.Key) && f.Scope != telemetry.ScopeIntrinsic &&
 		(f.Scope == telemetry.ScopeSpan || f.Level() == query.LevelSpanOrResource)
 }
 

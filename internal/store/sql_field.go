@@ -105,8 +105,12 @@ type values struct {
 	present                string // condition: there is a value of any type
 }
 
-// attribute looks for the columns of a key.
-func (s *scan) attribute(scope telemetry.Scope, key string) values {
+// attribute looks for the columns of the keys of a field.
+func (s *scan) attribute(scope telemetry.Scope, keys ...string) values {
+	return firstOf(keys, func(key string) values { return s.columnsOf(scope, key) })
+}
+
+func (s *scan) columnsOf(scope telemetry.Scope, key string) values {
 	v := values{present: sqlFalse}
 	for i := range s.seg.meta.Columns {
 		c := &s.seg.meta.Columns[i]
@@ -133,7 +137,11 @@ func (s *scan) attribute(scope telemetry.Scope, key string) values {
 
 // list turns a small table (resources, scopes) into constants that are looked up
 // by its row number, so that no join is needed.
-func list(t *telemetry.Table, scope telemetry.Scope, key, id string) values {
+func list(t *telemetry.Table, scope telemetry.Scope, id string, keys ...string) values {
+	return firstOf(keys, func(key string) values { return listOf(t, scope, key, id) })
+}
+
+func listOf(t *telemetry.Table, scope telemetry.Scope, key, id string) values {
 	v := values{present: sqlFalse}
 	present := make([]bool, t.N)
 	for _, c := range t.Cols {
@@ -212,16 +220,16 @@ func rowsIn(id string, held []bool) string {
 func (s *scan) field(f query.Field) values {
 	switch f.Scope {
 	case telemetry.ScopeSpan:
-		return s.attribute(f.Scope, f.Key)
+		return s.attribute(f.Scope, f.Keys()...)
 	case telemetry.ScopeResource:
-		if f.Key == telemetry.KeyServiceName && s.everyService() {
+		if f.Key == telemetry.KeyServiceName && f.Former == "" && s.everyService() {
 			return values{str: s.fixed("service"), present: sqlTrue}
 		}
-		return list(s.seg.resources, f.Scope, f.Key, s.fixed("resource"))
+		return list(s.seg.resources, f.Scope, s.fixed("resource"), f.Keys()...)
 	case telemetry.ScopeInstrumentation:
-		return list(s.seg.scopes, f.Scope, f.Key, s.fixed("scope"))
+		return list(s.seg.scopes, f.Scope, s.fixed("scope"), f.Keys()...)
 	case 0:
-		return s.unscoped(f.Key)
+		return s.unscoped(f.Keys())
 	}
 	always := func(v values) values {
 		v.present = sqlTrue
@@ -245,9 +253,9 @@ func (s *scan) field(f query.Field) values {
 	case query.ParentID:
 		return values{present: s.fixed("parent_dist") + " IS NOT NULL"}
 	case query.ScopeName:
-		return list(s.seg.scopes, telemetry.ScopeIntrinsic, telemetry.KeyScopeName, s.fixed("scope"))
+		return list(s.seg.scopes, telemetry.ScopeIntrinsic, s.fixed("scope"), telemetry.KeyScopeName)
 	case query.ScopeVersion:
-		return list(s.seg.scopes, telemetry.ScopeIntrinsic, telemetry.KeyScopeVersion, s.fixed("scope"))
+		return list(s.seg.scopes, telemetry.ScopeIntrinsic, s.fixed("scope"), telemetry.KeyScopeVersion)
 	}
 	return traceField(f.Intrinsic)
 }
@@ -286,13 +294,25 @@ func traceField(i query.Intrinsic) values {
 
 // unscoped is the span's attribute where the span has one of any type, else the
 // resource's.
-func (s *scan) unscoped(key string) values {
-	own := s.attribute(telemetry.ScopeSpan, key)
-	res := list(s.seg.resources, telemetry.ScopeResource, key, s.fixed("resource"))
-	if own.present == sqlFalse {
-		return res
+func (s *scan) unscoped(keys []string) values {
+	return s.attribute(telemetry.ScopeSpan, keys...).or(list(s.seg.resources, telemetry.ScopeResource, s.fixed("resource"), keys...))
+}
+
+// firstOf gives the values under the first of the keys that a row has.
+func firstOf(keys []string, of func(key string) values) values {
+	v := of(keys[0])
+	for _, key := range keys[1:] {
+		v = v.or(of(key))
 	}
-	if res.present == sqlFalse {
+	return v
+}
+
+// or gives the values of own and, for rows that have none of any type, those of others.
+func (own values) or(others values) values {
+	if own.present == sqlFalse {
+		return others
+	}
+	if others.present == sqlFalse {
 		return own
 	}
 	both := func(a, b string) string {
@@ -305,7 +325,7 @@ func (s *scan) unscoped(key string) values {
 		return "(CASE WHEN " + own.present + " THEN " + a + " ELSE " + b + " END)"
 	}
 	return values{
-		str: both(own.str, res.str), num: both(own.num, res.num), dbl: both(own.dbl, res.dbl),
-		boolean: both(own.boolean, res.boolean), list: both(own.list, res.list), present: sqlOr(own.present, res.present),
+		str: both(own.str, others.str), num: both(own.num, others.num), dbl: both(own.dbl, others.dbl),
+		boolean: both(own.boolean, others.boolean), list: both(own.list, others.list), present: sqlOr(own.present, others.present),
 	}
 }

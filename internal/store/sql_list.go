@@ -63,7 +63,7 @@ func (s *segmentSource) listed(o query.Operand) bool {
 	}
 	f := ref.Field
 	of := func(scope telemetry.Scope, key string) bool {
-		return key == f.Key && (scope == f.Scope || f.Scope == 0 && (scope == telemetry.ScopeSpan || scope == telemetry.ScopeResource))
+		return f.Has(key) && (scope == f.Scope || f.Scope == 0 && (scope == telemetry.ScopeSpan || scope == telemetry.ScopeResource))
 	}
 	for i := range s.meta.Columns {
 		if c := &s.meta.Columns[i]; c.Type == telemetry.TypeValue && of(c.Scope, c.Key) {

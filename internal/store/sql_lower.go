@@ -196,7 +196,7 @@ func (s *scan) childField(f query.Field) values {
 	case query.LinkSpanID:
 		return values{str: "lpad(lower(to_hex(" + s.fixed("span_id") + ")), 16, '0')", present: sqlTrue}
 	}
-	return s.attribute(f.Scope, f.Key)
+	return s.attribute(f.Scope, f.Keys()...)
 }
 
 // compare writes one comparison. Those that read nothing but the resource or the
@@ -235,7 +235,7 @@ func (s *scan) compare(e query.Compare) string {
 
 // compareUnscoped avoids the CASE of unscoped where only one side has the key.
 func (s *scan) compareUnscoped(e query.Compare, f query.Field) string {
-	if s.attribute(telemetry.ScopeSpan, f.Key).present == sqlFalse {
+	if s.attribute(telemetry.ScopeSpan, f.Keys()...).present == sqlFalse {
 		if _, ok := e.R.(query.Lit); ok {
 			f.Scope = telemetry.ScopeResource
 			e.L = query.Ref{Field: f}

@@ -155,10 +155,10 @@ func wanted(p *query.Plan) *segment.Want {
 		switch {
 		case f.Intrinsic == query.StatusMessage:
 			w.Attributes = append(w.Attributes, segment.Attribute{Scope: telemetry.ScopeIntrinsic, Key: telemetry.KeyStatusMessage})
-		case f.Scope == 0:
-			w.Attributes = append(w.Attributes, segment.Attribute{Scope: telemetry.ScopeSpan, Key: f.Key})
 		case f.Scope != telemetry.ScopeIntrinsic:
-			w.Attributes = append(w.Attributes, segment.Attribute{Scope: f.Scope, Key: f.Key})
+			for _, key := range f.Keys() {
+				w.Attributes = append(w.Attributes, segment.Attribute{Scope: cmp.Or(f.Scope, telemetry.ScopeSpan), Key: key})
+			}
 		}
 	}
 	return w
