@@ -46,7 +46,7 @@ type contractJSON struct {
 	Kind     string   `json:"kind"`
 	Match    string   `json:"match"`
 	Requires []string `json:"requires"`
-	MayCall  []string `json:"mayCall"`
+	MayCall  []string `json:"mayCall,omitzero"` // nil: not said; empty: nothing
 	Brief    string   `json:"brief"`
 	Seen     uint64   `json:"seen"`
 	LastSeen string   `json:"lastSeen"`
@@ -105,7 +105,7 @@ func (s *Server) charter(w http.ResponseWriter, r *http.Request) error {
 	}
 	for _, one := range c.Contracts() {
 		seen := s.o.Governance.Seen(p.Tenant, one.ID)
-		j := contractJSON{ID: one.ID, Service: one.Service, Kind: one.Kind, Match: matchOf(one), Requires: list(one.Requires), MayCall: list(one.MayCall), Brief: one.Brief, Seen: seen.Count}
+		j := contractJSON{ID: one.ID, Service: one.Service, Kind: one.Kind, Match: matchOf(one), Requires: list(one.Requires), MayCall: one.MayCall, Brief: one.Brief, Seen: seen.Count}
 		if seen.Count > 0 {
 			j.LastSeen, j.Trace = instant(seen.Last), seen.Trace.String()
 		}

@@ -242,7 +242,7 @@ func TestWatcherFollowsCatalogs(t *testing.T) {
 		t.Fatal(err)
 	}
 	changed := make(chan *charter.Charter, 10)
-	w.OnChange(func(c *charter.Charter) { changed <- c })
+	w.OnChange(func(c *charter.Charter) error { changed <- c; return nil })
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { w.Run(ctx, nil); close(done) }()

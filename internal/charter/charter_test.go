@@ -173,7 +173,7 @@ func TestWatcherSwapsOrKeeps(t *testing.T) {
 		t.Fatal(err)
 	}
 	changed := make(chan *charter.Charter, 10)
-	w.OnChange(func(c *charter.Charter) { changed <- c })
+	w.OnChange(func(c *charter.Charter) error { changed <- c; return nil })
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	hup := make(chan os.Signal, 1)
@@ -181,7 +181,7 @@ func TestWatcherSwapsOrKeeps(t *testing.T) {
 	defer func() { stop(); <-done }()
 
 	write(t, path, "charter: 1\norganisation: two\n", 1)
-	if c := <-changed; c.Organisation() != "two" || w.Current() != c {
+	if c := <-changed; c.Organisation() != "two" || w.LastError() != nil || w.Current() != c { // LastError waits until it is in force
 		t.Errorf("got %q", c.Organisation())
 	}
 
@@ -203,6 +203,30 @@ func TestWatcherSwapsOrKeeps(t *testing.T) {
 	}
 	if err := w.LastError(); err != nil {
 		t.Errorf("the reason stayed: %v", err)
+	}
+}
+
+// A charter that whoever uses it cannot use does not come into force either.
+func TestWatcherKeepsWhatCannotBeApplied(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "charter.yaml")
+	write(t, path, "charter: 1\norganisation: one\n", 0)
+	w, err := charter.Watch(path, charter.WatchOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.OnChange(func(c *charter.Charter) error {
+		if c.Organisation() == "two" {
+			return errors.New("no room")
+		}
+		return nil
+	})
+	write(t, path, "charter: 1\norganisation: two\n", 1)
+	if err := w.Reload(); err == nil || w.LastError() == nil || w.Current().Organisation() != "one" {
+		t.Errorf("%v, %v, in force %s", err, w.LastError(), w.Current().Organisation())
+	}
+	write(t, path, "charter: 1\norganisation: three\n", 2)
+	if err := w.Reload(); err != nil || w.LastError() != nil || w.Current().Organisation() != "three" {
+		t.Errorf("%v, %v, in force %s", err, w.LastError(), w.Current().Organisation())
 	}
 }
 

@@ -24,7 +24,7 @@ type Watcher struct {
 	seen    map[string]stamp
 	kept    string // the version that keepPath holds
 	err     error
-	change  []func(*Charter)
+	apply   func(*Charter) error
 
 	// keepPath is where the last charter that checked is kept, and replace puts a text there.
 	keepPath string
@@ -98,12 +98,12 @@ func (w *Watcher) LastError() error {
 	return w.err
 }
 
-// OnChange registers a function that is called, one at a time, with every new
-// charter after it came into force.
-func (w *Watcher) OnChange(fn func(*Charter)) {
+// OnChange sets the function that is called with every new charter before it comes
+// into force, one at a time. Its error keeps the one before in force, as one of the files does.
+func (w *Watcher) OnChange(apply func(*Charter) error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.change = append(w.change, fn)
+	w.apply = apply
 }
 
 // Reload reads the files now, whatever their times say.
@@ -118,19 +118,19 @@ func (w *Watcher) Reload() error {
 
 func (w *Watcher) reload() error {
 	c, err := w.load()
+	changed := err == nil && c.Version() != w.now.Load().Version()
+	if changed && w.apply != nil {
+		err = w.apply(c)
+	}
 	w.err = err
 	if err != nil {
 		w.log.Warn("charter not changed: it does not check", "path", w.path, "in_force", w.now.Load().Version(), "err", err)
 		return err
 	}
 	w.keep(c.Version())
-	if c.Version() == w.now.Load().Version() {
-		return nil
-	}
-	w.now.Store(c)
-	w.log.Info("charter changed", "path", w.path, "version", c.Version())
-	for _, fn := range w.change {
-		fn(c)
+	if changed {
+		w.now.Store(c)
+		w.log.Info("charter changed", "path", w.path, "version", c.Version())
 	}
 	return nil
 }

@@ -76,11 +76,7 @@ func openGovernance(file string, w *charter.Watcher, f *folder, log *slog.Logger
 		}
 		g.saved = text
 	}
-	w.OnChange(func(c *charter.Charter) {
-		if err := g.compile(c); err != nil {
-			log.Error("charter not in force in the pipeline", "version", c.Version(), "err", err)
-		}
-	})
+	w.OnChange(g.compile)
 	return g, nil
 }
 

@@ -15,7 +15,7 @@ export function charter() {
     version: VERSION, organisation: "shop", file: "", since: new Date().toISOString(), error: "", environments: ["production"], attributes: TERMS.length, ownAttributes: 2, detectors: ["email"],
     contracts: [
       { id: "payment.charge", service: "payment", kind: "server", match: "name=charge", requires: ["shop.order.id"], mayCall: [], brief: "Charges a card.", seen: 5, lastSeen: new Date().toISOString(), trace: "" },
-      { id: "payment.refund", service: "payment", kind: "server", match: "name=refund", requires: [], mayCall: [], brief: "Pays back.", seen: 0, lastSeen: "", trace: "" },
+      { id: "payment.refund", service: "payment", kind: "server", match: "name=refund", requires: [], brief: "Pays back.", seen: 0, lastSeen: "", trace: "" },
     ],
     rules: [{ rule: "misspelled_attribute", mode: "observe", brief: "Names nearly the same as a defined one." }],
     teams: [TEAM], services: [{ name: "payment", team: "payments", language: "rust", tier: "high" }],

@@ -360,7 +360,8 @@ export type Contract = {
   /** How its spans are told, such as http.route=/checkout. */
   match: string;
   requires: string[];
-  mayCall: string[];
+  /** Services that it may call; empty: none; absent: not said. */
+  mayCall?: string[];
   brief: string;
   /** Spans of it since they are counted. */
   seen: number;

@@ -64,7 +64,7 @@ export function Contracts({ charter, now }: { charter: Charter; now: number }) {
             <td><ServiceName name={c.service} slot={slotOf(c.service)} /></td>
             <td className="wide-only"><Link className="link wrap" to="/traces" search={{ q: contractSearch(c) }} aria-label={`Find spans with ${c.match}`} title="Find its spans"><code>{c.match}</code></Link></td>
             <td><Names names={c.requires} /></td>
-            <td className="wide-only">{c.mayCall.length === 0 ? <span className="faint">not said</span> : <span className="wrap">{c.mayCall.join(", ")}</span>}</td>
+            <td className="wide-only">{c.mayCall === undefined ? <span className="faint">not said</span> : <span className="wrap">{c.mayCall.join(", ") || "nothing"}</span>}</td>
             <td className="num" title={groupDigits(c.seen)}>{c.seen === 0 ? <span className="never"><Icon name="not" small />never</span> : formatCount(c.seen)}</td>
             <td className="num dim">{last === undefined ? "–" : ago(last, now)}</td>
             <td>{c.trace === "" ? <span className="faint">–</span> : <Link className="link" to="/trace/$traceId" params={{ traceId: c.trace }} aria-label={`Newest trace of ${c.id}`}>Trace</Link>}</td>
