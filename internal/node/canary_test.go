@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -28,7 +30,7 @@ const canaries = 10_000
 
 // TestCanary plants secrets wherever a sender can put a text or a number, has them
 // logged, flushed and merged, and then looks for each in every byte under the data
-// folder: as it was sent, URL-encoded, in base64, in hexadecimal and escaped as in
+// folder, in a backup and in the server's own log: as it was sent, URL-encoded, in base64, in hexadecimal and escaped as in
 // JSON; in files as they are and in every zstd frame within them. With detectors off
 // the same search finds every one, or it would prove nothing.
 func TestCanary(t *testing.T) {
@@ -51,7 +53,18 @@ func TestCanary(t *testing.T) {
 			}
 			data := filepath.Join(dir, "data")
 			found := map[int]string{}
-			n := open(t, data, file)
+			// What the server says of itself and what leaves it whole are searched like its folder.
+			aside := filepath.Join(dir, "aside")
+			if err := os.Mkdir(aside, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			said, err := os.Create(filepath.Join(aside, "log.txt"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer said.Close()
+			log := slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			n := open(t, data, file, log)
 			for at := 0; at < canaries; at += 500 {
 				send(t, n, secrets, at, at+500)
 			}
@@ -59,14 +72,24 @@ func TestCanary(t *testing.T) {
 			post(t, "http://"+n.HTTPAddr()+"/api/flush", "")
 			search(t, data, secrets, found) // in segments, and what is left of the log
 			// Numbers are packed in files; the engine that reads these tells what is in them.
-			for _, path := range []string{"/api/tags/span.number/values?limit=1000", "/api/findings?limit=5000"} {
+			for _, path := range []string{"/api/tags/span.number/values?limit=1000", "/api/findings?limit=5000", "/metrics"} {
 				look(get(t, "http://"+n.HTTPAddr()+path), path, secrets, found)
+			}
+			archive := filepath.Join(aside, "backup.tar")
+			if err := os.WriteFile(archive, post(t, "http://"+n.HTTPAddr()+"/api/backup", ""), 0o600); err != nil {
+				t.Fatal(err)
 			}
 			stop(t, n)
 			search(t, data, secrets, found) // findings, state
-			n = open(t, data, file)
+			n = open(t, data, file, log)
 			stop(t, n)
 			search(t, data, secrets, found)
+			outside := map[int]string{}
+			search(t, aside, secrets, outside)
+			if len(outside) < tt.want*9/10 {
+				t.Errorf("the archive shows %d secrets of %d: its search proves nothing", len(outside), tt.want)
+			}
+			maps.Copy(found, outside)
 			if len(found) != tt.want {
 				t.Errorf("%d of %d secrets are under the data folder, want %d", len(found), canaries, tt.want)
 				shown := 0
@@ -139,9 +162,9 @@ func iban(random *rand.Rand) string {
 	return fmt.Sprintf("DE%02d%s", 98-rest, account)
 }
 
-func open(t *testing.T, data, charter string) *node.Node {
+func open(t *testing.T, data, charter string, log *slog.Logger) *node.Node {
 	t.Helper()
-	n, err := node.Open(t.Context(), node.Options{Data: data, Charter: charter, ListenHTTP: "127.0.0.1:0", ListenGRPC: "127.0.0.1:0", ListenOTLPHTTP: "127.0.0.1:0"})
+	n, err := node.Open(t.Context(), node.Options{Data: data, Charter: charter, ListenHTTP: "127.0.0.1:0", ListenGRPC: "127.0.0.1:0", ListenOTLPHTTP: "127.0.0.1:0", Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,18 +180,18 @@ func stop(t *testing.T, n *node.Node) {
 	}
 }
 
-func post(t *testing.T, to, body string) {
+func post(t *testing.T, to, body string) []byte {
 	t.Helper()
 	resp, err := http.Post(to, "application/json", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode >= 300 {
-		var text bytes.Buffer
-		_, _ = text.ReadFrom(resp.Body)
-		t.Fatalf("POST %s: %s %s", to, resp.Status, text.String())
+	var text bytes.Buffer
+	if _, err := text.ReadFrom(resp.Body); err != nil || resp.StatusCode >= 300 {
+		t.Fatalf("POST %s: %s %v %.1000s", to, resp.Status, err, text.String())
 	}
+	return text.Bytes()
 }
 
 func get(t *testing.T, from string) []byte {

@@ -54,13 +54,13 @@ func zipkin(trace, id, parent, kind, service string, ago time.Duration) string {
 // one stops nothing.
 func TestScores(t *testing.T) {
 	dir := t.TempDir()
-	n := open(t, dir, "")
+	n := open(t, dir, "", nil)
 	if a := askScores(t, n); len(a.Services) != 0 || a.LookedAt.Traces != 0 {
 		t.Errorf("of nothing: %+v", a)
 	}
 	stop(t, n)
 
-	n = open(t, dir, "") // answers are kept for a while, but not over a restart
+	n = open(t, dir, "", nil) // answers are kept for a while, but not over a restart
 	spans := []string{
 		zipkin("a1", "1", "", "CLIENT", "cart", 5*time.Minute),
 		zipkin("a1", "2", "1", "SERVER", "stock", 5*time.Minute),
@@ -110,7 +110,7 @@ func TestScores(t *testing.T) {
 	if err := os.WriteFile(file, past, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n = open(t, dir, "")
+	n = open(t, dir, "", nil)
 	if h := askScores(t, n).Services[1].History; len(h) != 2 || h[0].Day != "2026-01-01" || h[1].Score != 80 {
 		t.Errorf("history after a restart: %v", h)
 	}
@@ -119,7 +119,7 @@ func TestScores(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n = open(t, dir, "")
+	n = open(t, dir, "", nil)
 	if h := askScores(t, n).Services[1].History; len(h) != 1 {
 		t.Errorf("history of a damaged file: %v", h)
 	}
