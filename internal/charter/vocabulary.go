@@ -239,10 +239,29 @@ func (c *Charter) WithVocabulary(attrs []Attribute) *Charter {
 		all[name] = a
 	}
 	out.imported = slices.SortedFunc(slices.Values(attrs), func(a, b Attribute) int { return cmp.Compare(a.Name, b.Name) })
+	out.placeEnvironments(all)
 	out.words = newVocabulary(all)
 	out.redacted = out.redactions()
 	out.version = out.hash()
 	return &out
+}
+
+// environmentKey is the attribute whose values the section environments lists.
+const environmentKey = "deployment.environment.name"
+
+// placeEnvironments makes the charter's environments the values of their attribute,
+// unless attributes says which it has.
+func (c *Charter) placeEnvironments(all map[string]Attribute) {
+	a, known := all[environmentKey]
+	if !known || len(c.environments) == 0 || c.own[environmentKey].Members != nil || a.Type != TypeEnum {
+		return
+	}
+	a.Members = nil
+	for _, name := range c.environments {
+		a.Members = append(a.Members, Member{Value: name, Brief: "An environment of this charter."})
+	}
+	a.Source = SourceCharter
+	all[environmentKey] = a
 }
 
 // refine fills what own leaves open from the imported definition.

@@ -433,6 +433,11 @@ func (w *checking) judge(key string, typ telemetry.Type) (v attributeVerdict, fi
 			v.members = append(v.members, m.Value)
 		}
 		slices.Sort(v.members)
+		// A charter without environments allows all; error.type has one word for what
+		// has none of its own, and any other.
+		if !v.own && (key == keyEnvironment || slices.Equal(v.members, []string{"_OTHER"})) {
+			v.members = nil
+		}
 	}
 	return v, true
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/clew-dev/clew/internal/charter"
+	"github.com/clew-dev/clew/internal/charter/registry"
 	"github.com/clew-dev/clew/internal/finding"
 	"github.com/clew-dev/clew/internal/pipeline"
 	"github.com/clew-dev/clew/internal/telemetry"
@@ -50,6 +51,32 @@ func TestGovernance(t *testing.T) {
 	}
 }
 
+// TestOpenEnums: what the conventions have as an enum is judged by all of its values,
+// those that are not stable yet among them, and not at all where it has no list.
+func TestOpenEnums(t *testing.T) {
+	for _, tt := range []struct {
+		charter, attribute, want string
+	}{
+		{"", `db.system.name="sqlite"`, ""},
+		{"", `db.system.name="foodb"`, "information bad_enum_value"},
+		{"", `error.type="timeout"`, ""},
+		{"", `http.request.method="QUERY"`, ""},
+		{"", `deployment.environment.name="moon"`, ""},
+		{"environments: [moon, mars]", `deployment.environment.name="moon"`, ""},
+		{"environments: [moon, mars]", `deployment.environment.name="production"`, "violation bad_enum_value"},
+		{"environments: [moon]\nattributes: { deployment.environment.name: { type: enum, members: { sun: Hot. } } }", `deployment.environment.name="moon"`, "violation bad_enum_value"},
+	} {
+		c, err := charter.Parse("charter.yaml", []byte("charter: 1\n"+tt.charter+"\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := governed(t, c.WithVocabulary(registry.Builtin().Attributes()), `checkout server "x" `+tt.attribute+"\n")
+		if tt.want == "" && strings.Contains(got, "bad_enum_value") || !strings.Contains(got, tt.want) {
+			t.Errorf("%s of %q: %s", tt.attribute, tt.charter, got)
+		}
+	}
+}
+
 func govern(t *testing.T, in string) string {
 	yaml, spans, ok := strings.Cut(in, "spans of a batch:\n")
 	if !ok {
@@ -59,6 +86,10 @@ func govern(t *testing.T, in string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return governed(t, c, spans)
+}
+
+func governed(t *testing.T, c *charter.Charter, spans string) string {
 	rules, err := pipeline.CompileRules(c, []byte("0123456789abcdef0123456789abcdef"))
 	if err != nil {
 		t.Fatal(err)

@@ -24,6 +24,7 @@ type npmMember struct {
 type npmFacts struct {
 	version    string
 	attributes map[string]*npmAttribute
+	constants  map[string]*npmAttribute // a stable enum has members in the file of what is experimental
 }
 
 // block is a comment and the constant that it describes, as the package's builds have them.
@@ -40,7 +41,7 @@ func readNPM(folder string) (*npmFacts, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &npmFacts{attributes: map[string]*npmAttribute{}}
+	n := &npmFacts{attributes: map[string]*npmAttribute{}, constants: map[string]*npmAttribute{}}
 	var pkg struct{ Name, Version string }
 	if err := json.Unmarshal(text, &pkg); err != nil {
 		return nil, err
@@ -66,7 +67,6 @@ func readNPM(folder string) (*npmFacts, error) {
 }
 
 func (n *npmFacts) read(text string, stable bool) error {
-	constants := map[string]*npmAttribute{}
 	blocks := block.FindAllStringSubmatch(text, -1)
 	for _, b := range blocks {
 		if !strings.HasPrefix(b[2], "ATTR_") {
@@ -79,18 +79,18 @@ func (n *npmFacts) read(text string, stable bool) error {
 		} else if err := json.Unmarshal([]byte(b[3]), &a.name); err != nil {
 			return fmt.Errorf("read %s = %s: %w", b[2], b[3], err)
 		}
-		constants[b[2]], n.attributes[a.name] = a, a
+		n.constants[b[2]], n.attributes[a.name] = a, a
 	}
 	for _, b := range blocks {
 		d := document(b[1])
 		m := memberOf.FindStringSubmatch(d.text)
-		if m == nil || constants[m[1]] == nil {
+		if m == nil || n.constants[m[1]] == nil {
 			continue
 		}
 		_, brief, _ := strings.Cut(d.text, m[0])
 		one := npmMember{value: b[3], brief: strings.TrimSpace(brief), deprecated: d.deprecated}
 		_ = json.Unmarshal([]byte(b[3]), &one.value) // a number stays as it is written
-		constants[m[1]].members = append(constants[m[1]].members, one)
+		n.constants[m[1]].members = append(n.constants[m[1]].members, one)
 	}
 	return nil
 }
