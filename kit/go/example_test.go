@@ -90,9 +90,9 @@ func ExampleCurrent() {
 func ExampleStartSpan() {
 	defer shown()()
 	_, span := clew.StartSpan(context.Background(), clew.ComponentMessaging, clew.Edges, clew.Producer, "send orders.placed",
-		clew.String("messaging.system", "nats"))
+		clew.String("messaging.system.name", "nats"))
 	span.End()
-	// Output: PRODUCER send orders.placed messaging.system=nats
+	// Output: PRODUCER send orders.placed messaging.system.name=nats
 }
 
 func ExampleStartWith() {

@@ -86,8 +86,8 @@ func TestDurations(t *testing.T) {
 	for _, c := range [][]string{
 		{"db_client_operation_duration_seconds_count", `db_system_name="metered_db"`, `db_operation_name="METER"`},
 		{"db_client_operation_duration_seconds_count", `db_system_name="metered_db"`, `db_operation_name="DELETE"`},
-		{"messaging_client_operation_duration_seconds_count", `messaging_system="metered_mq"`, `messaging_destination_name="metered.sent"`},
-		{"messaging_process_duration_seconds_count", `messaging_system="metered_mq"`, `messaging_consumer_group_name="group"`},
+		{"messaging_client_operation_duration_seconds_count", `messaging_system_name="metered_mq"`, `messaging_destination_name="metered.sent"`},
+		{"messaging_process_duration_seconds_count", `messaging_system_name="metered_mq"`, `messaging_consumer_group_name="group"`},
 	} {
 		failed := series(text, c[0], append(c[1:], `error_type="*errors.errorString"`)...)
 		all := series(text, c[0], c[1:]...)

@@ -116,7 +116,7 @@ func (m *Messages) start(ctx context.Context, operation, destination string, o S
 }
 
 func (m *Messages) newStart(p messagePlace) messageStart {
-	return messageStart{p.operation + " " + p.destination, Fix(String("messaging.system", m.system), String("messaging.destination.name", p.destination),
+	return messageStart{p.operation + " " + p.destination, Fix(String("messaging.system.name", m.system), String("messaging.destination.name", p.destination),
 		String("messaging.operation.name", p.operation), String("messaging.operation.type", p.operation))}
 }
 
@@ -159,7 +159,7 @@ func (m *Messages) bind(o messageOutcome) BoundHistogram {
 	if o.send {
 		operation, family = "send", messagingSend
 	}
-	attrs := []Attr{String("messaging.system", m.system), String("messaging.operation.name", operation), String("messaging.destination.name", o.destination)}
+	attrs := []Attr{String("messaging.system.name", m.system), String("messaging.operation.name", operation), String("messaging.destination.name", o.destination)}
 	if o.group != "" {
 		attrs = append(attrs, String("messaging.consumer.group.name", o.group))
 	}

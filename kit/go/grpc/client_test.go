@@ -60,7 +60,7 @@ func TestUnansweredCalls(t *testing.T) {
 	}
 	want := map[string]string{"grpc.health.v1.Health/Check": "UNAVAILABLE", "grpc.health.v1.Health/Watch": "CANCELLED"}
 	for _, s := range rec.Spans() {
-		if code := s.Attributes["rpc.response.status_code"]; code != want[s.Name] {
+		if code := s.Attributes["rpc.status_code"]; code != want[s.Name] {
 			t.Errorf("%s has %v", s.Name, code)
 		}
 		delete(want, s.Name)

@@ -292,7 +292,7 @@ func statusOf(err error) *status.Status {
 }
 
 func (s *side) newEnding(method string, code codes.Code) ending {
-	about := []clew.Attr{clew.String("rpc.response.status_code", codeName(code))}
+	about := []clew.Attr{clew.String("rpc.status_code", codeName(code))}
 	if s.fails(code) {
 		about = append(about, clew.String("error.type", codeName(code)))
 	}

@@ -75,11 +75,11 @@ func TestUnary(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `trace 1
-└─ CLIENT grpc.health.v1.Health/Check (test) rpc.method=grpc.health.v1.Health/Check rpc.response.status_code=OK rpc.system.name=grpc server.address=127.0.0.1
-   └─ SERVER grpc.health.v1.Health/Check rpc.method=grpc.health.v1.Health/Check rpc.response.status_code=OK rpc.system.name=grpc server.address=127.0.0.1
+└─ CLIENT grpc.health.v1.Health/Check (test) rpc.method=grpc.health.v1.Health/Check rpc.status_code=OK rpc.system.name=grpc server.address=127.0.0.1
+   └─ SERVER grpc.health.v1.Health/Check rpc.method=grpc.health.v1.Health/Check rpc.status_code=OK rpc.system.name=grpc server.address=127.0.0.1
       └─ INTERNAL inside
 `
-	if got := rec.Tree("rpc.method", "rpc.response.status_code", "rpc.system.name", "server.address"); got != want {
+	if got := rec.Tree("rpc.method", "rpc.status_code", "rpc.system.name", "server.address"); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 	for _, s := range rec.Spans() {
@@ -144,7 +144,7 @@ func TestStream(t *testing.T) {
 	}
 	spans := rec.Spans()
 	for _, s := range spans {
-		if code := s.Attributes["rpc.response.status_code"]; code != "CANCELLED" {
+		if code := s.Attributes["rpc.status_code"]; code != "CANCELLED" {
 			t.Errorf("%s: got %v, want CANCELLED", s.Kind, code)
 		}
 	}
@@ -215,7 +215,7 @@ func TestUnknownMethods(t *testing.T) {
 		if s.Kind == "SERVER" {
 			served++
 		}
-		if code := s.Attributes["rpc.response.status_code"]; code != "UNIMPLEMENTED" || s.Status != clewtest.Error {
+		if code := s.Attributes["rpc.status_code"]; code != "UNIMPLEMENTED" || s.Status != clewtest.Error {
 			t.Errorf("%s %s ends with %v, status %v", s.Kind, s.Name, code, s.Status)
 		}
 	}
@@ -233,7 +233,7 @@ func TestDurations(t *testing.T) {
 		k.Metrics().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 		for line := range strings.Lines(w.Body.String()) {
 			if strings.HasPrefix(line, "rpc_"+side+"_call_duration_seconds_count") && strings.Contains(line, "Health/List") &&
-				strings.Contains(line, `rpc_response_status_code="`+code+`"`) && strings.Contains(line, "error_type") == (code != "OK") {
+				strings.Contains(line, `rpc_status_code="`+code+`"`) && strings.Contains(line, "error_type") == (code != "OK") {
 				line, _, _ = strings.Cut(line, " # ")
 				n, _ = strconv.Atoi(strings.TrimSpace(line[strings.LastIndexByte(line, ' ')+1:]))
 			}

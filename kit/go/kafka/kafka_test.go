@@ -76,18 +76,18 @@ func TestRecords(t *testing.T) {
 	}
 	want := `trace 1
 └─ INTERNAL place (test)
-   ├─ PRODUCER send orders.placed messaging.destination.name=orders.placed messaging.message.body.size=5 messaging.operation.type=send messaging.system=kafka
-   └─ PRODUCER send orders.placed messaging.destination.name=orders.placed messaging.message.body.size=1 messaging.operation.type=send messaging.system=kafka
+   ├─ PRODUCER send orders.placed messaging.destination.name=orders.placed messaging.message.body.size=5 messaging.operation.type=send messaging.system.name=kafka
+   └─ PRODUCER send orders.placed messaging.destination.name=orders.placed messaging.message.body.size=1 messaging.operation.type=send messaging.system.name=kafka
 trace 2
-└─ CONSUMER process orders.placed (test) messaging.consumer.group.name=mail messaging.destination.name=orders.placed messaging.message.body.size=5 messaging.operation.type=process messaging.system=kafka ERROR "mail server away"
+└─ CONSUMER process orders.placed (test) messaging.consumer.group.name=mail messaging.destination.name=orders.placed messaging.message.body.size=5 messaging.operation.type=process messaging.system.name=kafka ERROR "mail server away"
    ├─ link trace 1 "send orders.placed"
    └─ INTERNAL inside
 trace 3
-└─ CONSUMER process orders.placed (test) messaging.batch.message_count=2 messaging.consumer.group.name=mail messaging.destination.name=orders.placed messaging.operation.type=process messaging.system=kafka
+└─ CONSUMER process orders.placed (test) messaging.batch.message_count=2 messaging.consumer.group.name=mail messaging.destination.name=orders.placed messaging.operation.type=process messaging.system.name=kafka
    ├─ link trace 1 "send orders.placed"
    └─ link trace 1 "send orders.placed"
 `
-	if got := rec.Tree("messaging.system", "messaging.destination.name", "messaging.operation.type", "messaging.consumer.group.name", "messaging.message.body.size", "messaging.batch.message_count"); got != want {
+	if got := rec.Tree("messaging.system.name", "messaging.destination.name", "messaging.operation.type", "messaging.consumer.group.name", "messaging.message.body.size", "messaging.batch.message_count"); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }

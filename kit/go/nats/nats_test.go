@@ -87,18 +87,18 @@ func TestCore(t *testing.T) {
 	wait(t, rec, 7)
 	want := `trace 1
 └─ INTERNAL place (test)
-   ├─ PRODUCER send orders.placed messaging.destination.name=orders.placed messaging.message.body.size=5 messaging.operation.type=send messaging.system=nats
-   └─ PRODUCER send orders.asked messaging.destination.name=orders.asked messaging.message.body.size=0 messaging.operation.type=send messaging.system=nats
+   ├─ PRODUCER send orders.placed messaging.destination.name=orders.placed messaging.message.body.size=5 messaging.operation.type=send messaging.system.name=nats
+   └─ PRODUCER send orders.asked messaging.destination.name=orders.asked messaging.message.body.size=0 messaging.operation.type=send messaging.system.name=nats
 trace 2
-└─ CONSUMER process orders.* (test) messaging.consumer.group.name=mail messaging.destination.name=orders.* messaging.message.body.size=5 messaging.operation.type=process messaging.system=nats ERROR "no such order"
+└─ CONSUMER process orders.* (test) messaging.consumer.group.name=mail messaging.destination.name=orders.* messaging.message.body.size=5 messaging.operation.type=process messaging.system.name=nats ERROR "no such order"
    ├─ link trace 1 "send orders.placed"
    └─ INTERNAL inside
 trace 3
-└─ CONSUMER process orders.* (test) messaging.consumer.group.name=mail messaging.destination.name=orders.* messaging.message.body.size=0 messaging.operation.type=process messaging.system=nats
+└─ CONSUMER process orders.* (test) messaging.consumer.group.name=mail messaging.destination.name=orders.* messaging.message.body.size=0 messaging.operation.type=process messaging.system.name=nats
    ├─ link trace 1 "send orders.asked"
    └─ INTERNAL inside
 `
-	if got := rec.Tree("messaging.system", "messaging.destination.name", "messaging.operation.type", "messaging.consumer.group.name", "messaging.message.body.size"); got != want {
+	if got := rec.Tree("messaging.system.name", "messaging.destination.name", "messaging.operation.type", "messaging.consumer.group.name", "messaging.message.body.size"); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 }

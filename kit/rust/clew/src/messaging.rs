@@ -73,7 +73,7 @@ impl Broker {
     fn call(&'static self, span: Span, send: bool, destination: &str, group: &str) -> MessageCall {
         let operation = if send { "send" } else { "process" };
         if span.keeps() {
-            span.set("messaging.system", self.system);
+            span.set("messaging.system.name", self.system);
             span.set("messaging.destination.name", destination);
             span.set("messaging.operation.name", operation);
             span.set("messaging.operation.type", operation);
@@ -94,7 +94,7 @@ impl Broker {
 
     fn bind(&self, send: bool, destination: &str, group: &str, failed: &str) -> BoundHistogram {
         let mut labels: Vec<Label<'_>> = vec![
-            ("messaging.system", self.system.into()),
+            ("messaging.system.name", self.system.into()),
             ("messaging.operation.name", if send { "send" } else { "process" }.into()),
             ("messaging.destination.name", destination.into()),
         ];

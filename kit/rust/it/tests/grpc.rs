@@ -7,8 +7,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::server::health_reporter;
 
-const SHOWN: [&str; 7] =
-    ["rpc.system.name", "rpc.method", "rpc.response.status_code", "server.address", "server.port", "error.type", "http.route"];
+const SHOWN: [&str; 7] = ["rpc.system.name", "rpc.method", "rpc.status_code", "server.address", "server.port", "error.type", "http.route"];
 
 #[tokio::test]
 async fn unary_and_streaming_calls_are_spans_on_both_sides() {
@@ -45,18 +44,18 @@ async fn unary_and_streaming_calls_are_spans_on_both_sides() {
         .replacen(&format!("{words} {end}\n"), &format!("{}\n", server.replace("{}", &words).replace("{e}", end)), 1)
     };
     let want = [
-        call(1, "Check", "{} rpc.response.status_code=OK {e}", "{} rpc.response.status_code=OK {e}"),
+        call(1, "Check", "{} rpc.status_code=OK {e}", "{} rpc.status_code=OK {e}"),
         call(
             2,
             "Check",
-            "error.type=NOT_FOUND {} rpc.response.status_code=NOT_FOUND {e} ERROR \"service not registered\"",
-            "{} rpc.response.status_code=NOT_FOUND {e}",
+            "error.type=NOT_FOUND {} rpc.status_code=NOT_FOUND {e} ERROR \"service not registered\"",
+            "{} rpc.status_code=NOT_FOUND {e}",
         ),
         call(
             3,
             "Watch",
-            "error.type=CANCELLED {} rpc.response.status_code=CANCELLED {e} ERROR",
-            "error.type=client_disconnected {} rpc.response.status_code=CANCELLED {e}",
+            "error.type=CANCELLED {} rpc.status_code=CANCELLED {e} ERROR",
+            "error.type=client_disconnected {} rpc.status_code=CANCELLED {e}",
         ),
     ]
     .concat();

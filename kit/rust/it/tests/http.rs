@@ -30,7 +30,7 @@ const ALL: [&str; 18] = [
     "error.type",
     "rpc.system.name",
     "rpc.method",
-    "rpc.response.status_code",
+    "rpc.status_code",
     "exception.message",
 ];
 

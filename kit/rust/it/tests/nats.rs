@@ -12,7 +12,7 @@ use clew::{Component, Kind, Level};
 use futures_util::StreamExt;
 
 const SHOWN: [&str; 8] = [
-    "messaging.system",
+    "messaging.system.name",
     "messaging.destination.name",
     "messaging.operation.name",
     "messaging.operation.type",
@@ -50,11 +50,11 @@ async fn a_message_is_two_traces_with_a_link() {
         "trace 1\n\
          └─ INTERNAL request (test)\n   \
             └─ PRODUCER send orders.placed messaging.destination.name=orders.placed messaging.message.body.size=7 \
-         messaging.operation.name=send messaging.operation.type=send messaging.system=nats\n\
+         messaging.operation.name=send messaging.operation.type=send messaging.system.name=nats\n\
          trace 2\n\
          └─ CONSUMER process orders.* (test) error.type=&str messaging.consumer.group.name=mail \
          messaging.destination.name=orders.* messaging.message.body.size=7 messaging.operation.name=process \
-         messaging.operation.type=process messaging.system=nats ERROR \"no such customer\"\n   \
+         messaging.operation.type=process messaging.system.name=nats ERROR \"no such customer\"\n   \
             └─ link trace 1 \"send orders.placed\"\n"
     );
 }

@@ -13,7 +13,7 @@ use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
 
 const SHOWN: [&str; 10] = [
-    "messaging.system",
+    "messaging.system.name",
     "messaging.destination.name",
     "messaging.destination.partition.id",
     "messaging.operation.name",
@@ -115,11 +115,11 @@ async fn a_record_is_two_traces_with_a_link() {
          └─ INTERNAL request (test)\n   \
             └─ PRODUCER send orders messaging.destination.name=orders messaging.destination.partition.id=0 \
          messaging.kafka.offset=0 messaging.message.body.size=6 messaging.operation.name=send messaging.operation.type=send \
-         messaging.system=kafka\n\
+         messaging.system.name=kafka\n\
          trace 2\n\
          └─ CONSUMER process orders (test) error.type=&str messaging.consumer.group.name=mail \
          messaging.destination.name=orders messaging.destination.partition.id=0 messaging.kafka.offset=0 \
-         messaging.message.body.size=6 messaging.operation.name=process messaging.operation.type=process messaging.system=kafka \
+         messaging.message.body.size=6 messaging.operation.name=process messaging.operation.type=process messaging.system.name=kafka \
          ERROR \"no such customer\"\n   \
             └─ link trace 1 \"send orders\"\n"
     );

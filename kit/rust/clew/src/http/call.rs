@@ -215,7 +215,7 @@ impl Call {
         });
         let bad = if self.server { grpc::server_error(status) } else { status != 0 };
         if self.tells(bad || failure.is_some()) {
-            self.span.set("rpc.response.status_code", grpc::name(status));
+            self.span.set("rpc.status_code", grpc::name(status));
         }
         match failure {
             Some(failure) => {

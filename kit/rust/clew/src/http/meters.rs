@@ -71,7 +71,7 @@ fn bind(route: &Route, labels: Labels) -> BoundHistogram {
     if labels.grpc {
         all.push(("rpc.system.name", "grpc".into()));
         all.push(("rpc.method", (&*route.text).into()));
-        all.push(("rpc.response.status_code", grpc::name(status).into()));
+        all.push(("rpc.status_code", grpc::name(status).into()));
     } else {
         all.push(("http.request.method", labels.verb.label().into()));
         if !route.text.is_empty() {
