@@ -111,14 +111,16 @@ func (s *scores) of(ctx context.Context, tenant string, window time.Duration) (*
 func (s *scores) evaluate(ctx context.Context, tenant string, r store.Range) (*api.Scores, error) {
 	j := &judge{scores: s, tenant: tenant, seen: map[telemetry.TraceID]struct{}{},
 		out: &api.Scores{Evaluation: score.NewEvaluation(), From: time.Unix(0, r.Start), To: time.Unix(0, r.End)}}
-	for part, width := int64(0), (r.End-r.Start)/scoreParts; part < scoreParts; part++ {
-		of := store.Range{Start: r.Start + part*width, End: r.Start + (part+1)*width}
-		if part == scoreParts-1 {
-			of.End = r.End
-		}
-		if err := j.newest(ctx, "{}", of, r, scoreTraces, scoreFound, scoreSpans); err != nil {
+	// Parts of a time that has no traces show nothing: what is left of the window is cut again.
+	for from := r.Start; ; {
+		oldest, err := j.parts(ctx, store.Range{Start: from, End: r.End}, r)
+		if err != nil {
 			return nil, err
 		}
+		if oldest <= from || j.out.Evaluation.Traces >= scoreParts*scoreTraces/2 || r.End-oldest < int64(scoreParts*time.Second) {
+			break
+		}
+		from = oldest
 	}
 	all, err := s.store.Services(ctx, tenant, r)
 	switch {
@@ -138,7 +140,7 @@ func (s *scores) evaluate(ctx context.Context, tenant string, r store.Range) (*a
 			j.out.More = true
 			break
 		}
-		if err := j.newest(ctx, "{ resource.service.name = "+strconv.Quote(service.Name)+" }", r, r, lacking, 2*scoreByName, min(left, scoreSpans)); err != nil {
+		if _, err := j.newest(ctx, "{ resource.service.name = "+strconv.Quote(service.Name)+" }", r, r, lacking, 2*scoreByName, min(left, scoreSpans)); err != nil {
 			return nil, err
 		}
 	}
@@ -153,23 +155,44 @@ type judge struct {
 	out    *api.Scores
 }
 
+// parts judges the newest traces of each part of r, the newest part first, and gives
+// the start of the oldest part that has any.
+func (j *judge) parts(ctx context.Context, r, window store.Range) (oldest int64, err error) {
+	oldest, j.out.More = r.Start, false
+	for part, width := int64(scoreParts-1), (r.End-r.Start)/scoreParts; part >= 0; part-- {
+		of := store.Range{Start: r.Start + part*width, End: r.Start + (part+1)*width}
+		if part == scoreParts-1 {
+			of.End = r.End
+		}
+		found, err := j.newest(ctx, "{}", of, window, scoreTraces, scoreFound, scoreSpans)
+		if err != nil {
+			return 0, err
+		}
+		if found {
+			oldest = of.Start
+		}
+	}
+	return oldest, nil
+}
+
 // newest judges the newest traces that match q and began within part, until it judged
-// as many as said, found as many, or judged as many spans.
-func (j *judge) newest(ctx context.Context, q string, part, window store.Range, traces int64, found int, spans int64) error {
+// as many as said, found as many, or judged as many spans. any says that there are some.
+func (j *judge) newest(ctx context.Context, q string, part, window store.Range, traces int64, found int, spans int64) (any bool, err error) {
 	p, err := query.Compile(q)
 	if err != nil {
-		return err
+		return false, err
 	}
 	e := j.out.Evaluation
 	most, mostSpans := e.Traces+traces, e.Spans+spans
 	page, err := j.store.Search(ctx, j.tenant, p, store.SearchOptions{Range: part, Limit: found})
 	if err != nil {
-		return err
+		return false, err
 	}
+	any = len(page.Traces) > 0
 	for _, t := range page.Traces {
 		if e.Traces >= most || e.Spans >= mostSpans {
 			j.out.More = true
-			return nil
+			return any, nil
 		}
 		if _, twice := j.seen[t.TraceID]; twice || t.Start < part.Start || query.SaturatingAdd(t.Start, t.Duration) > window.End {
 			continue
@@ -180,11 +203,11 @@ func (j *judge) newest(ctx context.Context, q string, part, window store.Range, 
 			continue
 		}
 		if err := j.add(ctx, t.TraceID); err != nil {
-			return err
+			return false, err
 		}
 	}
 	j.out.More = j.out.More || page.Cursor != "" || page.Partial != ""
-	return nil
+	return any, nil
 }
 
 func (j *judge) add(ctx context.Context, id telemetry.TraceID) error {

@@ -74,7 +74,7 @@ func TestScores(t *testing.T) {
 	post(t, "http://"+n.OTLPHTTPAddr()+"/api/v2/spans", "["+strings.Join(spans, ",")+"]")
 	post(t, "http://"+n.HTTPAddr()+"/api/flush", "")
 	a := askScores(t, n)
-	if a.LookedAt.Traces != 102 || a.LookedAt.Spans != 103 || len(a.Services) != 3 || !a.LookedAt.More {
+	if a.LookedAt.Traces < 102 || a.LookedAt.Traces > 222 || a.LookedAt.Spans != a.LookedAt.Traces+1 || len(a.Services) != 3 || a.LookedAt.More != (a.LookedAt.Traces < 222) {
 		t.Fatalf("looked at %+v, services %+v", a.LookedAt, a.Services)
 	}
 	want := map[string]struct {

@@ -350,6 +350,7 @@ func (w *checking) badValue(of table, rows []uint32, key string, value []byte, v
 		Mend:    "Write one of " + listed(v.members) + "."}
 	if !v.own {
 		o.Severity = finding.Information
+		o.Mend = "If it is one of " + listed(v.members) + ", write that. Else leave it: the conventions let others be."
 	}
 	w.foundRows(charter.RuleBadEnumValue, of, rows, o)
 }
