@@ -260,7 +260,6 @@ func (c *Charter) placeEnvironments(all map[string]Attribute) {
 	for _, name := range c.environments {
 		a.Members = append(a.Members, Member{Value: name, Brief: "An environment of this charter."})
 	}
-	a.Source = SourceCharter
 	all[environmentKey] = a
 }
 

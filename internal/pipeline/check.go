@@ -418,7 +418,7 @@ func (w *checking) judge(key string, typ telemetry.Type) (v attributeVerdict, fi
 		}
 		return v, true
 	}
-	v.own = a.Source == charter.SourceCharter
+	v.own = a.Source == charter.SourceCharter || key == keyEnvironment && len(w.charter.Environments()) > 0
 	switch {
 	case a.Deprecated != nil:
 		v.rule = charter.RuleDeprecatedAttribute
