@@ -28,14 +28,21 @@ func TestTableCurrent(t *testing.T) {
 	if len(text) > 250_000 {
 		t.Errorf("the table has %d bytes, over 250,000", len(text))
 	}
-	rows := map[string][]string{}
+	rows, members, last := map[string][]string{}, map[string]map[string]bool{}, ""
 	for _, line := range strings.Split(string(text), "\n") {
+		if strings.HasPrefix(line, "\t") {
+			value, _, _ := strings.Cut(line[1:], "\t")
+			members[last][value] = true
+			continue
+		}
+		last, _, _ = strings.Cut(line, "\t")
+		members[last] = map[string]bool{}
 		if line != "" && line[0] != '#' && line[0] != '\t' {
 			columns := strings.Split(line, "\t")
 			rows[columns[0]] = columns
 		}
 	}
-	compared := 0
+	compared, values := 0, 0
 	for name, a := range g.attributes {
 		r := rows[name]
 		if a.version != g.versions[0] {
@@ -46,13 +53,19 @@ func TestTableCurrent(t *testing.T) {
 			continue
 		}
 		compared++
+		for _, m := range a.members {
+			if !members[name][m.value] {
+				t.Errorf("%s has no value %s in the table; %s has it", name, m.value, a.version)
+			}
+			values++
+		}
 		// A name that became stable since is stable in the table.
 		if r[1] != a.typ || r[2] != a.stability && r[2] != "stable" && (len(r) < 5 || r[4] == "") {
 			t.Errorf("%s is %s %s in the table and %s %s in %s", name, r[1], r[2], a.typ, a.stability, a.version)
 		}
 	}
-	if compared < 600 {
-		t.Errorf("only %d names of the Go package were found", compared)
+	if compared < 600 || values < 300 {
+		t.Errorf("only %d names and %d values of the Go package were found", compared, values)
 	}
 }
 
