@@ -65,7 +65,10 @@ func (r *Reader) list(o Operand, at spot) []Value {
 		return nil
 	}
 	found := false
-	keys := f.Keys()
+	keys := []string{f.Key}
+	if f.Former != "" {
+		keys = f.Keys()
+	}
 	tables, n := r.tables(f, row, at.child)
 	for _, t := range tables[:n] {
 		for _, key := range keys {

@@ -17,6 +17,10 @@ type Reader struct {
 	byID   map[spanKey][]int                // likewise
 	lists  map[listKey][]Value
 	listed bool // there are lists in the Batch
+
+	former     map[colKey][]string // by table, scope and Field.Former; made on first use
+	lastFormer colKey
+	lastKeys   []string
 }
 
 type colKey struct {
@@ -73,6 +77,28 @@ func (r *Reader) attribute(dst []Value, t *telemetry.Table, s telemetry.Scope, k
 		}
 	}
 	return dst, found
+}
+
+// formerKeys gives those former names of a field that a table has. Most have none, and
+// are asked for in every row.
+func (r *Reader) formerKeys(f Field, t tableRow) []string {
+	k := colKey{t.table, t.scope, f.Former}
+	if r.former == nil {
+		r.former = map[colKey][]string{}
+	} else if r.lastFormer == k {
+		return r.lastKeys
+	}
+	keys, ok := r.former[k]
+	if !ok {
+		for _, key := range f.Keys()[1:] {
+			if len(r.columns(t.table, t.scope, key)) > 0 {
+				keys = append(keys, key)
+			}
+		}
+		r.former[k] = keys
+	}
+	r.lastFormer, r.lastKeys = k, keys
+	return keys
 }
 
 // of gives the field and the row that it is read from, when the place has that.
@@ -138,7 +164,7 @@ func (r *Reader) values(dst []Value, f Field, at spot) ([]Value, bool) {
 		if f.Former == "" {
 			continue
 		}
-		for _, key := range f.Keys()[1:] {
+		for _, key := range r.formerKeys(f, t) {
 			if dst, ok = r.attribute(dst, t.table, t.scope, key, t.row); ok {
 				return dst, true
 			}
