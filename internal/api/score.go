@@ -14,7 +14,9 @@ import (
 
 // Scores is what a tenant's stored traces say of its services.
 type Scores struct {
-	Evaluation    *score.Evaluation
+	Results       []score.Result // by service
+	Spans, Traces int64          // that were judged
+	LeftOut       int64          // spans of services that had no room
 	History       func(service string) []score.Point
 	From, To      time.Time
 	More          bool  // older traces of the window were not looked at
@@ -115,13 +117,13 @@ func (s *Server) score(w http.ResponseWriter, r *http.Request) error {
 		HistoryOverflow int                `json:"historyOverflow"`
 		Services        []scoreServiceJSON `json:"services"`
 	}{specification{score.SpecName, score.SpecVersion, score.SpecCommit, score.SpecDate}, len(score.Rules), score.RulesTotal, nil,
-		looked{in.Evaluation.Spans, in.Evaluation.Traces, in.TooLong, in.More, instant(in.From), instant(in.To)},
-		in.Evaluation.LeftOut, in.NoRoomHistory, []scoreServiceJSON{}}
+		looked{in.Spans, in.Traces, in.TooLong, in.More, instant(in.From), instant(in.To)},
+		in.LeftOut, in.NoRoomHistory, []scoreServiceJSON{}}
 	for _, m := range score.Missing {
 		out.Missing = append(out.Missing, lackJSON(m))
 	}
 	c, only := s.o.Governance.Charter(), r.FormValue("service")
-	for _, of := range in.Evaluation.Results() {
+	for _, of := range in.Results {
 		if only != "" && of.Service != only {
 			continue
 		}

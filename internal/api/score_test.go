@@ -17,7 +17,8 @@ import (
 // scoreOf judges what a store holds of a tenant.
 func scoreOf(t testing.TB, st store.Store) api.ScoreFunc {
 	return func(ctx context.Context, tenant string, window time.Duration) (*api.Scores, error) {
-		out := &api.Scores{Evaluation: score.NewEvaluation(), From: apitest.Now.Add(-window), To: apitest.Now, TooLong: 1, More: true, NoRoomHistory: 2}
+		e := score.NewEvaluation(nil)
+		out := &api.Scores{From: apitest.Now.Add(-window), To: apitest.Now, TooLong: 1, More: true, NoRoomHistory: 2}
 		p, err := query.Compile("{}")
 		if err != nil {
 			t.Fatal(err)
@@ -31,9 +32,10 @@ func scoreOf(t testing.TB, st store.Store) api.ScoreFunc {
 			if err != nil {
 				return nil, err
 			}
-			out.Evaluation.Add(trace.Batch)
+			e.Add(trace.Batch)
 			trace.Release()
 		}
+		out.Results, out.Spans, out.Traces = e.Results(), e.Spans, e.Traces
 		out.History = func(service string) []score.Point {
 			if service != "checkout" {
 				return nil
@@ -49,7 +51,7 @@ func TestScoreWindows(t *testing.T) {
 	var got time.Duration
 	o.Score = func(_ context.Context, _ string, window time.Duration) (*api.Scores, error) {
 		got = window
-		return &api.Scores{Evaluation: score.NewEvaluation()}, nil
+		return &api.Scores{}, nil
 	}
 	h := api.New(o)
 	ask := func(window string) *httptest.ResponseRecorder {

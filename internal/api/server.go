@@ -14,7 +14,6 @@ import (
 	"github.com/clew-dev/clew/internal/auth"
 	"github.com/clew-dev/clew/internal/charter"
 	"github.com/clew-dev/clew/internal/policy"
-	"github.com/clew-dev/clew/internal/score"
 	"github.com/clew-dev/clew/internal/store"
 )
 
@@ -92,7 +91,7 @@ func New(o Options) *Server {
 	}
 	if o.Score == nil {
 		o.Score = func(context.Context, string, time.Duration) (*Scores, error) {
-			return &Scores{Evaluation: score.NewEvaluation(), From: o.Now(), To: o.Now()}, nil
+			return &Scores{From: o.Now(), To: o.Now()}, nil
 		}
 	}
 	if o.Observe == nil {

@@ -107,6 +107,12 @@ func (g *governance) Rules() *pipeline.Rules { return g.rules.Load().rules }
 // Charter implements api.Governance.
 func (g *governance) Charter() *charter.Charter { return g.rules.Load().charter }
 
+// knows tells services that the charter names.
+func (g *governance) knows(service string) bool {
+	_, known := g.Charter().Service(service)
+	return known
+}
+
 // CharterState implements api.Governance.
 func (g *governance) CharterState() (file string, since time.Time, broken error) {
 	return g.file, g.rules.Load().since, g.watcher.LastError()

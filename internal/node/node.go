@@ -279,7 +279,7 @@ func (n *Node) openEdges(mem memory) error {
 		case <-n.ctx.Done():
 		}
 	})
-	n.scores = openScores(n.store, n.folder.join(scoresFile), n.log)
+	n.scores = openScores(n.store, n.governance.knows, n.folder.join(scoresFile), n.log)
 	n.background.Go(func() { n.scores.run(n.ctx) })
 	n.api = api.New(n.apiOptions())
 	var h http.Handler = n.api

@@ -31,13 +31,14 @@ const (
 	scoreEvery   = 5 * time.Minute
 	scoreFresh   = 30 * time.Second
 	scoreSettled = time.Minute // newer traces may still be arriving
-	scoreKept    = 64          // answers
+	scoreKept    = 16          // answers
 	scoreWindow  = 30 * 24 * time.Hour
 )
 
 // scores evaluates stored traces, keeps the answers for a while and the history for good.
 type scores struct {
 	store   *store.Embedded
+	known   func(service string) bool // by the charter
 	file    string
 	log     *slog.Logger
 	history *score.History
@@ -58,8 +59,8 @@ type keptScore struct {
 	answer *api.Scores
 }
 
-func openScores(st *store.Embedded, file string, log *slog.Logger) *scores {
-	s := &scores{store: st, file: file, log: log, history: score.NewHistory(), turn: make(chan struct{}, 1), kept: map[scoreKey]keptScore{}}
+func openScores(st *store.Embedded, known func(service string) bool, file string, log *slog.Logger) *scores {
+	s := &scores{store: st, known: known, file: file, log: log, history: score.NewHistory(known), turn: make(chan struct{}, 1), kept: map[scoreKey]keptScore{}}
 	text, err := os.ReadFile(file)
 	if err == nil {
 		err = s.history.Restore(text)
@@ -92,7 +93,7 @@ func (s *scores) of(ctx context.Context, tenant string, window time.Duration) (*
 		return nil, err
 	}
 	if window == scoreWindow {
-		for _, r := range out.Evaluation.Results() {
+		for _, r := range out.Results {
 			s.history.Put(tenant, r.Service, r.Score, now)
 		}
 	}
@@ -110,29 +111,39 @@ func (s *scores) of(ctx context.Context, tenant string, window time.Duration) (*
 // evaluate judges traces that began within r and ended before its end.
 func (s *scores) evaluate(ctx context.Context, tenant string, r store.Range) (*api.Scores, error) {
 	j := &judge{scores: s, tenant: tenant, seen: map[telemetry.TraceID]struct{}{},
-		out: &api.Scores{Evaluation: score.NewEvaluation(), From: time.Unix(0, r.Start), To: time.Unix(0, r.End)}}
+		e: score.NewEvaluation(s.known), out: &api.Scores{From: time.Unix(0, r.Start), To: time.Unix(0, r.End)}}
+	if err := j.all(ctx, r); err != nil {
+		return nil, err
+	}
+	// What the evaluation remembers of instances goes; only its results are kept.
+	j.out.Results, j.out.Spans, j.out.Traces, j.out.LeftOut = j.e.Results(), j.e.Spans, j.e.Traces, j.e.LeftOut
+	return j.out, nil
+}
+
+// all judges the parts of r, and then services that they hardly show.
+func (j *judge) all(ctx context.Context, r store.Range) error {
 	// Parts of a time that has no traces show nothing: what is left of the window is cut again.
 	for from := r.Start; ; {
 		oldest, err := j.parts(ctx, store.Range{Start: from, End: r.End}, r)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if oldest <= from || j.out.Evaluation.Traces >= scoreParts*scoreTraces/2 || r.End-oldest < int64(scoreParts*time.Second) {
+		if oldest <= from || j.e.Traces >= scoreParts*scoreTraces/2 || r.End-oldest < int64(scoreParts*time.Second) {
 			break
 		}
 		from = oldest
 	}
-	all, err := s.store.Services(ctx, tenant, r)
+	all, err := j.store.Services(ctx, j.tenant, r)
 	switch {
 	case telemetry.KindOf(err) == telemetry.KindExhausted && ctx.Err() == nil:
 		j.out.More = true // too much to be listed: what the parts show has to do
-		return j.out, nil
+		return nil
 	case err != nil:
-		return nil, err
+		return err
 	}
-	most := j.out.Evaluation.Spans + scoreMore
+	most := j.e.Spans + scoreMore
 	for _, service := range all.Services {
-		lacking, left := scoreByName-j.out.Evaluation.Judged(service.Name), most-j.out.Evaluation.Spans
+		lacking, left := scoreByName-j.e.Judged(service.Name), most-j.e.Spans
 		if lacking <= 0 {
 			continue
 		}
@@ -141,10 +152,10 @@ func (s *scores) evaluate(ctx context.Context, tenant string, r store.Range) (*a
 			break
 		}
 		if _, err := j.newest(ctx, "{ resource.service.name = "+strconv.Quote(service.Name)+" }", r, r, lacking, 2*scoreByName, min(left, scoreSpans)); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return j.out, nil
+	return nil
 }
 
 // judge adds traces to one evaluation, none twice.
@@ -152,6 +163,7 @@ type judge struct {
 	*scores
 	tenant string
 	seen   map[telemetry.TraceID]struct{}
+	e      *score.Evaluation
 	out    *api.Scores
 }
 
@@ -182,7 +194,7 @@ func (j *judge) newest(ctx context.Context, q string, part, window store.Range, 
 	if err != nil {
 		return false, err
 	}
-	e := j.out.Evaluation
+	e := j.e
 	most, mostSpans := e.Traces+traces, e.Spans+spans
 	page, err := j.store.Search(ctx, j.tenant, p, store.SearchOptions{Range: part, Limit: found})
 	if err != nil {
@@ -221,7 +233,7 @@ func (j *judge) add(ctx context.Context, id telemetry.TraceID) error {
 		return err
 	}
 	if t.Partial == "" { // else a span would seem an orphan
-		j.out.Evaluation.Add(t.Batch)
+		j.e.Add(t.Batch)
 	}
 	return nil
 }

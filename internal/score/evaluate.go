@@ -9,7 +9,7 @@ import (
 
 // Bounds of an Evaluation.
 const (
-	maxServices  = 2000   // services of a tenant
+	maxServices  = 2000   // services of a tenant that are not known
 	maxInstances = 10_000 // instances of a service that RES-002 remembers
 	MaxExamples  = 5
 )
@@ -42,6 +42,8 @@ type Evaluation struct {
 	Spans, Traces int64
 	LeftOut       int64 // spans of services that had no room
 	services      map[string]*service
+	strangers     int // of services; those that are known always have room
+	known         func(service string) bool
 }
 
 type service struct {
@@ -52,8 +54,11 @@ type service struct {
 // logical tells resources apart that may share a service.instance.id by mistake.
 var logical = [...]string{"k8s.pod.uid", "k8s.pod.name", "container.id", "host.name"}
 
-// NewEvaluation returns one that has seen nothing.
-func NewEvaluation() *Evaluation { return &Evaluation{services: map[string]*service{}} }
+// NewEvaluation returns one that has seen nothing. Services that are known have room
+// whatever names others think of; known may be nil.
+func NewEvaluation(known func(service string) bool) *Evaluation {
+	return &Evaluation{services: map[string]*service{}, known: known}
+}
 
 // Judged is the number of traces with a span of a service.
 func (e *Evaluation) Judged(service string) int64 {
@@ -65,10 +70,17 @@ func (e *Evaluation) Judged(service string) int64 {
 
 func (e *Evaluation) service(name string) *service {
 	s := e.services[name]
-	if s == nil && len(e.services) < maxServices {
-		s = &service{instances: map[string]*[len(logical)]string{}}
-		e.services[name] = s
+	if s != nil {
+		return s
 	}
+	if e.known == nil || !e.known(name) {
+		if e.strangers == maxServices {
+			return nil
+		}
+		e.strangers++
+	}
+	s = &service{instances: map[string]*[len(logical)]string{}}
+	e.services[name] = s
 	return s
 }
 

@@ -8,10 +8,12 @@ import (
 	"time"
 )
 
-// Bounds of a History.
+// Bounds of a History. Services that are known have room beside them.
 const (
 	maxDays    = 400
 	maxTenants = 1000
+	maxKept    = 4000 // services of all tenants
+	idleDays   = 30   // a service without a score for so long gives way to another
 )
 
 const historyVersion = 1
@@ -28,12 +30,16 @@ type Point struct {
 type History struct {
 	mu       sync.Mutex
 	tenants  map[string]map[string][]Point
+	services int               // of all tenants
+	days     map[string]string // one text of each day, which all points share
 	overflow map[string]map[string]bool
+	known    func(service string) bool
 }
 
-// NewHistory returns an empty one.
-func NewHistory() *History {
-	return &History{tenants: map[string]map[string][]Point{}, overflow: map[string]map[string]bool{}}
+// NewHistory returns an empty one. Services that are known have room whatever names
+// others think of; known may be nil.
+func NewHistory(known func(service string) bool) *History {
+	return &History{tenants: map[string]map[string][]Point{}, days: map[string]string{}, overflow: map[string]map[string]bool{}, known: known}
 }
 
 // Put records a score of the day of now.
@@ -52,16 +58,28 @@ func (h *History) put(tenant, service string, p Point) {
 		services = map[string][]Point{}
 		h.tenants[tenant] = services
 	}
-	points, known := services[service]
-	if !known && len(services) == maxServices {
-		if h.overflow[tenant] == nil {
-			h.overflow[tenant] = map[string]bool{}
+	points, there := services[service]
+	if !there {
+		if !h.room(tenant, service, p.Day) {
+			if h.overflow[tenant] == nil {
+				h.overflow[tenant] = map[string]bool{}
+			}
+			if len(h.overflow[tenant]) < maxServices {
+				h.overflow[tenant][service] = true
+			}
+			return
 		}
-		if len(h.overflow[tenant]) < maxServices {
-			h.overflow[tenant][service] = true
-		}
-		return
+		h.services++
 	}
+	day, ok := h.days[p.Day]
+	if !ok {
+		if len(h.days) > 4*maxDays {
+			clear(h.days) // points keep theirs
+		}
+		day = p.Day
+		h.days[day] = day
+	}
+	p.Day = day
 	at, same := slices.BinarySearchFunc(points, p.Day, func(q Point, day string) int {
 		switch {
 		case q.Day < day:
@@ -77,6 +95,29 @@ func (h *History) put(tenant, service string, p Point) {
 		points = slices.Insert(points, at, p)
 	}
 	services[service] = slices.Clone(points[max(0, len(points)-maxDays):])
+}
+
+// room says whether a service that is not there may have a place, and makes it by
+// forgetting the one of the tenant that has had no score for longest.
+func (h *History) room(tenant, service, today string) bool {
+	services := h.tenants[tenant]
+	if h.known != nil && h.known(service) || len(services) < maxServices && h.services < maxKept {
+		return true
+	}
+	oldest, last := "", today
+	for name, points := range services {
+		day := points[len(points)-1].Day
+		if day < last || day == last && name < oldest {
+			oldest, last = name, day
+		}
+	}
+	now, err := time.Parse(dayForm, today)
+	if err != nil || oldest == "" || last >= now.AddDate(0, 0, -idleDays).Format(dayForm) {
+		return false
+	}
+	delete(services, oldest)
+	h.services--
+	return true
 }
 
 // Of gives the points of a service, the oldest first.

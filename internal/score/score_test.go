@@ -73,7 +73,7 @@ func TestBoundsOfSpanRules(t *testing.T) {
 		{"21 of 5 ms", trace(telemetry.KindServer, 5_000_000, 20), "SPA-005", true},
 		{"no service.name", trace(telemetry.KindServer, 5_000_000, 0), "RES-005", false},
 	} {
-		e := score.NewEvaluation()
+		e := score.NewEvaluation(nil)
 		e.Add(tt.b)
 		for i, rule := range score.Rules {
 			if r := e.Results()[0].Rules[i]; rule.ID == tt.rule && (r.Failed == 0) != tt.ok {
@@ -84,7 +84,7 @@ func TestBoundsOfSpanRules(t *testing.T) {
 }
 
 func TestHistory(t *testing.T) {
-	h := score.NewHistory()
+	h := score.NewHistory(func(service string) bool { return service == "named" })
 	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := range 401 {
 		h.Put("a", "cart", float64(i%100), day.AddDate(0, 0, i))
@@ -101,7 +101,7 @@ func TestHistory(t *testing.T) {
 		t.Error("overflow of a, b:", h.Overflow("a"), h.Overflow("b"))
 	}
 	text, _ := h.Snapshot()
-	again := score.NewHistory()
+	again := score.NewHistory(nil)
 	if err := again.Restore(text); err != nil {
 		t.Fatal(err)
 	}
@@ -111,4 +111,54 @@ func TestHistory(t *testing.T) {
 	if err := again.Restore([]byte(`{"version":2}`)); err == nil {
 		t.Error("version 2 was read")
 	}
+}
+
+// Two thousand names that a stranger thought of leave room for a service that the
+// charter names, in an evaluation and in the history; who is gone gives way.
+func TestStrangersHideNobody(t *testing.T) {
+	named := func(service string) bool { return service == "named" }
+	e := score.NewEvaluation(named)
+	for i := range 2001 {
+		e.Add(of(fmt.Sprint("stranger ", i)))
+	}
+	e.Add(of("named"))
+	if n := len(e.Results()); n != 2001 || e.LeftOut != 1 || e.Judged("named") != 1 || e.Judged("stranger 2000") != 0 {
+		t.Errorf("%d services, %d spans left out", n, e.LeftOut)
+	}
+
+	h := score.NewHistory(named)
+	day := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 2001 {
+		h.Put("a", fmt.Sprint(i), 1, day)
+	}
+	h.Put("a", "named", 1, day)
+	if h.Of("a", "named") == nil || h.Of("a", "2000") != nil || h.Overflow("a") != 1 {
+		t.Error("a service that is known has no history, or a stranger beyond the bound has one")
+	}
+	h.Put("a", "late", 1, day.AddDate(0, 0, 30))
+	if h.Of("a", "late") != nil {
+		t.Error("a service of 30 days ago gave way")
+	}
+	h.Put("a", "late", 1, day.AddDate(0, 0, 31))
+	if h.Of("a", "late") == nil || h.Of("a", "0") != nil {
+		t.Error("a service of 31 days ago did not give way")
+	}
+	for i := range 2000 {
+		h.Put("b", fmt.Sprint(i), 1, day)
+	}
+	h.Put("c", "one", 1, day)
+	if h.Of("b", "1998") == nil || h.Of("b", "1999") != nil || h.Of("c", "one") != nil {
+		t.Error("4,000 services of all tenants is the bound")
+	}
+}
+
+// of makes a trace of one span of a service.
+func of(service string) *telemetry.Batch {
+	b := telemetry.NewBuilder()
+	b.Reset("t")
+	row := b.Resources.AddRow()
+	b.Scopes.AddRow()
+	b.Resources.Col(telemetry.ScopeResource, []byte(telemetry.KeyServiceName), telemetry.TypeString).AddText(row, []byte(service))
+	b.AddSpan(telemetry.Span{TraceID: telemetry.TraceID{1}, SpanID: telemetry.SpanID{1}, Kind: telemetry.KindServer, Duration: 9_000_000}, []byte("x"))
+	return &b.Batch
 }
