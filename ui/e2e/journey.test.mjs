@@ -253,10 +253,11 @@ test("the page works at 360 pixels wide without scrolling sideways", async () =>
   const { page, faults, close } = await openPage(browser, base, { viewport: { width: 360, height: 740 } });
   for (const path of ["/traces", "/services", "/quality"]) {
     await page.goto(base + path);
-    await page.locator("table.data tbody tr").first().waitFor();
+    // Of a fleet that began within the minute no service is judged yet.
+    await page.locator(path === "/quality" ? "table.data tbody tr, .state" : "table.data tbody tr").first().waitFor();
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${path} scrolls sideways`);
-    const name = await page.locator("table.data tbody .root, table.data tbody .name-link").first().boundingBox();
-    assert.ok(name && name.width >= 90 && name.x + name.width <= 360, `names on ${path} can be read: ${JSON.stringify(name)}`);
+    const name = (await page.locator(".state").count()) > 0 ? undefined : await page.locator("table.data tbody .root, table.data tbody .name-link").first().boundingBox();
+    assert.ok(name === undefined || name && name.width >= 90 && name.x + name.width <= 360, `names on ${path} can be read: ${JSON.stringify(name)}`);
     await shot(page, `narrow${path.replaceAll("/", "-")}`);
   }
   assert.deepEqual(faults, []);
