@@ -270,6 +270,14 @@ func send(t *testing.T, n *node.Node, secrets []secret, lo, hi int) {
 			resource = append(resource, kv("host.owner", text(v)))
 		case i%30 == 8:
 			scope["version"] = v
+		case i%30 == 9:
+			resource = []any{kv("service.name", text("canary "+v))}
+		case i%30 == 10:
+			scope["name"] = v
+		case i%30 == 11:
+			span["traceState"] = "vendor=" + v
+		case i%30 == 12:
+			span["links"] = []any{map[string]any{"traceId": strings.Repeat("ab", 16), "spanId": strings.Repeat("cd", 8), "traceState": "vendor=" + v}}
 		case i%30 == 13 && secrets[i].kind == "payment_card":
 			attr(&span, "number", map[string]any{"intValue": v})
 		default:

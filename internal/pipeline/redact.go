@@ -40,6 +40,7 @@ func NewRedact(next telemetry.Sink, rules func() *Rules, findings Findings, reda
 // Write implements telemetry.Sink.
 func (s *Redact) Write(b *telemetry.Batch) error {
 	w := redaction{Rules: s.rules(), t: newTally(b), counts: map[string]int{}}
+	w.t.redact = w.service // findings are written to disk, too
 	s.names(&w, &b.Spans.Names, &b.Spans.Name, tableSpans, subjectName)
 	s.names(&w, &b.Events.Names, &b.Events.Name, tableEvents, subjectEventName)
 	for i, t := range b.Tables() {
@@ -74,6 +75,18 @@ type redaction struct {
 	counts map[string]int
 	buf    []byte
 	key    privacy.Key // of the last value
+}
+
+// service gives the name of a service as it is stored. It is asked for in the midst of
+// other values, whose buffer it leaves alone.
+func (w *redaction) service(name string) string {
+	action, _ := w.action([]byte(telemetry.KeyServiceName))
+	if action.Kind == charter.ActionDrop {
+		return UnknownService
+	}
+	apart := redaction{Rules: w.Rules}
+	out, _ := apart.value(telemetry.KeyServiceName, []byte(name), action)
+	return string(out)
 }
 
 // reasonFailed counts values on which a detector failed.

@@ -16,8 +16,9 @@ const maxTally = 4096
 type tally struct {
 	b        *telemetry.Batch
 	seen     map[finding.Key]*finding.Observation
-	services []string // of each row of Resources; made when something is found
-	lost     uint64   // over maxTally
+	services []string                    // of each row of Resources; made when something is found
+	redact   func(service string) string // of a batch that is not redacted yet; else nil
+	lost     uint64                      // over maxTally
 	first    firstSpans
 }
 
@@ -76,6 +77,9 @@ func (t *tally) serviceOf(resource uint32) string {
 		if c := t.b.Resources.Find(telemetry.ScopeResource, telemetry.KeyServiceName, telemetry.TypeString); c != nil {
 			for i, row := range c.Rows {
 				t.services[row] = c.Dict.Str(c.Codes[i])
+				if t.redact != nil {
+					t.services[row] = t.redact(t.services[row])
+				}
 			}
 		}
 	}
